@@ -1,1 +1,32 @@
-//! Not written yet.
+//! The part of Palisade that decides: policy, engine, schemes, limits and validation, without
+//! a socket, a runtime or a framework.
+//!
+//! Applications use it through an adapter crate (`palisade-tower`, `palisade-actix`,
+//! `palisade-poem`), which re-exports what they need.
+
+pub mod audit;
+mod config;
+mod engine;
+mod fields;
+mod head;
+mod policy;
+mod ports;
+mod principal;
+pub mod problem;
+mod reply;
+mod requirement;
+pub mod scheme;
+mod view;
+
+pub use config::{ConfigError, Mistake, Mistakes};
+pub use engine::Palisade;
+pub use fields::KnownFields;
+pub use head::{HeadEdits, RequestHead, ResponseHead};
+pub use policy::*;
+pub use ports::{Clock, Entropy, SourceError, SystemClock, SystemEntropy};
+pub use principal::{Principal, PrincipalKind};
+pub use reply::Reply;
+pub use requirement::{
+    Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
+};
+pub use view::View;
