@@ -1,1 +1,5 @@
 //! Not written yet.
+
+pub mod firewall;
+pub mod host;
+pub mod rule;
