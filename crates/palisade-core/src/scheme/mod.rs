@@ -73,6 +73,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
 
+    /// Whether the handler may see a key that came in a header of its own or in a cookie.
+    /// `Authorization` and the query always stay.
+    fn keeps_credential(&self) -> bool {
+        false
+    }
+
     /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
