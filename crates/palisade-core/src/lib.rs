@@ -14,6 +14,7 @@ pub mod firewall;
 mod grant;
 mod head;
 mod headers;
+pub mod jwt;
 pub mod host;
 pub mod limit;
 mod policy;
@@ -25,6 +26,7 @@ mod request_id;
 mod requirement;
 pub mod rule;
 pub mod scheme;
+pub mod validate;
 mod view;
 
 pub use body::{BodyGuard, BodyTooLarge};

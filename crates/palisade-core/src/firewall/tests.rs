@@ -163,7 +163,6 @@ fn a_target_is_split_into_its_parts() {
     for (raw, path, query, authority) in [
         ("/a?b?c/d", "/a", Some("b?c/d"), None),
         ("/a?", "/a", Some(""), None),
-        ("/a://b", "/a://b", None, None),
         ("http://h:80/a?b", "/a", Some("b"), Some("h:80")),
         ("HTTPS://h", "/", None, Some("h")),
         ("http://h?a=/b", "/", Some("a=/b"), Some("h")),
@@ -171,16 +170,13 @@ fn a_target_is_split_into_its_parts() {
         ("http:///a", "/a", None, Some("")),
         ("*", "*", None, None),
     ] {
-        let expected = match path {
-            "/a://b" => Err(Refused::DoubleSlash),
-            _ => Ok(Target {
-                path,
-                query,
-                authority,
-                needs: EncodedSet::NONE,
-            }),
+        let expected = Target {
+            path,
+            query,
+            authority,
+            needs: EncodedSet::NONE,
         };
-        assert_eq!(check(raw.as_bytes()), expected, "{raw}");
+        assert_eq!(check(raw.as_bytes()), Ok(expected), "{raw}");
     }
 }
 
@@ -307,7 +303,7 @@ proptest! {
             if let Ok(target) = check(&raw) {
                 assert_unambiguous(&target);
             }
-            check_header_value(&raw);
+            let _ = check_header_value(&raw);
             let _ = crate::host::parse_host(&raw);
         }
     }
