@@ -1,13 +1,14 @@
 //! From the broken rules that `validator` reports to errors in the wire's names and order.
 
 use std::any::type_name;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
-use super::names::{ITEMS, Names, Spot, fit};
+use super::names::{ITEMS, Names, Spot, fingerprint, fit};
 use super::place::{FieldError, Source, Step};
 use super::tree::{Node, Shapes};
 use super::{Invalid, InvalidKind, MAX_ERRORS, validated, wording};
@@ -17,7 +18,14 @@ pub(super) fn explain<T>(tree: &Value, errors: &ValidationErrors, source: Source
 where
     T: DeserializeOwned + Validate + 'static,
 {
-    let read = |tree: &Value, shapes: &Shapes| T::deserialize(Node { value: tree, text: source.is_text(), shapes }).ok();
+    let read = |tree: &Value, shapes: &Shapes| {
+        T::deserialize(Node {
+            value: tree,
+            text: source.is_text(),
+            shapes,
+        })
+        .ok()
+    };
     let retry = |tree: &Value| match validated(&read(tree, &Shapes::default())?)? {
         Ok(()) => Some(ValidationErrors::new()),
         Err(errors) => Some(errors),
@@ -36,10 +44,19 @@ where
         truncated: false,
     };
     match report.walk(Some(tree), errors) {
-        Ok(()) => Invalid { kind: InvalidKind::Failed, errors: report.errors, truncated: report.truncated },
+        Ok(()) => Invalid {
+            kind: InvalidKind::Failed,
+            errors: report.errors,
+            truncated: report.truncated,
+        },
         Err(Unknown(field)) => Invalid::unmappable(type_name::<T>(), field),
     }
 }
+
+type Items = BTreeMap<usize, Box<ValidationErrors>>;
+
+/// Items of a map times broken items in it: how many pairs are compared at most.
+const MAX_COMPARISONS: usize = 20_000;
 
 /// The Rust path of a field that the wire does not know.
 struct Unknown(String);
@@ -83,7 +100,11 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn part(&mut self, node: Option<&Value>, kind: &'a ValidationErrorsKind) -> Result<(), Unknown> {
+    fn part(
+        &mut self,
+        node: Option<&Value>,
+        kind: &'a ValidationErrorsKind,
+    ) -> Result<(), Unknown> {
         match kind {
             ValidationErrorsKind::Struct(inner) => return self.walk(node, inner),
             ValidationErrorsKind::List(items) => return self.items(node, items),
@@ -93,60 +114,137 @@ impl<'a> Report<'a> {
                         self.truncated = true;
                         break;
                     }
-                    self.errors.push(self.source.error(&self.steps, rule.code.clone(), wording::detail(rule)));
+                    self.errors.push(self.source.error(
+                        &self.steps,
+                        rule.code.clone(),
+                        wording::detail(rule),
+                    ));
                 }
             }
         }
         Ok(())
     }
 
-    /// `validator` counts items as its collection iterates. For a list that is the place on the wire; in a set or a map
-    /// only the values tell which item is meant.
-    fn items(&mut self, node: Option<&Value>, items: &'a BTreeMap<usize, Box<ValidationErrors>>) -> Result<(), Unknown> {
-        let mut left: BTreeMap<usize, &'a ValidationErrors> = items.iter().map(|(i, e)| (*i, &**e)).collect();
+    /// `validator` counts items as its collection iterates. For a list that is the place on the wire.
+    fn items(&mut self, node: Option<&Value>, items: &'a Items) -> Result<(), Unknown> {
         let entries: Vec<(Step, &Value)> = match node {
-            Some(Value::Array(values)) => values.iter().enumerate().map(|(i, v)| (Step::Item(i), v)).collect(),
-            Some(Value::Object(members)) => members.iter().map(|(n, v)| (Step::Member(n.clone()), v)).collect(),
-            _ => Vec::new(),
+            Some(Value::Array(values)) => values
+                .iter()
+                .enumerate()
+                .map(|(i, v)| (Step::Item(i), v))
+                .collect(),
+            Some(Value::Object(members)) => members
+                .iter()
+                .map(|(n, v)| (Step::Member(n.clone()), v))
+                .collect(),
+            _ => {
+                return items
+                    .values()
+                    .try_for_each(|errors| self.walk(None, errors));
+            }
         };
-        let is_list = matches!(node, Some(Value::Array(values)) if items.iter().all(|(index, errors)| {
-            values.get(*index).is_some_and(|value| fit(value, errors).is_some())
-        }));
-        for (place, (step, value)) in entries.into_iter().enumerate() {
-            if left.is_empty() || self.truncated {
-                return Ok(());
-            }
-            let index = if is_list {
-                Some(place)
-            } else {
-                left.iter()
-                    .filter_map(|(index, errors)| Some((fit(value, errors)?, *index)))
-                    .max_by_key(|(score, index)| (*score, std::cmp::Reverse(*index)))
-                    .filter(|(score, _)| *score > 0)
-                    .map(|(_, index)| index)
-            };
-            if let Some(errors) = index.and_then(|index| left.remove(&index)) {
-                self.step(step, |report| report.walk(Some(value), errors))?;
-            }
+        let Some(Value::Array(values)) = node else {
+            return self.unordered(node, &entries, items);
+        };
+        let is_list = items.iter().all(|(index, errors)| {
+            values
+                .get(*index)
+                .is_some_and(|value| fit(value, errors, &|_| None).is_some())
+        });
+        if !is_list {
+            return self.unordered(node, &entries, items);
         }
-        // No item explains these: their values were changed while they were read.
-        for (index, errors) in left {
-            match node.and_then(|node| node.get(index)) {
-                Some(value) => self.step(Step::Item(index), |report| report.walk(Some(value), errors))?,
-                None => self.walk(None, errors)?,
+        for (index, errors) in items {
+            if self.truncated {
+                break;
             }
+            self.step(Step::Item(*index), |report| {
+                report.walk(values.get(*index), errors)
+            })?;
         }
         Ok(())
     }
 
-    fn step(&mut self, step: Step, then: impl FnOnce(&mut Self) -> Result<(), Unknown>) -> Result<(), Unknown> {
+    /// In a set or a map only the values tell which item is meant.
+    fn unordered(
+        &mut self,
+        node: Option<&Value>,
+        entries: &[(Step, &'_ Value)],
+        items: &'a Items,
+    ) -> Result<(), Unknown> {
+        let mut left: Vec<(usize, &'a ValidationErrors)> =
+            items.iter().map(|(i, errors)| (*i, &**errors)).collect();
+        left.sort_by_cached_key(|(_, errors)| fingerprint(errors));
+        let most = (MAX_COMPARISONS / entries.len().max(1)).clamp(16, MAX_ERRORS + 1);
+        let is_cut = left.len() > most;
+        left.truncate(most);
+
+        let fields: BTreeMap<&'a str, &'a ValidationErrors> = left
+            .iter()
+            .flat_map(|(_, errors)| {
+                errors
+                    .errors()
+                    .keys()
+                    .map(move |field| (field.as_ref(), *errors))
+            })
+            .collect();
+        for errors in fields.values() {
+            self.names.prepare(entries, &self.steps, &self.rust, errors);
+        }
+        let known: BTreeMap<&str, Spot> = fields
+            .into_keys()
+            .filter_map(|field| {
+                let path: Vec<&str> = self.rust.iter().copied().chain([field]).collect();
+                Some((field, self.names.known(&path)?))
+            })
+            .collect();
+        let known = |field: &str| known.get(field).cloned();
+
+        for (step, value) in entries {
+            if left.is_empty() || self.truncated {
+                break;
+            }
+            let best = left
+                .iter()
+                .enumerate()
+                .filter_map(|(at, (_, errors))| Some((fit(value, errors, &known)?, Reverse(at))))
+                .max()
+                .filter(|(score, _)| *score > 0);
+            if let Some((_, Reverse(at))) = best {
+                let (_, errors) = left.remove(at);
+                self.step(step.clone(), |report| report.walk(Some(value), errors))?;
+            }
+        }
+        // No item explains what is left: its values were changed while they were read.
+        for (index, errors) in left {
+            match node.and_then(|node| node.get(index)) {
+                Some(value) => {
+                    self.step(Step::Item(index), |report| report.walk(Some(value), errors))?
+                }
+                None => self.walk(None, errors)?,
+            }
+        }
+        self.truncated |= is_cut;
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        step: Step,
+        then: impl FnOnce(&mut Self) -> Result<(), Unknown>,
+    ) -> Result<(), Unknown> {
         self.steps.push(step);
         let result = then(self);
         self.steps.pop();
         result
     }
 
-    fn spot(&mut self, node: Option<&Value>, rust_name: &'a str, kind: &ValidationErrorsKind) -> Result<Spot, Unknown> {
+    fn spot(
+        &mut self,
+        node: Option<&Value>,
+        rust_name: &'a str,
+        kind: &ValidationErrorsKind,
+    ) -> Result<Spot, Unknown> {
         // Rules of a whole struct stand under this name.
         if rust_name == "__all__" || rust_name == ITEMS {
             return Ok(Spot::Here);

@@ -14,7 +14,7 @@ use super::{Invalid, InvalidKind};
 /// How large a JSON body may grow inside the byte limit that the caller sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonLimits {
-    /// Objects and arrays inside each other, the outermost counted; 32 by default, 127 at most.
+    /// Objects and arrays inside each other, the outermost counted; 32 by default, 126 at most.
     pub max_depth: usize,
     /// Items of one array; 10 000 by default.
     pub max_items: usize,
@@ -24,17 +24,31 @@ pub struct JsonLimits {
 
 impl Default for JsonLimits {
     fn default() -> Self {
-        Self { max_depth: 32, max_items: 10_000, max_members: 1_000 }
+        Self {
+            max_depth: 32,
+            max_items: 10_000,
+            max_members: 1_000,
+        }
     }
 }
 
-/// `serde_json` gives up beyond it.
-const DEEPEST: usize = 127;
+/// Beyond it `serde_json` itself gives up, and calls it bad syntax.
+const DEEPEST: usize = 126;
 
 pub(super) fn check(body: &[u8], limits: &JsonLimits) -> Result<(), Invalid> {
-    let mut walk = Walk { limits, open: Vec::new(), fault: None, trail: Vec::new() };
+    let mut walk = Walk {
+        limits,
+        open: Vec::new(),
+        fault: None,
+        trail: Vec::new(),
+    };
     let mut json = serde_json::Deserializer::from_slice(body);
-    let result = Value { walk: &mut walk, depth: 0 }.deserialize(&mut json).and_then(|()| json.end());
+    let result = Value {
+        walk: &mut walk,
+        depth: 0,
+    }
+    .deserialize(&mut json)
+    .and_then(|()| json.end());
     match (result, walk.fault) {
         (Ok(()), _) => Ok(()),
         (Err(_), None) => Err(Invalid::of(InvalidKind::MalformedBody)),
@@ -55,18 +69,26 @@ enum Fault {
 impl Fault {
     fn at(self, steps: &[Step], limits: &JsonLimits) -> Invalid {
         let (kind, code, detail) = match self {
-            Self::TooDeep => {
-                (InvalidKind::BodyTooDeep, "too_deep", format!("may be nested {} deep", limits.max_depth.min(DEEPEST)))
-            }
-            Self::Duplicate => {
-                (InvalidKind::MalformedBody, "duplicate_member", "a name may stand once in an object".into())
-            }
-            Self::TooManyItems => {
-                (InvalidKind::Failed, "too_many_items", format!("must have at most {} items", limits.max_items))
-            }
-            Self::TooManyMembers => {
-                (InvalidKind::Failed, "too_many_members", format!("must have at most {} members", limits.max_members))
-            }
+            Self::TooDeep => (
+                InvalidKind::BodyTooDeep,
+                "too_deep",
+                format!("may be nested {} deep", limits.max_depth.min(DEEPEST)),
+            ),
+            Self::Duplicate => (
+                InvalidKind::MalformedBody,
+                "duplicate_member",
+                "a name may stand once in an object".into(),
+            ),
+            Self::TooManyItems => (
+                InvalidKind::Failed,
+                "too_many_items",
+                format!("must have at most {} items", limits.max_items),
+            ),
+            Self::TooManyMembers => (
+                InvalidKind::Failed,
+                "too_many_members",
+                format!("must have at most {} members", limits.max_members),
+            ),
         };
         Invalid::at(kind, Source::Json.error(steps, code, detail))
     }
@@ -155,7 +177,10 @@ impl<'de> Visitor<'de> for Value<'_, '_, 'de> {
         let (walk, depth) = self.enter()?;
         let mut index = 0;
         loop {
-            match items.next_element_seed(Value { walk: &mut *walk, depth }) {
+            match items.next_element_seed(Value {
+                walk: &mut *walk,
+                depth,
+            }) {
                 Ok(None) => return Ok(()),
                 Ok(Some(())) => index += 1,
                 Err(error) => return Err(walk.back(error, |_| Some(Step::Item(index)))),
@@ -175,8 +200,15 @@ impl<'de> Visitor<'de> for Value<'_, '_, 'de> {
                 return Err(walk.give_up(Fault::TooManyMembers, None));
             }
             walk.open.push(name);
-            if let Err(error) = members.next_value_seed(Value { walk: &mut *walk, depth }) {
-                return Err(walk.back(error, |walk| walk.open.get(this).map(|name| Step::Member(name.to_string()))));
+            if let Err(error) = members.next_value_seed(Value {
+                walk: &mut *walk,
+                depth,
+            }) {
+                return Err(walk.back(error, |walk| {
+                    walk.open
+                        .get(this)
+                        .map(|name| Step::Member(name.to_string()))
+                }));
             }
         }
         if let Some(twice) = duplicate(walk.open.get_mut(first..).unwrap_or_default()) {
@@ -230,10 +262,14 @@ mod tests {
 
     fn refused(body: impl AsRef<[u8]>) -> (InvalidKind, Option<String>) {
         let refused = check(body.as_ref(), &JsonLimits::default()).unwrap_err();
-        let pointer = refused.errors.into_iter().next().map(|error| match error.place {
-            Place::Pointer(pointer) => pointer,
-            other => panic!("{other:?}"),
-        });
+        let pointer = refused
+            .errors
+            .into_iter()
+            .next()
+            .map(|error| match error.place {
+                Place::Pointer(pointer) => pointer,
+                other => panic!("{other:?}"),
+            });
         (refused.kind, pointer)
     }
 
@@ -266,7 +302,12 @@ mod tests {
             b"\xef\xbb\xbf{}",
             b"// x\n1",
         ] {
-            assert_eq!(refused(body), (InvalidKind::MalformedBody, None), "{}", body.escape_ascii());
+            assert_eq!(
+                refused(body),
+                (InvalidKind::MalformedBody, None),
+                "{}",
+                body.escape_ascii()
+            );
         }
     }
 
@@ -279,7 +320,11 @@ mod tests {
             r#"[{"a":1},{"a":1}]"#,
             "18446744073709551616",
         ] {
-            assert_eq!(check(body.as_bytes(), &JsonLimits::default()), Ok(()), "{body}");
+            assert_eq!(
+                check(body.as_bytes(), &JsonLimits::default()),
+                Ok(()),
+                "{body}"
+            );
         }
     }
 
@@ -289,12 +334,19 @@ mod tests {
             (r#"{"a":1,"a":2}"#, "#/a"),
             (r#"{"a":1,"\u0061":2}"#, "#/a"),
             (r#"{"":1,"":2}"#, "#/"),
-            (r#"{"x":[0,{"y":{"k/~":1,"z":{},"k/~":1}}]}"#, "#/x/1/y/k~1~0"),
+            (
+                r#"{"x":[0,{"y":{"k/~":1,"z":{},"k/~":1}}]}"#,
+                "#/x/1/y/k~1~0",
+            ),
             (r#"{"x":{"a":1},"b":{"b":1,"b":1}}"#, "#/b/b"),
             (r#"{"b":{"x":1},"a":2,"b":{"x":1}}"#, "#/b"),
         ];
         for (body, pointer) in cases {
-            assert_eq!(refused(body), (InvalidKind::MalformedBody, Some(pointer.into())), "{body}");
+            assert_eq!(
+                refused(body),
+                (InvalidKind::MalformedBody, Some(pointer.into())),
+                "{body}"
+            );
         }
     }
 
@@ -302,30 +354,65 @@ mod tests {
     fn depth_is_counted_over_arrays_and_objects() {
         let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
         assert_eq!(check(nested(32).as_bytes(), &JsonLimits::default()), Ok(()));
-        assert_eq!(refused(nested(33)), (InvalidKind::BodyTooDeep, Some(format!("#{}", "/0".repeat(32)))));
+        assert_eq!(
+            refused(nested(33)),
+            (
+                InvalidKind::BodyTooDeep,
+                Some(format!("#{}", "/0".repeat(32)))
+            )
+        );
         assert_eq!(refused(nested(100_000)).0, InvalidKind::BodyTooDeep);
         assert_eq!(refused("[".repeat(100_000)).0, InvalidKind::BodyTooDeep);
-        assert_eq!(refused("{\"a\":".repeat(100_000)).0, InvalidKind::BodyTooDeep);
-        let endless = JsonLimits { max_depth: usize::MAX, ..JsonLimits::default() };
-        assert_eq!(check(nested(127).as_bytes(), &endless), Ok(()));
-        assert_eq!(check(nested(128).as_bytes(), &endless).unwrap_err().kind, InvalidKind::BodyTooDeep);
-        let flat = JsonLimits { max_depth: 0, ..endless };
+        assert_eq!(
+            refused("{\"a\":".repeat(100_000)).0,
+            InvalidKind::BodyTooDeep
+        );
+        let endless = JsonLimits {
+            max_depth: usize::MAX,
+            ..JsonLimits::default()
+        };
+        assert_eq!(check(nested(126).as_bytes(), &endless), Ok(()));
+        assert_eq!(
+            check(nested(127).as_bytes(), &endless).unwrap_err().kind,
+            InvalidKind::BodyTooDeep
+        );
+        let flat = JsonLimits {
+            max_depth: 0,
+            ..endless
+        };
         assert_eq!(check(b"1", &flat), Ok(()));
-        assert_eq!(check(b"[]", &flat).unwrap_err().kind, InvalidKind::BodyTooDeep);
+        assert_eq!(
+            check(b"[]", &flat).unwrap_err().kind,
+            InvalidKind::BodyTooDeep
+        );
     }
 
     #[test]
     fn arrays_and_objects_are_bounded() {
-        let limits = JsonLimits { max_items: 2, max_members: 2, ..JsonLimits::default() };
+        let limits = JsonLimits {
+            max_items: 2,
+            max_members: 2,
+            ..JsonLimits::default()
+        };
         assert_eq!(check(br#"{"a":[1,2],"b":{"c":1,"d":2}}"#, &limits), Ok(()));
         let long = check(br#"{"a":[1,2,3]}"#, &limits).unwrap_err();
         assert_eq!(long.kind, InvalidKind::Failed);
-        assert_eq!(long.errors, [Source::Json.error(
-            &[Step::Member("a".into())],
-            "too_many_items",
-            "must have at most 2 items"
-        )]);
+        assert_eq!(
+            long.errors,
+            [Source::Json.error(
+                &[Step::Member("a".into())],
+                "too_many_items",
+                "must have at most 2 items"
+            )]
+        );
         let wide = check(br#"[{"a":1,"b":1,"c":1}]"#, &limits).unwrap_err();
-        assert_eq!(wide.errors, [Source::Json.error(&[Step::Item(0)], "too_many_members", "must have at most 2 members")]);
+        assert_eq!(
+            wide.errors,
+            [Source::Json.error(
+                &[Step::Item(0)],
+                "too_many_members",
+                "must have at most 2 members"
+            )]
+        );
     }
 }

@@ -15,7 +15,9 @@ pub(super) fn require_json(content_type: Option<&[u8]>) -> Result<(), Invalid> {
 
 /// `application/x-www-form-urlencoded`, in UTF-8.
 pub(super) fn require_form(content_type: Option<&[u8]>) -> Result<(), Invalid> {
-    require(content_type, |essence| essence == "application/x-www-form-urlencoded")
+    require(content_type, |essence| {
+        essence == "application/x-www-form-urlencoded"
+    })
 }
 
 /// No content encoding, or `identity`: a compressed body could grow past every limit.
@@ -73,7 +75,10 @@ fn parameter<'a>(rest: &mut &'a str) -> Option<(&'a str, &'a str)> {
             (value, after.strip_prefix('"')?)
         }
         None => {
-            let end = after.bytes().position(|b| !is_token(b)).unwrap_or(after.len());
+            let end = after
+                .bytes()
+                .position(|b| !is_token(b))
+                .unwrap_or(after.len());
             let (value, after) = after.split_at_checked(end)?;
             if value.is_empty() {
                 return None;
@@ -82,7 +87,9 @@ fn parameter<'a>(rest: &mut &'a str) -> Option<(&'a str, &'a str)> {
         }
     };
     let after = after.trim_start_matches(OWS);
-    let well_formed = !name.is_empty() && name.bytes().all(is_token) && (after.is_empty() || after.starts_with(';'));
+    let well_formed = !name.is_empty()
+        && name.bytes().all(is_token)
+        && (after.is_empty() || after.starts_with(';'));
     *rest = after;
     well_formed.then_some((name, value))
 }

@@ -116,11 +116,19 @@ pub enum InvalidKind {
 
 impl Invalid {
     fn of(kind: InvalidKind) -> Self {
-        Self { kind, errors: Vec::new(), truncated: false }
+        Self {
+            kind,
+            errors: Vec::new(),
+            truncated: false,
+        }
     }
 
     fn at(kind: InvalidKind, error: FieldError) -> Self {
-        Self { kind, errors: vec![error], truncated: false }
+        Self {
+            kind,
+            errors: vec![error],
+            truncated: false,
+        }
     }
 
     fn unmappable(type_name: &'static str, field: String) -> Self {
@@ -161,7 +169,11 @@ where
 }
 
 /// Runs the rules of `value`; only if one is broken, asks for the tree the value was read from.
-fn keep_rules<T>(value: T, tree: impl FnOnce() -> Result<Value, Invalid>, source: Source) -> Result<T, Invalid>
+fn keep_rules<T>(
+    value: T,
+    tree: impl FnOnce() -> Result<Value, Invalid>,
+    source: Source,
+) -> Result<T, Invalid>
 where
     T: DeserializeOwned + Validate + 'static,
 {

@@ -64,37 +64,56 @@ impl<'a> Names<'a> {
         };
         let fields = self.shapes.of(node);
         let value = first_value(kind);
-        let is_same = |name: &str| value.is_some_and(|value| object.get(name).is_some_and(|m| same(m, value)));
-        let known = recall(self.type_id, rust);
-        let present = known.iter().find(|name| object.contains_key(*name));
-        // Unless a member holds the value under an alias not met yet, the field is absent.
-        let absent = || known.first().filter(|_| !object.keys().any(|name| is_same(name)));
-        if let Some(name) = present.or_else(absent) {
-            return Some(Spot::Member(name.clone()));
+        let is_same = |name: &str| {
+            value.is_some_and(|value| object.get(name).is_some_and(|m| same(m, value)))
+        };
+        // What was learned counts only for names that are there: an answer must not depend on earlier requests.
+        let is_there =
+            |spot: &Spot| matches!(spot, Spot::Member(name) if object.contains_key(name));
+        if let Some(known) = recall(self.type_id, rust)
+            .into_iter()
+            .find(|spot| *spot == Spot::Here || is_there(spot))
+        {
+            return Some(known);
         }
         let mut candidates: Vec<&str> = match fields {
             Some(fields) => fields.to_vec(),
             None => object.keys().map(String::as_str).collect(),
         };
-        candidates.retain(|name| object.get(*name).is_none_or(|member| could_hold(member, kind)));
-        candidates
-            .sort_by_cached_key(|name| (!alike(name, rust_name), !object.contains_key(*name), !is_same(name)));
-        let alike_name = candidates.first().copied().filter(|name| alike(name, rust_name));
+        candidates.retain(|name| {
+            object
+                .get(*name)
+                .is_none_or(|member| could_hold(member, kind))
+        });
+        candidates.sort_by_cached_key(|name| {
+            (
+                !alike(name, rust_name),
+                !object.contains_key(*name),
+                !is_same(name),
+            )
+        });
+        let alike_name = candidates
+            .first()
+            .copied()
+            .filter(|name| alike(name, rust_name));
 
         if fields.is_none() && alike_name.is_none() {
-            if let ValidationErrorsKind::Struct(inner) = kind
-                && fit(node, inner).is_some_and(|score| score > 0)
-            {
-                return Some(Spot::Here);
-            }
-            // A rule on a flattened map is about all members: only an equal value tells a renamed field from it.
-            if matches!(kind, ValidationErrorsKind::Field(_)) {
-                candidates.retain(|name| is_same(name));
+            match kind {
+                ValidationErrorsKind::Struct(inner)
+                    if self.is_flattened(object, steps, rust, inner) =>
+                {
+                    remember(self.type_id, rust, Spot::Here);
+                    return Some(Spot::Here);
+                }
+                // A rule on a flattened map is about all members: only an equal value tells a renamed field from it.
+                ValidationErrorsKind::Field(_) => candidates.retain(|name| is_same(name)),
+                _ => {}
             }
         }
-        if let Some(learned) = self.learn(&candidates, object, steps, rust) {
-            remember(self.type_id, rust, &learned);
-            return Some(Spot::Member(learned));
+        if let Some(name) = self.learn(&candidates, object, steps, rust) {
+            let learned = Spot::Member(name);
+            remember(self.type_id, rust, learned.clone());
+            return Some(learned);
         }
         if let Some(name) = alike_name {
             return Some(Spot::Member(name.to_owned()));
@@ -109,6 +128,59 @@ impl<'a> Names<'a> {
             (true, ..) => Some(Spot::Here),
             _ => None,
         }
+    }
+
+    /// Learns the names of the fields that the items of a set or map complain about, before it is known which item is
+    /// which: any item will do.
+    pub(super) fn prepare(
+        &mut self,
+        items: &[(Step, &Value)],
+        steps: &[Step],
+        rust: &[&str],
+        errors: &ValidationErrors,
+    ) {
+        for (field, kind) in errors.errors() {
+            let path: Vec<&str> = rust.iter().copied().chain([field.as_ref()]).collect();
+            for (step, item) in items.iter().take(MAX_CANDIDATES) {
+                if field == ITEMS || self.known(&path).is_some() {
+                    break;
+                }
+                let steps: Vec<Step> = steps.iter().chain([step]).cloned().collect();
+                // What it learns is remembered; what it guesses is not wanted yet.
+                let _ = self.find(item, &steps, &path, kind);
+            }
+        }
+    }
+
+    /// The wire names that were learned for a field.
+    pub(super) fn known(&self, rust: &[&str]) -> Option<Spot> {
+        recall(self.type_id, rust).into_iter().next()
+    }
+
+    /// Whether the struct with these errors is flattened: then a simple member of the object itself is the field that
+    /// one of its rules complains about.
+    fn is_flattened(
+        &mut self,
+        object: &Map<String, Value>,
+        steps: &[Step],
+        rust: &[&str],
+        inner: &ValidationErrors,
+    ) -> bool {
+        inner.errors().iter().any(|(field, kind)| {
+            let path: Vec<&str> = rust.iter().copied().chain([field.as_ref()]).collect();
+            let value = first_value(kind);
+            let likely: Vec<&str> = object
+                .iter()
+                .filter(|(name, member)| match kind {
+                    ValidationErrorsKind::Field(_) => {
+                        alike(name, field) || value.is_some_and(|value| same(member, value))
+                    }
+                    _ => alike(name, field),
+                })
+                .map(|(name, _)| name.as_str())
+                .collect();
+            self.learn(&likely, object, steps, &path).is_some()
+        })
     }
 
     /// The candidate whose change changes what the rules at `rust` complain about: a new complaint proves it; a
@@ -126,7 +198,9 @@ impl<'a> Names<'a> {
                 if !self.budget.spend() {
                     return suggested;
                 }
-                let Some(after) = with_member(&mut self.scratch, steps, name, variant, self.retry).flatten() else {
+                let Some(after) =
+                    with_member(&mut self.scratch, steps, name, variant, self.retry).flatten()
+                else {
                     continue;
                 };
                 match compare(self.broken, &after, rust) {
@@ -209,26 +283,44 @@ fn object_at<'t>(tree: &'t mut Value, steps: &[Step]) -> Option<&'t mut Map<Stri
 /// Other values of the same type, nearest first.
 fn variants(value: Option<&Value>) -> Vec<Value> {
     match value {
-        None | Some(Value::Null) => vec!["a".into(), 1.into(), "1".into(), true.into(), json!([]), json!({})],
+        None | Some(Value::Null) => vec![
+            "a".into(),
+            1.into(),
+            "1".into(),
+            true.into(),
+            json!([]),
+            json!({}),
+        ],
         Some(Value::Bool(value)) => vec![(!value).into(), Value::Null],
         Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
-            (Some(n), _) => vec![n.saturating_add(1).into(), n.saturating_sub(1).into(), 1.into(), Value::Null],
+            (Some(n), _) => vec![
+                n.saturating_add(1).into(),
+                n.saturating_sub(1).into(),
+                1.into(),
+                Value::Null,
+            ],
             (None, Some(n)) => vec![(n / 2.0).into(), (n * 2.0).into(), 1.into(), Value::Null],
             _ => vec![1.into(), Value::Null],
         },
         Some(Value::String(text)) => match text.parse::<i64>() {
-            Ok(n) => vec![n.saturating_add(1).to_string().into(), n.saturating_sub(1).to_string().into(), "a".into()],
-            Err(_) => vec![format!("{text}a").into(), "a".into(), "1".into(), Value::Null],
+            Ok(n) => vec![
+                n.saturating_add(1).to_string().into(),
+                n.saturating_sub(1).to_string().into(),
+                "a".into(),
+            ],
+            Err(_) => vec![
+                format!("{text}a").into(),
+                "a".into(),
+                "1".into(),
+                Value::Null,
+            ],
         },
         Some(Value::Array(items)) => {
             let mut found: Vec<Value> = Vec::new();
             if let Some((first, rest)) = items.split_first() {
-                found.extend(
-                    variants(Some(first))
-                        .into_iter()
-                        .take(2)
-                        .map(|first| Value::Array(std::iter::once(first).chain(rest.iter().cloned()).collect())),
-                );
+                found.extend(variants(Some(first)).into_iter().take(2).map(|first| {
+                    Value::Array(std::iter::once(first).chain(rest.iter().cloned()).collect())
+                }));
                 found.push(Value::Array(rest.to_vec()));
             }
             found.extend([json!([]), json!(["a"]), Value::Null]);
@@ -236,11 +328,14 @@ fn variants(value: Option<&Value>) -> Vec<Value> {
         }
         Some(Value::Object(members)) => {
             let changed = members.iter().take(8).flat_map(|(name, member)| {
-                variants(Some(member)).into_iter().take(2).map(move |variant| {
-                    let mut members = members.clone();
-                    members.insert(name.clone(), variant);
-                    Value::Object(members)
-                })
+                variants(Some(member))
+                    .into_iter()
+                    .take(2)
+                    .map(move |variant| {
+                        let mut members = members.clone();
+                        members.insert(name.clone(), variant);
+                        Value::Object(members)
+                    })
             });
             changed.chain([json!({}), Value::Null]).collect()
         }
@@ -257,8 +352,12 @@ enum Change {
 /// Compares the values that the rules at and below `rust` complain about, whatever the item they stand in.
 fn compare(before: &ValidationErrors, after: &ValidationErrors, rust: &[&str]) -> Change {
     let mut balance: BTreeMap<String, isize> = BTreeMap::new();
-    complaints(before, rust, &mut |value| *balance.entry(value).or_default() -= 1);
-    complaints(after, rust, &mut |value| *balance.entry(value).or_default() += 1);
+    complaints(before, rust, &mut |value| {
+        *balance.entry(value).or_default() -= 1
+    });
+    complaints(after, rust, &mut |value| {
+        *balance.entry(value).or_default() += 1
+    });
     if balance.values().any(|n| *n > 0) {
         Change::New
     } else if balance.values().any(|n| *n < 0) {
@@ -266,6 +365,14 @@ fn compare(before: &ValidationErrors, after: &ValidationErrors, rust: &[&str]) -
     } else {
         Change::None
     }
+}
+
+/// Names and values of all complaints in a set of errors, whatever its order.
+pub(super) fn fingerprint(errors: &ValidationErrors) -> Vec<String> {
+    let mut found = Vec::new();
+    complaints(errors, &[], &mut |complaint| found.push(complaint));
+    found.sort_unstable();
+    found
 }
 
 fn complaints(errors: &ValidationErrors, rust: &[&str], found: &mut dyn FnMut(String)) {
@@ -278,48 +385,88 @@ fn complaints(errors: &ValidationErrors, rust: &[&str], found: &mut dyn FnMut(St
         };
         match kind {
             ValidationErrorsKind::Struct(inner) => complaints(inner, rest, found),
-            ValidationErrorsKind::List(items) => items.values().for_each(|item| complaints(item, rest, found)),
-            ValidationErrorsKind::Field(rules) if rest.is_empty() => rules
-                .iter()
-                .for_each(|rule| found(rule.params.get("value").map(Value::to_string).unwrap_or_default())),
+            ValidationErrorsKind::List(items) => items
+                .values()
+                .for_each(|item| complaints(item, rest, found)),
+            ValidationErrorsKind::Field(rules) if rest.is_empty() => {
+                rules.iter().for_each(|rule| {
+                    found(format!(
+                        "{name}={}",
+                        rule.params.get("value").unwrap_or(&Value::Null)
+                    ))
+                })
+            }
             ValidationErrorsKind::Field(_) => {}
         }
     }
 }
 
-/// How well `node` explains the errors: `None` if it cannot be what they were found in.
-pub(super) fn fit(node: &Value, errors: &ValidationErrors) -> Option<usize> {
+/// How well `node` explains the errors: `None` if it cannot be what they were found in. `known` are the wire names
+/// learned for the fields of `node`.
+pub(super) fn fit(
+    node: &Value,
+    errors: &ValidationErrors,
+    known: &dyn Fn(&str) -> Option<Spot>,
+) -> Option<isize> {
     let Value::Object(object) = node else {
         return Some(0);
     };
-    errors.errors().iter().try_fold(0, |score, (rust_name, kind)| {
-        let mut alike = object.iter().filter(|(name, _)| alike(name, rust_name)).map(|(_, member)| member);
+    errors.errors().iter().try_fold(0, |score, (field, kind)| {
+        let (is_known, mut members): (bool, Vec<&Value>) = match known(field) {
+            Some(Spot::Member(name)) => (true, object.get(&name).into_iter().collect()),
+            Some(Spot::Here) => (false, vec![node]),
+            None => (
+                false,
+                object
+                    .iter()
+                    .filter(|(name, _)| alike(name, field))
+                    .map(|(_, member)| member)
+                    .collect(),
+            ),
+        };
         let better = match kind {
-            ValidationErrorsKind::Struct(inner) => match alike.next() {
-                Some(member) => fit(member, inner)?,
-                None => 0,
-            },
-            ValidationErrorsKind::List(_) => 0,
             ValidationErrorsKind::Field(_) => match first_value(kind) {
                 None | Some(Value::Null) => 0,
-                Some(value) if alike.any(|member| same(member, value)) => 2,
+                Some(value) if members.iter().any(|member| same(member, value)) => 2,
+                Some(_) if is_known && !members.is_empty() => return None,
                 Some(value) if object.values().any(|member| same(member, value)) => 1,
-                Some(_) if object.keys().any(|name| super::names::alike(name, rust_name)) => return None,
-                Some(_) => 0,
+                Some(_) if !members.is_empty() => return None,
+                Some(_) => -2,
             },
+            _ if members.is_empty() => 0,
+            _ => {
+                members.retain(|member| could_hold(member, kind));
+                fit_part(members.first()?, kind)?
+            }
         };
         Some(score + better)
     })
+}
+
+fn fit_part(member: &Value, kind: &ValidationErrorsKind) -> Option<isize> {
+    match (kind, member) {
+        (ValidationErrorsKind::Struct(inner), _) => fit(member, inner, &|_| None),
+        (ValidationErrorsKind::List(errors), Value::Array(items)) => {
+            errors.iter().try_fold(0, |score, (index, errors)| {
+                Some(score + fit(items.get(*index)?, errors, &|_| None).unwrap_or(0))
+            })
+        }
+        _ => Some(0),
+    }
 }
 
 fn could_hold(member: &Value, kind: &ValidationErrorsKind) -> bool {
     let is_container = |value: &Value| value.is_object() || value.is_array();
     match kind {
         ValidationErrorsKind::Field(_) => true,
-        ValidationErrorsKind::Struct(_) => is_container(member),
+        ValidationErrorsKind::Struct(_) => member.is_object(),
         ValidationErrorsKind::List(errors) => match member {
-            Value::Array(items) => items.iter().filter(|item| is_container(item)).count() >= errors.len(),
-            Value::Object(members) => members.values().filter(|item| is_container(item)).count() >= errors.len(),
+            Value::Array(items) => {
+                items.iter().filter(|item| is_container(item)).count() >= errors.len()
+            }
+            Value::Object(members) => {
+                members.values().filter(|item| is_container(item)).count() >= errors.len()
+            }
             _ => false,
         },
     }
@@ -328,7 +475,9 @@ fn could_hold(member: &Value, kind: &ValidationErrorsKind) -> bool {
 /// The submitted value as the rule saw it: for comparing, never for showing.
 fn first_value(kind: &ValidationErrorsKind) -> Option<&Value> {
     match kind {
-        ValidationErrorsKind::Field(rules) => rules.iter().find_map(|rule| rule.params.get("value")),
+        ValidationErrorsKind::Field(rules) => {
+            rules.iter().find_map(|rule| rule.params.get("value"))
+        }
         _ => None,
     }
 }
@@ -337,7 +486,10 @@ fn first_value(kind: &ValidationErrorsKind) -> Option<&Value> {
 fn same(member: &Value, value: &Value) -> bool {
     match (member, value) {
         (Value::Number(a), Value::Number(b)) => {
-            #[expect(clippy::cast_possible_truncation, reason = "an f32 field has lost the same digits")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "an f32 field has lost the same digits"
+            )]
             let equal = |a: f64, b: f64| a == b || a as f32 == b as f32;
             a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| equal(a, b))
         }
@@ -348,30 +500,37 @@ fn same(member: &Value, value: &Value) -> bool {
 
 /// Whether two names differ only in case, `_` and `-`, as by `rename_all`.
 fn alike(wire: &str, rust: &str) -> bool {
-    let plain = |name: &str| -> Vec<char> {
-        name.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase).collect()
+    let plain = |name| {
+        str::chars(name)
+            .filter(|c| !matches!(c, '_' | '-'))
+            .flat_map(char::to_lowercase)
     };
-    plain(wire) == plain(rust.strip_prefix("r#").unwrap_or(rust))
+    plain(wire).eq(plain(rust.strip_prefix("r#").unwrap_or(rust)))
 }
 
 /// The wire names of a field, several if it has aliases. Grows with the program's types, not with their clients: a name
 /// enters only if it proved to be the field's.
-type Learned = HashMap<(TypeId, String), Vec<String>>;
+type Learned = HashMap<(TypeId, String), Vec<Spot>>;
 
 static LEARNED: LazyLock<Mutex<Learned>> = LazyLock::new(Mutex::default);
 
 const MAX_ALIASES: usize = 8;
 const MAX_NAME_BYTES: usize = 256;
 
-fn recall(type_id: TypeId, rust: &[&str]) -> Vec<String> {
+fn recall(type_id: TypeId, rust: &[&str]) -> Vec<Spot> {
     let learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
-    learned.get(&(type_id, rust.join("."))).cloned().unwrap_or_default()
+    learned
+        .get(&(type_id, rust.join(".")))
+        .cloned()
+        .unwrap_or_default()
 }
 
-fn remember(type_id: TypeId, rust: &[&str], wire: &str) {
+fn remember(type_id: TypeId, rust: &[&str], spot: Spot) {
     let mut learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = learned.entry((type_id, rust.join("."))).or_default();
-    if names.len() < MAX_ALIASES && wire.len() <= MAX_NAME_BYTES && !names.iter().any(|name| name == wire) {
-        names.push(wire.to_owned());
+    let spots = learned.entry((type_id, rust.join("."))).or_default();
+    let is_short = matches!(&spot, Spot::Here)
+        || matches!(&spot, Spot::Member(name) if name.len() <= MAX_NAME_BYTES);
+    if is_short && spots.len() < MAX_ALIASES && !spots.contains(&spot) {
+        spots.push(spot);
     }
 }

@@ -39,7 +39,11 @@ where
 ///
 /// # Errors
 /// Those of [`query`], and the two for content type and content encoding.
-pub fn form<T>(content_type: Option<&[u8]>, content_encoding: Option<&[u8]>, body: &[u8]) -> Result<T, Invalid>
+pub fn form<T>(
+    content_type: Option<&[u8]>,
+    content_encoding: Option<&[u8]>,
+    body: &[u8],
+) -> Result<T, Invalid>
 where
     T: DeserializeOwned + Validate + 'static,
 {
@@ -56,7 +60,8 @@ pub fn path<T>(parameters: &[(Cow<'_, str>, Cow<'_, str>)]) -> Result<T, Invalid
 where
     T: DeserializeOwned + Validate + 'static,
 {
-    let encoded = serde_html_form::to_string(parameters).map_err(|_| Invalid::of(InvalidKind::MalformedBody))?;
+    let encoded = serde_html_form::to_string(parameters)
+        .map_err(|_| Invalid::of(InvalidKind::MalformedBody))?;
     read(encoded.as_bytes(), usize::MAX, Source::Path)
 }
 
@@ -65,7 +70,10 @@ where
     T: DeserializeOwned + Validate + 'static,
 {
     let too_much = |code: &'static str, most: usize, what: &str| {
-        Invalid::at(InvalidKind::Failed, source.error(&[], code, format!("may have at most {most} {what}")))
+        Invalid::at(
+            InvalidKind::Failed,
+            source.error(&[], code, format!("may have at most {most} {what}")),
+        )
     };
     if text.len() > max_bytes {
         return Err(too_much("too_long", max_bytes, "bytes"));
@@ -76,7 +84,11 @@ where
     if !is_clean(text) {
         return Err(Invalid::at(
             InvalidKind::MalformedBody,
-            source.error(&[], "bad_encoding", "must be UTF-8, each % followed by two hexadecimal digits"),
+            source.error(
+                &[],
+                "bad_encoding",
+                "must be UTF-8, each % followed by two hexadecimal digits",
+            ),
         ));
     }
     match serde_html_form::from_bytes(text) {
@@ -108,7 +120,9 @@ fn is_clean(text: &[u8]) -> bool {
 }
 
 fn hex(digit: Option<&u8>) -> Option<u8> {
-    char::from(*digit?).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    char::from(*digit?)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
 }
 
 /// Strings, and arrays of strings for names that repeat: what the explanations look at.

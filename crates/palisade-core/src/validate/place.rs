@@ -51,7 +51,11 @@ impl Serialize for FieldError {
 
 fn named<M: SerializeMap>(map: &mut M, part: &str, name: &str) -> Result<(), M::Error> {
     map.serialize_entry("in", part)?;
-    if name.is_empty() { Ok(()) } else { map.serialize_entry("name", name) }
+    if name.is_empty() {
+        Ok(())
+    } else {
+        map.serialize_entry("name", name)
+    }
 }
 
 /// One step from a value to a part of it.
@@ -75,8 +79,17 @@ impl Source {
         self != Self::Json
     }
 
-    pub(super) fn error(self, steps: &[Step], code: impl Into<Words>, detail: impl Into<Words>) -> FieldError {
-        FieldError { place: self.place(steps), code: code.into(), detail: detail.into() }
+    pub(super) fn error(
+        self,
+        steps: &[Step],
+        code: impl Into<Words>,
+        detail: impl Into<Words>,
+    ) -> FieldError {
+        FieldError {
+            place: self.place(steps),
+            code: code.into(),
+            detail: detail.into(),
+        }
     }
 
     fn place(self, steps: &[Step]) -> Place {
@@ -99,7 +112,10 @@ fn pointer(steps: &[Step]) -> String {
         out.push('/');
         match step {
             Step::Item(index) => out.push_str(&index.to_string()),
-            Step::Member(name) => name.chars().take(MAX_NAME_CHARS).for_each(|c| push_escaped(&mut out, c)),
+            Step::Member(name) => name
+                .chars()
+                .take(MAX_NAME_CHARS)
+                .for_each(|c| push_escaped(&mut out, c)),
         }
     }
     out
@@ -140,8 +156,14 @@ mod tests {
     #[test]
     fn long_names_are_cut_by_characters() {
         let long = "ü".repeat(100);
-        assert_eq!(pointer(&[member(&long)]), format!("#/{}", "%C3%BC".repeat(64)));
-        assert_eq!(Source::Query.place(&[member(&long)]), Place::Query("ü".repeat(64)));
+        assert_eq!(
+            pointer(&[member(&long)]),
+            format!("#/{}", "%C3%BC".repeat(64))
+        );
+        assert_eq!(
+            Source::Query.place(&[member(&long)]),
+            Place::Query("ü".repeat(64))
+        );
     }
 
     #[test]
@@ -157,6 +179,9 @@ mod tests {
             json(Source::Query, &[member("page"), Step::Item(1)]),
             r#"{"in":"query","name":"page","code":"range","detail":"must be at most 150"}"#
         );
-        assert_eq!(json(Source::Path, &[]), r#"{"in":"path","code":"range","detail":"must be at most 150"}"#);
+        assert_eq!(
+            json(Source::Path, &[]),
+            r#"{"in":"path","code":"range","detail":"must be at most 150"}"#
+        );
     }
 }

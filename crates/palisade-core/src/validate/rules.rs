@@ -30,8 +30,12 @@ use validator::{ValidateEmail, ValidationError};
 /// Code `username`.
 pub fn username(value: &str) -> Result<(), ValidationError> {
     let fits = (3..=50).contains(&value.len())
-        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    rule(fits, "username", || "must be 3 to 50 letters A-Z a-z, digits, `_` or `-`".into())
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    rule(fits, "username", || {
+        "must be 3 to 50 letters A-Z a-z, digits, `_` or `-`".into()
+    })
 }
 
 /// An e-mail address as HTML's `<input type="email">` takes it.
@@ -39,7 +43,9 @@ pub fn username(value: &str) -> Result<(), ValidationError> {
 /// # Errors
 /// Code `email`.
 pub fn email(value: &str) -> Result<(), ValidationError> {
-    rule(value.validate_email(), "email", || "must be an e-mail address".into())
+    rule(value.validate_email(), "email", || {
+        "must be an e-mail address".into()
+    })
 }
 
 /// At least 8 characters, among them an upper-case letter, a lower-case letter, a digit, and one that is none of these.
@@ -56,12 +62,17 @@ pub fn password_strength(value: &str) -> Result<(), ValidationError> {
         (has(char::is_uppercase), "an upper-case letter"),
         (has(char::is_lowercase), "a lower-case letter"),
         (has(char::is_numeric), "a digit"),
-        (has(|c| !c.is_alphanumeric()), "a character that is neither letter nor digit"),
+        (
+            has(|c| !c.is_alphanumeric()),
+            "a character that is neither letter nor digit",
+        ),
     ]
     .into_iter()
     .filter_map(|(is_there, what)| (!is_there).then_some(what))
     .collect();
-    rule(missing.is_empty(), "password_strength", || format!("must have at least {}", missing.join(", ")))
+    rule(missing.is_empty(), "password_strength", || {
+        format!("must have at least {}", missing.join(", "))
+    })
 }
 
 /// One of the allowed words, such as a role; for use inside your own rule.
@@ -69,7 +80,9 @@ pub fn password_strength(value: &str) -> Result<(), ValidationError> {
 /// # Errors
 /// Code `one_of`; the message lists the allowed words.
 pub fn one_of(value: &str, allowed: &[&str]) -> Result<(), ValidationError> {
-    rule(allowed.contains(&value), "one_of", || format!("must be one of {}", allowed.join(", ")))
+    rule(allowed.contains(&value), "one_of", || {
+        format!("must be one of {}", allowed.join(", "))
+    })
 }
 
 /// As [`one_of`] for every item of a list, such as the roles of a user.
@@ -77,7 +90,9 @@ pub fn one_of(value: &str, allowed: &[&str]) -> Result<(), ValidationError> {
 /// # Errors
 /// Code `one_of`; the message lists the allowed words.
 pub fn each_of<S: AsRef<str>>(values: &[S], allowed: &[&str]) -> Result<(), ValidationError> {
-    values.iter().try_for_each(|value| one_of(value.as_ref(), allowed))
+    values
+        .iter()
+        .try_for_each(|value| one_of(value.as_ref(), allowed))
 }
 
 /// 0 to 150 years, of any integer type.
@@ -94,13 +109,24 @@ pub fn age<N: TryInto<u8>>(years: N) -> Result<(), ValidationError> {
 /// # Errors
 /// Code `name`.
 pub fn name(value: &str) -> Result<(), ValidationError> {
-    let fits =
-        value.chars().nth(100).is_none() && !value.trim().is_empty() && !value.chars().any(char::is_control);
-    rule(fits, "name", || "must be 1 to 100 characters, not only white space, without control characters".into())
+    let fits = value.chars().nth(100).is_none()
+        && !value.trim().is_empty()
+        && !value.chars().any(char::is_control);
+    rule(fits, "name", || {
+        "must be 1 to 100 characters, not only white space, without control characters".into()
+    })
 }
 
-fn rule(holds: bool, code: &'static str, message: impl FnOnce() -> String) -> Result<(), ValidationError> {
-    if holds { Ok(()) } else { Err(ValidationError::new(code).with_message(message().into())) }
+fn rule(
+    holds: bool,
+    code: &'static str,
+    message: impl FnOnce() -> String,
+) -> Result<(), ValidationError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(ValidationError::new(code).with_message(message().into()))
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +142,16 @@ mod tests {
         for yes in ["abc", "A-b_9", &"x".repeat(50)] {
             assert!(username(yes).is_ok(), "{yes}");
         }
-        for no in ["", "ab", &"x".repeat(51), "a b", "abc\n", "äbc", "a.b", "аbc"] {
+        for no in [
+            "",
+            "ab",
+            &"x".repeat(51),
+            "a b",
+            "abc\n",
+            "äbc",
+            "a.b",
+            "аbc",
+        ] {
             assert!(username(no).is_err(), "{no}");
         }
     }
@@ -124,7 +159,15 @@ mod tests {
     #[test]
     fn emails() {
         assert!(email("a@b.example").is_ok());
-        for no in ["", "a", "@b.example", "a@", "a b@c.example", "a@b@c.example", "a@b.example\r\nx: y"] {
+        for no in [
+            "",
+            "a",
+            "@b.example",
+            "a@",
+            "a b@c.example",
+            "a@b@c.example",
+            "a@b.example\r\nx: y",
+        ] {
             assert!(email(no).is_err(), "{no}");
         }
     }
@@ -138,10 +181,22 @@ mod tests {
             "must have at least 8 characters, an upper-case letter, a lower-case letter, a digit, a character that is \
              neither letter nor digit"
         );
-        assert_eq!(message(password_strength("Abcde1!")), "must have at least 8 characters");
-        assert_eq!(message(password_strength("abcdefgh1!")), "must have at least an upper-case letter");
-        assert_eq!(message(password_strength("ABCDEFGH1!")), "must have at least a lower-case letter");
-        assert_eq!(message(password_strength("Abcdefgh!")), "must have at least a digit");
+        assert_eq!(
+            message(password_strength("Abcde1!")),
+            "must have at least 8 characters"
+        );
+        assert_eq!(
+            message(password_strength("abcdefgh1!")),
+            "must have at least an upper-case letter"
+        );
+        assert_eq!(
+            message(password_strength("ABCDEFGH1!")),
+            "must have at least a lower-case letter"
+        );
+        assert_eq!(
+            message(password_strength("Abcdefgh!")),
+            "must have at least a digit"
+        );
         assert_eq!(
             message(password_strength("Abcdefgh1")),
             "must have at least a character that is neither letter nor digit"
@@ -151,7 +206,10 @@ mod tests {
     #[test]
     fn lists() {
         assert!(one_of("admin", &["admin", "user"]).is_ok());
-        assert_eq!(message(one_of("Admin", &["admin", "user"])), "must be one of admin, user");
+        assert_eq!(
+            message(one_of("Admin", &["admin", "user"])),
+            "must be one of admin, user"
+        );
         assert!(each_of::<&str>(&[], &["admin"]).is_ok());
         assert!(each_of(&["admin", "root"], &["admin"]).is_err());
     }
@@ -159,12 +217,22 @@ mod tests {
     #[test]
     fn ages() {
         assert!(age(0_u8).is_ok() && age(150_i64).is_ok() && age(150_u128).is_ok());
-        assert!(age(151_u8).is_err() && age(-1_i32).is_err() && age(u64::MAX).is_err() && age(i64::MIN).is_err());
+        assert!(
+            age(151_u8).is_err()
+                && age(-1_i32).is_err()
+                && age(u64::MAX).is_err()
+                && age(i64::MIN).is_err()
+        );
     }
 
     #[test]
     fn names() {
         assert!(name("J").is_ok() && name(&"ü".repeat(100)).is_ok() && name("Ana María").is_ok());
-        assert!(name("").is_err() && name(" \t").is_err() && name(&"ü".repeat(101)).is_err() && name("a\0b").is_err());
+        assert!(
+            name("").is_err()
+                && name(" \t").is_err()
+                && name(&"ü".repeat(101)).is_err()
+                && name("a\0b").is_err()
+        );
     }
 }

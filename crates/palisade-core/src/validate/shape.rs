@@ -26,15 +26,25 @@ pub(super) fn explain<T: DeserializeOwned>(tree: &Value, source: Source) -> Inva
     Invalid::at(InvalidKind::Failed, source.error(&steps, code, detail))
 }
 
-fn first_mistake<T: DeserializeOwned>(tree: &Value, shapes: &Shapes, source: Source) -> Option<(Vec<Step>, Mistake)> {
+fn first_mistake<T: DeserializeOwned>(
+    tree: &Value,
+    shapes: &Shapes,
+    source: Source,
+) -> Option<(Vec<Step>, Mistake)> {
     let mut track = Track::new();
-    let root = Node { value: tree, text: source.is_text(), shapes };
+    let root = Node {
+        value: tree,
+        text: source.is_text(),
+        shapes,
+    };
     let mistake = T::deserialize(serde_path_to_error::Deserializer::new(root, &mut track)).err()?;
     let mut steps = Vec::new();
     for segment in &track.path() {
         match segment {
             Segment::Seq { index } => steps.push(Step::Item(*index)),
-            Segment::Map { key } | Segment::Enum { variant: key } => steps.push(Step::Member(key.clone())),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                steps.push(Step::Member(key.clone()))
+            }
             Segment::Unknown => break,
         }
     }
@@ -43,7 +53,12 @@ fn first_mistake<T: DeserializeOwned>(tree: &Value, shapes: &Shapes, source: Sou
 
 /// Flattened structs and untagged enums are read from a buffer, and `serde` knows no path inside it: looks for the
 /// member whose replacement mends the whole.
-fn buffered(tree: &Value, steps: &[Step], shapes: &Shapes, fits: &dyn Fn(&Value) -> bool) -> Option<Step> {
+fn buffered(
+    tree: &Value,
+    steps: &[Step],
+    shapes: &Shapes,
+    fits: &dyn Fn(&Value) -> bool,
+) -> Option<Step> {
     let object = steps.iter().try_fold(tree, |value, step| match step {
         Step::Member(name) => value.get(name),
         Step::Item(index) => value.get(index),
@@ -53,7 +68,14 @@ fn buffered(tree: &Value, steps: &[Step], shapes: &Shapes, fits: &dyn Fn(&Value)
     }
     let mut budget = Budget::for_tree(tree);
     let mut scratch = tree.clone();
-    let substitutes = [Value::Null, "a".into(), 1.into(), true.into(), Value::Array(Vec::new()), serde_json::json!({})];
+    let substitutes = [
+        Value::Null,
+        "a".into(),
+        1.into(),
+        true.into(),
+        Value::Array(Vec::new()),
+        serde_json::json!({}),
+    ];
     for name in object.as_object()?.keys() {
         for substitute in &substitutes {
             if !budget.spend() {
@@ -74,7 +96,10 @@ fn say(mistake: Mistake) -> (&'static str, Words) {
         Mistake::Unknown => ("unknown_field", "is not known here".into()),
         Mistake::Twice(_) => ("repeated", "is given twice under different names".into()),
         Mistake::WrongType(expected) => ("wrong_type", format!("must be {expected}").into()),
-        Mistake::OutOfRange => ("out_of_range", "is too large, too small or not whole".into()),
+        Mistake::OutOfRange => (
+            "out_of_range",
+            "is too large, too small or not whole".into(),
+        ),
         Mistake::UnknownVariant => ("unknown_variant", "must be one of the known words".into()),
         Mistake::Length => ("wrong_length", "has too few or too many items".into()),
         Mistake::Repeated => ("repeated", "may be given once".into()),

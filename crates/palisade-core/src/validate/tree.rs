@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::value::{
+    BorrowedStrDeserializer, MapAccessDeserializer, MapDeserializer, SeqDeserializer,
+};
 use serde::de::{Deserializer, Error, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
@@ -22,7 +24,9 @@ impl Shapes {
     }
 
     fn learn(&self, object: &Value, names: &'static [&'static str]) {
-        self.0.borrow_mut().insert(std::ptr::from_ref(object), names);
+        self.0
+            .borrow_mut()
+            .insert(std::ptr::from_ref(object), names);
     }
 }
 
@@ -50,7 +54,11 @@ impl<'a> Node<'a> {
 
     /// A list where the target wants one value: only text can write that by accident, as a repeated name.
     fn single(self) -> Result<Self, Mistake> {
-        if self.text && self.value.is_array() { Err(Mistake::Repeated) } else { Ok(self) }
+        if self.text && self.value.is_array() {
+            Err(Mistake::Repeated)
+        } else {
+            Ok(self)
+        }
     }
 }
 
@@ -101,8 +109,11 @@ impl<'de> Deserializer<'de> for Node<'de> {
                 items.end().map(|()| value)
             }
             Value::Object(members) => {
-                let mut members =
-                    MapDeserializer::new(members.iter().map(|(name, value)| (Written(name), self.with(value))));
+                let mut members = MapDeserializer::new(
+                    members
+                        .iter()
+                        .map(|(name, value)| (Written(name), self.with(value))),
+                );
                 let value = visitor.visit_map(&mut members)?;
                 members.end().map(|()| value)
             }
@@ -125,7 +136,11 @@ impl<'de> Deserializer<'de> for Node<'de> {
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Mistake> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mistake> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -158,7 +173,9 @@ impl<'de> Deserializer<'de> for Node<'de> {
             Value::String(text) => visitor.visit_enum(BorrowedStrDeserializer::new(text)),
             Value::Object(members) if members.len() == 1 => {
                 visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(
-                    members.iter().map(|(name, value)| (Written(name), self.with(value))),
+                    members
+                        .iter()
+                        .map(|(name, value)| (Written(name), self.with(value))),
                 )))
             }
             _ => Err(Mistake::WrongType("one of the known words")),
@@ -205,7 +222,11 @@ impl<'de> Deserializer<'de> for Written<'de> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Mistake> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Mistake> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -220,7 +241,10 @@ impl<'de> Deserializer<'de> for Written<'de> {
 
     // A boolean written as digits is of the wrong type, but `parsed!` would call it out of range.
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mistake> {
-        self.0.parse().map_err(|_| Mistake::WrongType("true or false")).and_then(|value| visitor.visit_bool(value))
+        self.0
+            .parse()
+            .map_err(|_| Mistake::WrongType("true or false"))
+            .and_then(|value| visitor.visit_bool(value))
     }
 
     parsed! {
@@ -280,7 +304,9 @@ impl Error for Mistake {
 
     fn invalid_value(unexpected: Unexpected<'_>, _: &dyn Expected) -> Self {
         match unexpected {
-            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => Self::OutOfRange,
+            Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => {
+                Self::OutOfRange
+            }
             _ => Self::Refused,
         }
     }
@@ -317,13 +343,20 @@ fn words(expected: &str) -> &'static str {
         "a map" => "an object",
         "a sequence" => "an array",
         _ if expected.starts_with("struct ") => "an object",
-        _ if expected.starts_with("tuple ") || expected.starts_with("an array ") || expected.starts_with("a tuple ") => {
+        _ if expected.starts_with("tuple ")
+            || expected.starts_with("an array ")
+            || expected.starts_with("a tuple ") =>
+        {
             "an array"
         }
-        _ if expected.starts_with("internally tagged enum") || expected.starts_with("adjacently tagged enum") => {
+        _ if expected.starts_with("internally tagged enum")
+            || expected.starts_with("adjacently tagged enum") =>
+        {
             "an object"
         }
-        _ if expected.starts_with(['i', 'u']) && expected.bytes().skip(1).all(|b| b.is_ascii_digit()) => {
+        _ if expected.starts_with(['i', 'u'])
+            && expected.bytes().skip(1).all(|b| b.is_ascii_digit()) =>
+        {
             "a whole number"
         }
         "isize" | "usize" => "a whole number",

@@ -44,10 +44,18 @@ fn length(error: &ValidationError) -> Words {
 }
 
 fn range(error: &ValidationError) -> Words {
-    let bounds: Vec<String> =
-        [("min", "at least"), ("exclusive_min", "more than"), ("max", "at most"), ("exclusive_max", "less than")]
-            .into_iter()
-            .filter_map(|(name, words)| Some(format!("{words} {}", error.params.get(name)?)))
-            .collect();
-    if bounds.is_empty() { "is out of range".into() } else { format!("must be {}", bounds.join(" and ")).into() }
+    let bounds: Vec<String> = [
+        ("min", "at least"),
+        ("exclusive_min", "more than"),
+        ("max", "at most"),
+        ("exclusive_max", "less than"),
+    ]
+    .into_iter()
+    .filter_map(|(name, words)| Some(format!("{words} {}", error.params.get(name)?)))
+    .collect();
+    if bounds.is_empty() {
+        "is out of range".into()
+    } else {
+        format!("must be {}", bounds.join(" and ")).into()
+    }
 }

@@ -75,7 +75,13 @@ const MARKER: &str = "s3cr3t-MARKER";
 
 /// Every body made by putting the marker (or something with it) at one place of a valid or half-valid document.
 fn planted(document: &Value) -> Vec<Value> {
-    let mut found = vec![json!(MARKER), json!([MARKER]), json!(77_777_123_u64), json!(-77_777_123), json!(77777.123)];
+    let mut found = vec![
+        json!(MARKER),
+        json!([MARKER]),
+        json!(77_777_123_u64),
+        json!(-77_777_123),
+        json!(77777.123),
+    ];
     match document {
         Value::Object(members) => {
             for (name, member) in members {
@@ -101,10 +107,14 @@ fn planted(document: &Value) -> Vec<Value> {
 }
 
 fn assert_silent(refused: &Invalid, input: &str) {
-    let shown = format!("{} {refused:?} {refused}", serde_json::to_string(&refused.errors).unwrap());
+    let shown = format!(
+        "{} {refused:?} {refused}",
+        serde_json::to_string(&refused.errors).unwrap()
+    );
     for secret in [MARKER, "77777", "Everything", "Part", "u8", "i64", "struct"] {
         // The kind for a mistake of the program names the type: it is for logs.
-        let hidden = !shown.contains(secret) || matches!(refused.kind, InvalidKind::Unmappable { .. });
+        let hidden =
+            !shown.contains(secret) || matches!(refused.kind, InvalidKind::Unmappable { .. });
         assert!(hidden, "{secret} in {shown}\nfor {input}");
     }
 }
@@ -121,18 +131,43 @@ fn no_submitted_value_is_echoed() {
         let body = body.to_string();
         if let Err(refused) = read::<Everything>(&body) {
             assert_silent(&refused, &body);
-            assert!(!matches!(refused.kind, InvalidKind::Unmappable { .. }), "{body}");
+            assert!(
+                !matches!(refused.kind, InvalidKind::Unmappable { .. }),
+                "{body}"
+            );
             refusals += 1;
         }
     }
     assert!(refusals > 100, "{refusals}");
-    for broken in [format!("{{\"userName\":\"{MARKER}"), format!("{MARKER}"), format!("[\"{MARKER}\",]")] {
+    for broken in [
+        format!("{{\"userName\":\"{MARKER}"),
+        format!("{MARKER}"),
+        format!("[\"{MARKER}\",]"),
+    ] {
         assert_silent(&read::<Everything>(&broken).unwrap_err(), &broken);
     }
-    for raw in ["a=M", "b=M", "c-d=M&c-d=M", "a=M&a=M", "b=M&b=M", "e=M", "a=M%", "b=77777123", "a=%ff&b=M"] {
+    for raw in [
+        "a=M",
+        "b=M",
+        "c-d=M&c-d=M",
+        "a=M&a=M",
+        "b=M&b=M",
+        "e=M",
+        "a=M%",
+        "b=77777123",
+        "a=%ff&b=M",
+    ] {
         let raw = raw.replace('M', MARKER);
         assert_silent(&query::<Text>(raw.as_bytes()).unwrap_err(), &raw);
-        assert_silent(&form::<Text>(Some(b"application/x-www-form-urlencoded"), None, raw.as_bytes()).unwrap_err(), &raw);
+        assert_silent(
+            &form::<Text>(
+                Some(b"application/x-www-form-urlencoded"),
+                None,
+                raw.as_bytes(),
+            )
+            .unwrap_err(),
+            &raw,
+        );
     }
     for name in ["a", "b"] {
         assert_silent(&path::<Text>(&pairs(&[(name, MARKER)])).unwrap_err(), name);
@@ -144,24 +179,43 @@ fn names_of_members_are_shown_cut_and_escaped() {
     let body = json!({"userName": "a@b.c", "x-map": {"<script>\"\u{0}\u{202e}".repeat(20): {"q": 9}}, "note": "@"});
     let refused = read::<Everything>(&body.to_string()).unwrap_err();
     let shown = serde_json::to_string(&refused.errors).unwrap();
-    assert!(shown.is_ascii() && !shown.contains('<') && shown.len() < 800, "{shown}");
+    assert!(
+        shown.is_ascii() && !shown.contains('<') && shown.len() < 800,
+        "{shown}"
+    );
 }
 
 #[test]
 fn a_refusal_of_a_large_body_stays_cheap() {
     let part = json!({"note": "", "q": 9, "below": [{"note": "", "q": 9}]});
-    let map: serde_json::Map<String, Value> = (0..1_000).map(|n| (format!("k{n}"), part.clone())).collect();
-    let body = json!({"userName": "x", "lines": vec![part; 3], "x-map": map, "note": ""}).to_string();
+    let map: serde_json::Map<String, Value> = (0..1_000)
+        .map(|n| (format!("k{n}"), part.clone()))
+        .collect();
+    let body =
+        json!({"userName": "x", "lines": vec![part; 3], "x-map": map, "note": ""}).to_string();
     let start = std::time::Instant::now();
     let refused = read::<Everything>(&body).unwrap_err();
     assert_eq!((refused.errors.len(), refused.truncated), (100, true));
-    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    // Milliseconds with optimisation; the debug build and a busy machine get room.
+    assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop_oneof![
-        Just("userName"), Just("age"), Just("lines"), Just("x-map"), Just("note"), Just("q"), Just("below"),
-        Just("choice"), Just("name"), Just("again"), Just("user_name"), Just("a/~b"), Just(""), Just("qty"),
+        Just("userName"),
+        Just("age"),
+        Just("lines"),
+        Just("x-map"),
+        Just("note"),
+        Just("q"),
+        Just("below"),
+        Just("choice"),
+        Just("name"),
+        Just("again"),
+        Just("user_name"),
+        Just("a/~b"),
+        Just(""),
+        Just("qty"),
     ];
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -209,7 +263,9 @@ fn near_json() -> impl Strategy<Value = Value> {
 
 /// Follows a pointer as a client would.
 fn resolves(body: &Value, pointer: &str) -> bool {
-    let Some(path) = pointer.strip_prefix('#') else { return false };
+    let Some(path) = pointer.strip_prefix('#') else {
+        return false;
+    };
     let mut bytes = Vec::new();
     let mut rest = path.bytes();
     while let Some(byte) = rest.next() {

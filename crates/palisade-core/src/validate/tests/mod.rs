@@ -8,12 +8,21 @@ mod shapes;
 mod text;
 
 fn read<T: DeserializeOwned + Validate + 'static>(body: &str) -> Result<T, Invalid> {
-    json(Some(b"application/json"), None, body.as_bytes(), &JsonLimits::default())
+    json(
+        Some(b"application/json"),
+        None,
+        body.as_bytes(),
+        &JsonLimits::default(),
+    )
 }
 
 /// Kind and errors of a refused body; the errors as `place code`.
 fn refused<T: DeserializeOwned + Validate + 'static>(body: &str) -> (InvalidKind, Vec<String>) {
-    listed(read::<T>(body).err().unwrap_or_else(|| panic!("accepted: {body}")))
+    listed(
+        read::<T>(body)
+            .err()
+            .unwrap_or_else(|| panic!("accepted: {body}")),
+    )
 }
 
 fn listed(invalid: Invalid) -> (InvalidKind, Vec<String>) {
@@ -41,5 +50,7 @@ fn broken<T: DeserializeOwned + Validate + 'static>(body: &str) -> Vec<String> {
 }
 
 fn pairs<'a>(of: &[(&'a str, &'a str)]) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    of.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value))).collect()
+    of.iter()
+        .map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value)))
+        .collect()
 }

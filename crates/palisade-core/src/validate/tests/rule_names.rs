@@ -19,7 +19,9 @@ struct Probe {
     extra: Extra,
 }
 
-#[derive(Debug, Clone, Deserialize, serde::Serialize, Validate, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Deserialize, serde::Serialize, Validate, PartialEq, Eq, Hash, PartialOrd, Ord,
+)]
 struct Line {
     #[validate(range(min = 1))]
     qty: i64,
@@ -37,11 +39,22 @@ fn renamed_nested_and_flattened() {
     let body = r#"{"postCode":"a","lines":[{"qty":1},{"qty":0},{"qty":-1}],"note":""}"#;
     assert_eq!(
         broken::<Probe>(body),
-        ["#/lines/1/qty range", "#/lines/2/qty range", "#/note length", "#/postCode length"]
+        [
+            "#/note length",
+            "#/lines/1/qty range",
+            "#/lines/2/qty range",
+            "#/postCode length"
+        ]
     );
     // A member that is absent from an object with flattened parts stays at the object.
-    assert_eq!(broken::<Probe>(r#"{"postCode":"abc","lines":[]}"#), ["# length"]);
-    assert_eq!(broken::<Probe>(r#"{"postCode":"","lines":[],"note":""}"#), ["#/note length", "#/postCode length"]);
+    assert_eq!(
+        broken::<Probe>(r#"{"postCode":"abc","lines":[]}"#),
+        ["# length"]
+    );
+    assert_eq!(
+        broken::<Probe>(r#"{"postCode":"","lines":[],"note":""}"#),
+        ["#/note length", "#/postCode length"]
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -59,7 +72,10 @@ struct Cases {
 fn rename_all_keeps_the_declared_order() {
     let body = r#"{"X2-Y":"","TYPE":"","GIVEN-NAME":""}"#;
     for _ in 0..20 {
-        assert_eq!(broken::<Cases>(body), ["#/GIVEN-NAME length", "#/TYPE length", "#/X2-Y length"]);
+        assert_eq!(
+            broken::<Cases>(body),
+            ["#/GIVEN-NAME length", "#/TYPE length", "#/X2-Y length"]
+        );
     }
 }
 
@@ -94,7 +110,8 @@ struct Home {
 
 #[test]
 fn names_that_share_nothing_with_rusts_are_learned() {
-    let body = r#"{"plz":"","ort":"","alter":200,"positionen":[{"qty":0}],"adresse":{"strasse":""}}"#;
+    let body =
+        r#"{"plz":"","ort":"","alter":200,"positionen":[{"qty":0}],"adresse":{"strasse":""}}"#;
     let expected = [
         "#/plz length",
         "#/ort length",
@@ -120,8 +137,14 @@ struct Swapped {
 
 #[test]
 fn even_swapped_names_with_equal_values() {
-    assert_eq!(broken::<Swapped>(r#"{"first":"","last":""}"#), ["#/last length", "#/first other"]);
-    assert_eq!(broken::<Swapped>(r#"{"first":"abc","last":"a"}"#), ["#/last length"]);
+    assert_eq!(
+        broken::<Swapped>(r#"{"first":"","last":""}"#),
+        ["#/last length", "#/first other"]
+    );
+    assert_eq!(
+        broken::<Swapped>(r#"{"first":"abc","last":"a"}"#),
+        ["#/last length"]
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -133,9 +156,15 @@ struct Aliased {
 
 #[test]
 fn an_alias_is_the_name_that_was_sent() {
-    assert_eq!(broken::<Aliased>(r#"{"post_code":"a"}"#), ["#/post_code length"]);
+    assert_eq!(
+        broken::<Aliased>(r#"{"post_code":"a"}"#),
+        ["#/post_code length"]
+    );
     assert_eq!(broken::<Aliased>(r#"{"plz":"a"}"#), ["#/plz length"]);
-    assert_eq!(broken::<Aliased>(r#"{"post_code":""}"#), ["#/post_code length"]);
+    assert_eq!(
+        broken::<Aliased>(r#"{"post_code":""}"#),
+        ["#/post_code length"]
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -167,18 +196,45 @@ struct Collections {
 fn items_of_every_collection() {
     for _ in 0..10 {
         assert_eq!(
-            broken::<Collections>(r#"{"by_name":{"a":{"qty":0},"b":{"qty":5},"c/d":{"qty":-1},"e":{"qty":0}}}"#),
-            ["#/by_name/a/qty range", "#/by_name/c~1d/qty range", "#/by_name/e/qty range"]
+            broken::<Collections>(
+                r#"{"by_name":{"a":{"qty":0},"b":{"qty":5},"c/d":{"qty":-1},"e":{"qty":0}}}"#
+            ),
+            [
+                "#/by_name/a/qty range",
+                "#/by_name/c~1d/qty range",
+                "#/by_name/e/qty range"
+            ]
         );
-        assert_eq!(broken::<Collections>(r#"{"set":[{"qty":3},{"qty":0},{"qty":4}]}"#), ["#/set/1/qty range"]);
+        assert_eq!(
+            broken::<Collections>(r#"{"set":[{"qty":3},{"qty":0},{"qty":4}]}"#),
+            ["#/set/1/qty range"]
+        );
     }
-    assert_eq!(broken::<Collections>(r#"{"sorted":{"10":{"qty":0},"9":{"qty":1}}}"#), ["#/sorted/10/qty range"]);
-    assert_eq!(broken::<Collections>(r#"{"grid":[[{"qty":1}],[{"qty":1},{"qty":0}]]}"#), ["#/grid/1/1/qty range"]);
-    assert_eq!(broken::<Collections>(r#"{"maybe":[{"qty":0}]}"#), ["#/maybe/0/qty range"]);
-    assert_eq!(broken::<Collections>(r#"{"few":[{"qty":0}]}"#), ["#/few length"]);
+    assert_eq!(
+        broken::<Collections>(r#"{"sorted":{"10":{"qty":0},"9":{"qty":1}}}"#),
+        ["#/sorted/10/qty range"]
+    );
+    assert_eq!(
+        broken::<Collections>(r#"{"grid":[[{"qty":1}],[{"qty":1},{"qty":0}]]}"#),
+        ["#/grid/1/1/qty range"]
+    );
+    assert_eq!(
+        broken::<Collections>(r#"{"maybe":[{"qty":0}]}"#),
+        ["#/maybe/0/qty range"]
+    );
+    assert_eq!(
+        broken::<Collections>(r#"{"few":[{"qty":0}]}"#),
+        ["#/few length"]
+    );
     // A rule and `nested` on one field: built without a panic, the rule wins.
-    assert_eq!(broken::<Collections>(r#"{"both":[{"qty":0},{"qty":0}]}"#), ["#/both length"]);
-    assert_eq!(broken::<Collections>(r#"{"both":[{"qty":0}]}"#), ["#/both/0/qty range"]);
+    assert_eq!(
+        broken::<Collections>(r#"{"both":[{"qty":0},{"qty":0}]}"#),
+        ["#/both length"]
+    );
+    assert_eq!(
+        broken::<Collections>(r#"{"both":[{"qty":0}]}"#),
+        ["#/both/0/qty range"]
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -207,7 +263,11 @@ fn nothing() -> Line {
 }
 
 fn ordered(level: &Level) -> Result<(), ValidationError> {
-    if level.start <= level.to { Ok(()) } else { Err(ValidationError::new("order")) }
+    if level.start <= level.to {
+        Ok(())
+    } else {
+        Err(ValidationError::new("order"))
+    }
 }
 
 #[test]
@@ -258,12 +318,18 @@ fn all_rules_at_once_with_their_words() {
     let errors: Vec<(String, String)> = errors
         .into_iter()
         .map(|error| match error.place {
-            Place::Pointer(pointer) => (format!("{pointer} {}", error.code), error.detail.into_owned()),
+            Place::Pointer(pointer) => (
+                format!("{pointer} {}", error.code),
+                error.detail.into_owned(),
+            ),
             other => panic!("{other:?}"),
         })
         .collect();
     let expected = [
-        ("#/name username", "must be 3 to 50 letters A-Z a-z, digits, `_` or `-`"),
+        (
+            "#/name username",
+            "must be 3 to 50 letters A-Z a-z, digits, `_` or `-`",
+        ),
         ("#/mail length", "must be at most 10 characters long"),
         ("#/mail email", "must be an e-mail address"),
         (
@@ -275,9 +341,15 @@ fn all_rules_at_once_with_their_words() {
         ("#/age age", "must be 0 to 150"),
         ("#/years age", "must be 0 to 150"),
         ("#/roles one_of", "must be one of admin, user, guest"),
-        ("#/full_name name", "must be 1 to 100 characters, not only white space, without control characters"),
+        (
+            "#/full_name name",
+            "must be 1 to 100 characters, not only white space, without control characters",
+        ),
     ];
-    assert_eq!(errors, expected.map(|(place, words)| (place.to_owned(), words.to_owned())));
+    assert_eq!(
+        errors,
+        expected.map(|(place, words)| (place.to_owned(), words.to_owned()))
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -303,7 +375,12 @@ struct Worded {
 #[test]
 fn words_come_from_the_rules_parameters() {
     let body = r#"{"a":[],"b":"","c":0.5,"d":"abcd","e":9,"f":"x","g":"hay","h":"1.2.3"}"#;
-    let details: Vec<_> = read::<Worded>(body).unwrap_err().errors.into_iter().map(|error| error.detail).collect();
+    let details: Vec<_> = read::<Worded>(body)
+        .unwrap_err()
+        .errors
+        .into_iter()
+        .map(|error| error.detail)
+        .collect();
     assert_eq!(
         details,
         [
@@ -326,7 +403,10 @@ fn at_most_a_hundred_errors() {
     assert_eq!((exact.errors.len(), exact.truncated), (100, false));
     let over = read::<Collections>(&body(5_000)).unwrap_err();
     assert_eq!((over.errors.len(), over.truncated), (100, true));
-    assert_eq!(over.errors[99].place, Place::Pointer("#/maybe/99/qty".into()));
+    assert_eq!(
+        over.errors[99].place,
+        Place::Pointer("#/maybe/99/qty".into())
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -358,7 +438,10 @@ struct Huge {
 fn a_panic_inside_validator_is_caught() {
     assert_eq!(broken::<Huge>(r#"{"n":11}"#), ["#/n range"]);
     let refused = read::<Huge>(r#"{"n":340282366920938463463374607431768211455}"#).unwrap_err();
-    assert!(matches!(refused.kind, InvalidKind::Unmappable { .. }), "{refused:?}");
+    assert!(
+        matches!(refused.kind, InvalidKind::Unmappable { .. }),
+        "{refused:?}"
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -370,7 +453,10 @@ struct Bare {
 #[test]
 fn a_nested_struct_without_nested_is_not_checked() {
     assert!(read::<Bare>(r#"{"lines":[{"qty":0}]}"#).is_ok());
-    assert_eq!(broken::<Collections>(r#"{"both":[{"qty":0}]}"#), ["#/both/0/qty range"]);
+    assert_eq!(
+        broken::<Collections>(r#"{"both":[{"qty":0}]}"#),
+        ["#/both/0/qty range"]
+    );
 }
 
 #[derive(Debug, Deserialize)]
@@ -385,14 +471,21 @@ impl Validate for ByHand {
         if self.mass < 0.25 {
             errors.add("mass", ValidationError::new("light"));
         }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(errors)
+        }
     }
 }
 
 #[test]
 fn rules_written_by_hand_carry_no_value_and_are_placed_too() {
     assert_eq!(broken::<ByHand>(r#"{"weight":0.1}"#), ["#/weight light"]);
-    assert_eq!(broken::<Vec<ByHand>>(r#"[{"weight":1},{"weight":0.2}]"#), ["#/1/weight light"]);
+    assert_eq!(
+        broken::<Vec<ByHand>>(r#"[{"weight":1},{"weight":0.2}]"#),
+        ["#/1/weight light"]
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -410,7 +503,10 @@ fn trimmed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, 
 
 #[test]
 fn values_that_change_while_they_are_read() {
-    assert_eq!(broken::<Trimmed>(r#"{"label":"  a ","neighbour":"a"}"#), ["#/label length"]);
+    assert_eq!(
+        broken::<Trimmed>(r#"{"label":"  a ","neighbour":"a"}"#),
+        ["#/label length"]
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -431,9 +527,15 @@ struct FlatRenamed {
 
 #[test]
 fn renamed_members_beside_a_flattened_map() {
-    let body = r#"{"posten":[{"qty":0}],"zuhause":{"strasse":""},"notiz":"","x":"1","y":"2","z":"3"}"#;
+    let body =
+        r#"{"posten":[{"qty":0}],"zuhause":{"strasse":""},"notiz":"","x":"1","y":"2","z":"3"}"#;
     assert_eq!(
         broken::<FlatRenamed>(body),
-        ["# length", "#/notiz length", "#/posten/0/qty range", "#/zuhause/strasse length"]
+        [
+            "# length",
+            "#/notiz length",
+            "#/posten/0/qty range",
+            "#/zuhause/strasse length"
+        ]
     );
 }

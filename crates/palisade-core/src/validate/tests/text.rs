@@ -30,17 +30,35 @@ enum Sort {
 }
 
 fn refused_query(raw: &[u8]) -> (InvalidKind, Vec<String>) {
-    listed(query::<Page>(raw).err().unwrap_or_else(|| panic!("accepted: {}", raw.escape_ascii())))
+    listed(
+        query::<Page>(raw)
+            .err()
+            .unwrap_or_else(|| panic!("accepted: {}", raw.escape_ascii())),
+    )
 }
 
 #[test]
 fn good_queries() {
-    let page: Page = query(b"page-number=3&tags=a&tags=b%20c&q=%C3%BC+x&exact=true&sort=down&other=1").unwrap();
-    assert_eq!((page.page_number, page.search.as_str(), page.exact), (Some(3), "ü x", true));
-    assert_eq!((page.tags, page.sort), (vec!["a".to_owned(), "b c".to_owned()], Some(Sort::Down)));
+    let page: Page =
+        query(b"page-number=3&tags=a&tags=b%20c&q=%C3%BC+x&exact=true&sort=down&other=1").unwrap();
+    assert_eq!(
+        (page.page_number, page.search.as_str(), page.exact),
+        (Some(3), "ü x", true)
+    );
+    assert_eq!(
+        (page.tags, page.sort),
+        (vec!["a".to_owned(), "b c".to_owned()], Some(Sort::Down))
+    );
     assert_eq!(query::<Page>(b"tags=a").unwrap().tags, ["a"]);
-    assert!(query::<Page>(b"page-number=").unwrap().page_number.is_none());
-    assert!(query::<Page>(b"").is_ok() && query::<Page>(b"&&=").is_ok() && query::<Page>(b"q").is_ok());
+    assert!(
+        query::<Page>(b"page-number=")
+            .unwrap()
+            .page_number
+            .is_none()
+    );
+    assert!(
+        query::<Page>(b"").is_ok() && query::<Page>(b"&&=").is_ok() && query::<Page>(b"q").is_ok()
+    );
     assert_eq!(query::<Page>("q=ü".as_bytes()).unwrap().search, "ü");
 }
 
@@ -60,7 +78,13 @@ fn malformed_text() {
         b"q=%C0%AF",
     ] {
         let (kind, errors) = refused_query(raw);
-        assert_eq!((kind, errors), (InvalidKind::MalformedBody, vec!["query: bad_encoding".into()]));
+        assert_eq!(
+            (kind, errors),
+            (
+                InvalidKind::MalformedBody,
+                vec!["query: bad_encoding".into()]
+            )
+        );
     }
 }
 
@@ -82,11 +106,19 @@ fn shapes_and_rules_in_text() {
         ("q=abcdef", "query:q length"),
     ];
     for (raw, expected) in cases {
-        assert_eq!(refused_query(raw.as_bytes()), (InvalidKind::Failed, vec![expected.to_owned()]), "{raw}");
+        assert_eq!(
+            refused_query(raw.as_bytes()),
+            (InvalidKind::Failed, vec![expected.to_owned()]),
+            "{raw}"
+        );
     }
     assert_eq!(
         refused_query(b"q=abcdef&page-number=0&tags=1&tags=2&tags=3").1,
-        ["query:page-number range", "query:tags length", "query:q length"]
+        [
+            "query:page-number range",
+            "query:tags length",
+            "query:q length"
+        ]
     );
 }
 
@@ -101,13 +133,25 @@ fn sizes() {
 #[test]
 fn forms() {
     let urlencoded = Some(&b"application/x-www-form-urlencoded"[..]);
-    assert_eq!(form::<Page>(urlencoded, None, b"q=a%26b").unwrap().search, "a&b");
+    assert_eq!(
+        form::<Page>(urlencoded, None, b"q=a%26b").unwrap().search,
+        "a&b"
+    );
     let kind = |content_type, coding| form::<Page>(content_type, coding, b"q=a").unwrap_err().kind;
     assert_eq!(kind(None, None), InvalidKind::UnsupportedMediaType);
-    assert_eq!(kind(Some(b"application/json"), None), InvalidKind::UnsupportedMediaType);
-    assert_eq!(kind(urlencoded, Some(b"br")), InvalidKind::UnsupportedEncoding);
+    assert_eq!(
+        kind(Some(b"application/json"), None),
+        InvalidKind::UnsupportedMediaType
+    );
+    assert_eq!(
+        kind(urlencoded, Some(b"br")),
+        InvalidKind::UnsupportedEncoding
+    );
     let (kind, errors) = listed(form::<Page>(urlencoded, None, b"page-number=0").unwrap_err());
-    assert_eq!((kind, errors), (InvalidKind::Failed, vec!["form:page-number range".into()]));
+    assert_eq!(
+        (kind, errors),
+        (InvalidKind::Failed, vec!["form:page-number range".into()])
+    );
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -124,13 +168,26 @@ fn paths() {
     let good: ItemPath = path(&pairs(&[("tenant", "a&b=%41+ü"), ("id", "7")])).unwrap();
     assert_eq!((good.id, good.customer.as_str()), (7, "a&b=%41+ü"));
     let cases = [
-        (&[("id", "x"), ("tenant", "abc")][..], vec!["path:id wrong_type"]),
-        (&[("id", "99999999999"), ("tenant", "abc")], vec!["path:id out_of_range"]),
+        (
+            &[("id", "x"), ("tenant", "abc")][..],
+            vec!["path:id wrong_type"],
+        ),
+        (
+            &[("id", "99999999999"), ("tenant", "abc")],
+            vec!["path:id out_of_range"],
+        ),
         (&[("id", "1")], vec!["path:tenant missing"]),
-        (&[("id", "0"), ("tenant", "a")], vec!["path:id range", "path:tenant length"]),
+        (
+            &[("id", "0"), ("tenant", "a")],
+            vec!["path:id range", "path:tenant length"],
+        ),
         (&[], vec!["path:id missing"]),
     ];
     for (parameters, expected) in cases {
-        assert_eq!(listed(path::<ItemPath>(&pairs(parameters)).unwrap_err()).1, expected, "{parameters:?}");
+        assert_eq!(
+            listed(path::<ItemPath>(&pairs(parameters)).unwrap_err()).1,
+            expected,
+            "{parameters:?}"
+        );
     }
 }
