@@ -8,8 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
-use super::names::{ITEMS, Names, Spot, fingerprint, fit};
+use super::fit::fit;
+use super::names::{ITEMS, Names, Spot};
 use super::place::{FieldError, Source, Step};
+use super::retry::fingerprint;
 use super::tree::{Node, Shapes};
 use super::{Invalid, InvalidKind, MAX_ERRORS, validated, wording};
 

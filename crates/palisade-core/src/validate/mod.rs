@@ -47,11 +47,13 @@
 //! ```
 
 mod broken;
+mod fit;
 mod guard;
 mod media;
 mod names;
 mod pairs;
 mod place;
+mod retry;
 pub mod rules;
 mod shape;
 mod tree;
@@ -59,7 +61,9 @@ mod wording;
 
 use std::any::type_name;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -131,16 +135,25 @@ impl Invalid {
         }
     }
 
+    /// Told once for each field: clients choose how often it happens.
     fn unmappable(type_name: &'static str, field: String) -> Self {
-        tracing::error!(
-            type_name,
-            field,
-            "a broken rule cannot be placed in the input: let the field's wire name differ from its Rust name only by \
-             case, `_` and `-`, and put no rule on a field that serde skips"
-        );
+        static TOLD: LazyLock<Mutex<HashSet<(&str, String)>>> = LazyLock::new(Mutex::default);
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < MAX_REMEMBERED && told.insert((type_name, field.clone())) {
+            tracing::error!(
+                type_name,
+                field,
+                "a broken rule cannot be placed in the input: put rules on fields that serde reads, under names that \
+                 differ from Rust's only by case, `_` and `-`, with values that serde_json can hold"
+            );
+        }
         Self::of(InvalidKind::Unmappable { type_name, field })
     }
 }
+
+/// Fields of target types that are remembered for the life of the process. A program has few, but a recursive type has
+/// as many as its clients care to nest.
+const MAX_REMEMBERED: usize = 4_096;
 
 /// Reads a JSON body (RFC 8259) into `T` and checks its rules. The caller has limited the size of `body`.
 ///

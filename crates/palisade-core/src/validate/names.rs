@@ -3,13 +3,16 @@
 //! changes what the rule complains about is the field's. What was learned is kept for the life of the process.
 
 use std::any::TypeId;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use validator::{ValidationErrors, ValidationErrorsKind};
 
+use super::MAX_REMEMBERED;
+use super::fit::{alike, could_hold, first_value, same};
 use super::place::Step;
+use super::retry::{Budget, Change, compare, variants, with_member};
 use super::tree::Shapes;
 
 /// The name under which `validator` hides the items of a list.
@@ -219,297 +222,7 @@ impl<'a> Names<'a> {
 
 const MAX_CANDIDATES: usize = 32;
 
-/// How often an input may be read again to explain it, so that a refusal stays cheap: less often if it is large.
-#[derive(Debug)]
-pub(super) struct Budget(usize);
-
-impl Budget {
-    const MAX_READS: usize = 64;
-    const MAX_VALUES: usize = 20_000;
-
-    pub(super) fn for_tree(tree: &Value) -> Self {
-        Self((Self::MAX_VALUES / size(tree)).min(Self::MAX_READS))
-    }
-
-    pub(super) fn spend(&mut self) -> bool {
-        let left = self.0.checked_sub(1);
-        self.0 = left.unwrap_or(0);
-        left.is_some()
-    }
-
-    fn is_spent(&self) -> bool {
-        self.0 == 0
-    }
-}
-
-/// Values in the tree, long strings counted by length.
-fn size(tree: &Value) -> usize {
-    1 + match tree {
-        Value::String(text) => text.len() / 64,
-        Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(members) => members.values().map(size).sum(),
-        _ => 0,
-    }
-}
-
-/// Calls `look` with one member replaced or added, then puts everything back.
-pub(super) fn with_member<R>(
-    tree: &mut Value,
-    steps: &[Step],
-    name: &str,
-    value: Value,
-    look: impl FnOnce(&Value) -> R,
-) -> Option<R> {
-    let original = object_at(tree, steps)?.insert(name.to_owned(), value);
-    let seen = look(tree);
-    let object = object_at(tree, steps)?;
-    match original {
-        Some(original) => object.insert(name.to_owned(), original),
-        None => object.remove(name),
-    };
-    Some(seen)
-}
-
-fn object_at<'t>(tree: &'t mut Value, steps: &[Step]) -> Option<&'t mut Map<String, Value>> {
-    steps
-        .iter()
-        .try_fold(tree, |value, step| match step {
-            Step::Member(name) => value.get_mut(name),
-            Step::Item(index) => value.get_mut(index),
-        })?
-        .as_object_mut()
-}
-
-/// Other values of the same type, nearest first.
-fn variants(value: Option<&Value>) -> Vec<Value> {
-    match value {
-        None | Some(Value::Null) => vec![
-            "a".into(),
-            1.into(),
-            "1".into(),
-            true.into(),
-            json!([]),
-            json!({}),
-        ],
-        Some(Value::Bool(value)) => vec![(!value).into(), Value::Null],
-        Some(Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
-            (Some(n), _) => vec![
-                n.saturating_add(1).into(),
-                n.saturating_sub(1).into(),
-                1.into(),
-                Value::Null,
-            ],
-            (None, Some(n)) => vec![(n / 2.0).into(), (n * 2.0).into(), 1.into(), Value::Null],
-            _ => vec![1.into(), Value::Null],
-        },
-        Some(Value::String(text)) => match text.parse::<i64>() {
-            Ok(n) => vec![
-                n.saturating_add(1).to_string().into(),
-                n.saturating_sub(1).to_string().into(),
-                "a".into(),
-            ],
-            Err(_) => vec![
-                format!("{text}a").into(),
-                "a".into(),
-                "1".into(),
-                Value::Null,
-            ],
-        },
-        Some(Value::Array(items)) => {
-            let mut found: Vec<Value> = Vec::new();
-            if let Some((first, rest)) = items.split_first() {
-                found.extend(variants(Some(first)).into_iter().take(2).map(|first| {
-                    Value::Array(std::iter::once(first).chain(rest.iter().cloned()).collect())
-                }));
-                found.push(Value::Array(rest.to_vec()));
-            }
-            found.extend([json!([]), json!(["a"]), Value::Null]);
-            found
-        }
-        Some(Value::Object(members)) => {
-            let changed = members.iter().take(8).flat_map(|(name, member)| {
-                variants(Some(member))
-                    .into_iter()
-                    .take(2)
-                    .map(move |variant| {
-                        let mut members = members.clone();
-                        members.insert(name.clone(), variant);
-                        Value::Object(members)
-                    })
-            });
-            changed.chain([json!({}), Value::Null]).collect()
-        }
-    }
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Change {
-    None,
-    Vanished,
-    New,
-}
-
-/// Compares the values that the rules at and below `rust` complain about, whatever the item they stand in.
-fn compare(before: &ValidationErrors, after: &ValidationErrors, rust: &[&str]) -> Change {
-    let mut balance: BTreeMap<String, isize> = BTreeMap::new();
-    complaints(before, rust, &mut |value| {
-        *balance.entry(value).or_default() -= 1
-    });
-    complaints(after, rust, &mut |value| {
-        *balance.entry(value).or_default() += 1
-    });
-    if balance.values().any(|n| *n > 0) {
-        Change::New
-    } else if balance.values().any(|n| *n < 0) {
-        Change::Vanished
-    } else {
-        Change::None
-    }
-}
-
-/// Names and values of all complaints in a set of errors, whatever its order.
-pub(super) fn fingerprint(errors: &ValidationErrors) -> Vec<String> {
-    let mut found = Vec::new();
-    complaints(errors, &[], &mut |complaint| found.push(complaint));
-    found.sort_unstable();
-    found
-}
-
-fn complaints(errors: &ValidationErrors, rust: &[&str], found: &mut dyn FnMut(String)) {
-    for (name, kind) in errors.errors() {
-        let rest = match rust.split_first() {
-            _ if name == ITEMS => rust,
-            None => rust,
-            Some((first, rest)) if name == first => rest,
-            Some(_) => continue,
-        };
-        match kind {
-            ValidationErrorsKind::Struct(inner) => complaints(inner, rest, found),
-            ValidationErrorsKind::List(items) => items
-                .values()
-                .for_each(|item| complaints(item, rest, found)),
-            ValidationErrorsKind::Field(rules) if rest.is_empty() => {
-                rules.iter().for_each(|rule| {
-                    found(format!(
-                        "{name}={}",
-                        rule.params.get("value").unwrap_or(&Value::Null)
-                    ))
-                })
-            }
-            ValidationErrorsKind::Field(_) => {}
-        }
-    }
-}
-
-/// How well `node` explains the errors: `None` if it cannot be what they were found in. `known` are the wire names
-/// learned for the fields of `node`.
-pub(super) fn fit(
-    node: &Value,
-    errors: &ValidationErrors,
-    known: &dyn Fn(&str) -> Option<Spot>,
-) -> Option<isize> {
-    let Value::Object(object) = node else {
-        return Some(0);
-    };
-    errors.errors().iter().try_fold(0, |score, (field, kind)| {
-        let (is_known, mut members): (bool, Vec<&Value>) = match known(field) {
-            Some(Spot::Member(name)) => (true, object.get(&name).into_iter().collect()),
-            Some(Spot::Here) => (false, vec![node]),
-            None => (
-                false,
-                object
-                    .iter()
-                    .filter(|(name, _)| alike(name, field))
-                    .map(|(_, member)| member)
-                    .collect(),
-            ),
-        };
-        let better = match kind {
-            ValidationErrorsKind::Field(_) => match first_value(kind) {
-                None | Some(Value::Null) => 0,
-                Some(value) if members.iter().any(|member| same(member, value)) => 2,
-                Some(_) if is_known && !members.is_empty() => return None,
-                Some(value) if object.values().any(|member| same(member, value)) => 1,
-                Some(_) if !members.is_empty() => return None,
-                Some(_) => -2,
-            },
-            _ if members.is_empty() => 0,
-            _ => {
-                members.retain(|member| could_hold(member, kind));
-                fit_part(members.first()?, kind)?
-            }
-        };
-        Some(score + better)
-    })
-}
-
-fn fit_part(member: &Value, kind: &ValidationErrorsKind) -> Option<isize> {
-    match (kind, member) {
-        (ValidationErrorsKind::Struct(inner), _) => fit(member, inner, &|_| None),
-        (ValidationErrorsKind::List(errors), Value::Array(items)) => {
-            errors.iter().try_fold(0, |score, (index, errors)| {
-                Some(score + fit(items.get(*index)?, errors, &|_| None).unwrap_or(0))
-            })
-        }
-        _ => Some(0),
-    }
-}
-
-fn could_hold(member: &Value, kind: &ValidationErrorsKind) -> bool {
-    let is_container = |value: &Value| value.is_object() || value.is_array();
-    match kind {
-        ValidationErrorsKind::Field(_) => true,
-        ValidationErrorsKind::Struct(_) => member.is_object(),
-        ValidationErrorsKind::List(errors) => match member {
-            Value::Array(items) => {
-                items.iter().filter(|item| is_container(item)).count() >= errors.len()
-            }
-            Value::Object(members) => {
-                members.values().filter(|item| is_container(item)).count() >= errors.len()
-            }
-            _ => false,
-        },
-    }
-}
-
-/// The submitted value as the rule saw it: for comparing, never for showing.
-fn first_value(kind: &ValidationErrorsKind) -> Option<&Value> {
-    match kind {
-        ValidationErrorsKind::Field(rules) => {
-            rules.iter().find_map(|rule| rule.params.get("value"))
-        }
-        _ => None,
-    }
-}
-
-/// Equal, or equal numbers written differently, or the text of the number.
-fn same(member: &Value, value: &Value) -> bool {
-    match (member, value) {
-        (Value::Number(a), Value::Number(b)) => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "an f32 field has lost the same digits"
-            )]
-            let equal = |a: f64, b: f64| a == b || a as f32 == b as f32;
-            a == b || a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| equal(a, b))
-        }
-        (Value::String(text), Value::Number(number)) => *text == number.to_string(),
-        _ => member == value,
-    }
-}
-
-/// Whether two names differ only in case, `_` and `-`, as by `rename_all`.
-fn alike(wire: &str, rust: &str) -> bool {
-    let plain = |name| {
-        str::chars(name)
-            .filter(|c| !matches!(c, '_' | '-'))
-            .flat_map(char::to_lowercase)
-    };
-    plain(wire).eq(plain(rust.strip_prefix("r#").unwrap_or(rust)))
-}
-
-/// The wire names of a field, several if it has aliases. Grows with the program's types, not with their clients: a name
-/// enters only if it proved to be the field's.
+/// Where each field stands: several names if it has aliases. A name enters only if it proved to be the field's.
 type Learned = HashMap<(TypeId, String), Vec<Spot>>;
 
 static LEARNED: LazyLock<Mutex<Learned>> = LazyLock::new(Mutex::default);
@@ -526,11 +239,16 @@ fn recall(type_id: TypeId, rust: &[&str]) -> Vec<Spot> {
 }
 
 fn remember(type_id: TypeId, rust: &[&str], spot: Spot) {
+    if matches!(&spot, Spot::Member(name) if name.len() > MAX_NAME_BYTES) {
+        return;
+    }
     let mut learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
-    let spots = learned.entry((type_id, rust.join("."))).or_default();
-    let is_short = matches!(&spot, Spot::Here)
-        || matches!(&spot, Spot::Member(name) if name.len() <= MAX_NAME_BYTES);
-    if is_short && spots.len() < MAX_ALIASES && !spots.contains(&spot) {
+    let key = (type_id, rust.join("."));
+    if learned.len() >= MAX_REMEMBERED && !learned.contains_key(&key) {
+        return;
+    }
+    let spots = learned.entry(key).or_default();
+    if spots.len() < MAX_ALIASES && !spots.contains(&spot) {
         spots.push(spot);
     }
 }

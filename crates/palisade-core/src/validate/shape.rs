@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Segment, Track};
 
-use super::names::{Budget, with_member};
 use super::place::{Source, Step};
+use super::retry::{Budget, with_member};
 use super::tree::{Mistake, Node, Shapes};
 use super::{Invalid, InvalidKind, Words};
 
