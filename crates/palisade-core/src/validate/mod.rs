@@ -138,8 +138,11 @@ impl Invalid {
     /// Told once for each field: clients choose how often it happens.
     fn unmappable(type_name: &'static str, field: String) -> Self {
         static TOLD: LazyLock<Mutex<HashSet<(&str, String)>>> = LazyLock::new(Mutex::default);
-        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < MAX_REMEMBERED && told.insert((type_name, field.clone())) {
+        let is_new = {
+            let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+            told.len() < MAX_REMEMBERED && told.insert((type_name, field.clone()))
+        };
+        if is_new {
             tracing::error!(
                 type_name,
                 field,

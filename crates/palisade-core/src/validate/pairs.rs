@@ -113,7 +113,6 @@ fn is_clean(text: &[u8]) -> bool {
         let (Some(high), Some(low)) = (hex(rest.next()), hex(rest.next())) else {
             return false;
         };
-
         decoded.push(high << 4 | low);
     }
     std::str::from_utf8(&decoded).is_ok()
