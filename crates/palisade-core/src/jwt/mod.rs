@@ -30,8 +30,6 @@ mod token;
 mod verify;
 
 #[cfg(test)]
-mod testkit;
-#[cfg(test)]
 mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
