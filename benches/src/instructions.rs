@@ -10,8 +10,11 @@ use crate::rows::{Credential, Row, Subject};
 const CALLS: u32 = 500;
 
 /// The few rows that are worth a minute under valgrind.
-pub(crate) const ROWS: [Row; 3] =
-    [Row::Bare, Row::Full(Credential::Hs256), Row::Full(Credential::ApiKey)];
+pub(crate) const ROWS: [Row; 3] = [
+    Row::Bare,
+    Row::Full(Credential::Hs256),
+    Row::Full(Credential::ApiKey),
+];
 
 /// Whether valgrind is at hand.
 pub(crate) fn available() -> bool {

@@ -48,7 +48,11 @@ pub(crate) fn run(sides: &[Side]) -> Vec<Throughput> {
                 Side::Bare => Row::Bare,
                 Side::Peers | Side::Ours => Row::Full(Credential::Hs256),
             };
-            let subject = Subject { framework, side, row };
+            let subject = Subject {
+                framework,
+                side,
+                row,
+            };
             (subject, start(subject))
         })
         .collect();
@@ -75,7 +79,9 @@ pub(crate) fn run(sides: &[Side]) -> Vec<Throughput> {
 
 fn start(subject: Subject) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.set_nonblocking(true).expect("a non-blocking listener");
+    listener
+        .set_nonblocking(true)
+        .expect("a non-blocking listener");
     let address = listener.local_addr().expect("a bound listener");
     thread::spawn(move || {
         allocation_counter::opt_out(|| runtime().block_on(serve(subject, listener)));
@@ -107,17 +113,26 @@ fn request(row: Row) -> Vec<u8> {
 }
 
 async fn connection(address: SocketAddr, request: Arc<[u8]>) {
-    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("the server accepts");
     stream.set_nodelay(true).expect("a TCP option");
     let mut received = Vec::with_capacity(4096);
     for _ in 0..REQUESTS {
         stream.write_all(&request).await.expect("the server reads");
         received.clear();
         while !is_complete(&received) {
-            let read = stream.read_buf(&mut received).await.expect("the server answers");
+            let read = stream
+                .read_buf(&mut received)
+                .await
+                .expect("the server answers");
             assert_ne!(read, 0, "the server closed the connection");
         }
-        assert!(received.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&received));
+        assert!(
+            received.starts_with(b"HTTP/1.1 200 "),
+            "{}",
+            String::from_utf8_lossy(&received)
+        );
     }
 }
 

@@ -66,7 +66,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .unzip();
     let costs = measure::measure(&mut stacks, arguments.rounds);
     let costs: Vec<_> = subjects.iter().copied().zip(costs).collect();
-    let loopback = if arguments.loopback { loopback::run(&[Side::Bare, Side::Peers]) } else { Vec::new() };
+    let loopback = if arguments.loopback {
+        loopback::run(&[Side::Bare, Side::Peers])
+    } else {
+        Vec::new()
+    };
     let report = Report {
         environment: Environment::read(arguments.rounds),
         lines: report::lines(&costs),
@@ -76,9 +80,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     print!("{}", table::Table(&report));
     fs::create_dir_all(&arguments.out)?;
-    fs::write(arguments.out.join("bench.json"), serde_json::to_vec_pretty(&report)?)?;
+    fs::write(
+        arguments.out.join("bench.json"),
+        serde_json::to_vec_pretty(&report)?,
+    )?;
     fs::write(arguments.out.join("bench.svg"), svg::chart(&report))?;
-    println!("\nwritten to {0}/bench.json and {0}/bench.svg", arguments.out.display());
+    println!(
+        "\nwritten to {0}/bench.json and {0}/bench.svg",
+        arguments.out.display()
+    );
     Ok(())
 }
 
@@ -104,7 +114,10 @@ fn counts(
         return Ok(Vec::new());
     }
     let mut counts = Vec::new();
-    for subject in subjects.iter().filter(|subject| instructions::ROWS.contains(&subject.row)) {
+    for subject in subjects
+        .iter()
+        .filter(|subject| instructions::ROWS.contains(&subject.row))
+    {
         counts.push((*subject, instructions::per_call(*subject)?));
     }
     Ok(report::instruction_lines(&counts))

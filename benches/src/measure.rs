@@ -119,7 +119,10 @@ pub(crate) fn measure(stacks: &mut [Stack], rounds: usize) -> Vec<Cost> {
 pub(crate) fn quantile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1) as f64;
-    values.get((last * part).round() as usize).copied().unwrap_or(0.0)
+    values
+        .get((last * part).round() as usize)
+        .copied()
+        .unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -35,7 +35,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    fn new(framework: Framework, row: Row, bare: Cost, peers: Option<Cost>, ours: Option<Cost>) -> Self {
+    fn new(
+        framework: Framework,
+        row: Row,
+        bare: Cost,
+        peers: Option<Cost>,
+        ours: Option<Cost>,
+    ) -> Self {
         let ratio = match (peers, ours) {
             (Some(peers), Some(ours)) if row.status() == 200 => {
                 Some((ours.nanoseconds - bare.nanoseconds) / (peers.nanoseconds - bare.nanoseconds))
@@ -55,7 +61,15 @@ impl Line {
                 })
                 .collect()
         });
-        Self { framework, row, bare, peers, ours, ratio, verdicts }
+        Self {
+            framework,
+            row,
+            bare,
+            peers,
+            ours,
+            ratio,
+            verdicts,
+        }
     }
 }
 
@@ -107,7 +121,12 @@ impl Target {
             Self::OfBare(limit) => ("of a bare call", limit),
             Self::Allocations(limit) => ("allocations added", limit),
         };
-        Verdict { what, measured, limit, met: measured <= limit }
+        Verdict {
+            what,
+            measured,
+            limit,
+            met: measured <= limit,
+        }
     }
 }
 
@@ -125,25 +144,47 @@ pub(crate) fn lines(costs: &[(Subject, Cost)]) -> Vec<Line> {
     let mut lines = Vec::new();
     for framework in Framework::ALL {
         let cost = |side, row| {
-            let wanted = Subject { framework, side, row };
-            costs.iter().find(|(subject, _)| *subject == wanted).map(|(_, cost)| *cost)
+            let wanted = Subject {
+                framework,
+                side,
+                row,
+            };
+            costs
+                .iter()
+                .find(|(subject, _)| *subject == wanted)
+                .map(|(_, cost)| *cost)
         };
         let Some(bare) = cost(Side::Bare, Row::Bare) else {
             continue;
         };
-        lines.extend(
-            Row::GUARDED.map(|row| Line::new(framework, row, bare, cost(Side::Peers, row), cost(Side::Ours, row))),
-        );
+        lines.extend(Row::GUARDED.map(|row| {
+            Line::new(
+                framework,
+                row,
+                bare,
+                cost(Side::Peers, row),
+                cost(Side::Ours, row),
+            )
+        }));
     }
     lines
 }
 
 /// Puts the instruction counts side by side.
 pub(crate) fn instruction_lines(counts: &[(Subject, u64)]) -> Vec<Instructions> {
-    let rows = Row::GUARDED.into_iter().filter(|row| instructions::ROWS.contains(row));
+    let rows = Row::GUARDED
+        .into_iter()
+        .filter(|row| instructions::ROWS.contains(row));
     let of = |framework, side, row| {
-        let wanted = Subject { framework, side, row };
-        counts.iter().find(|(subject, _)| *subject == wanted).map(|(_, count)| *count)
+        let wanted = Subject {
+            framework,
+            side,
+            row,
+        };
+        counts
+            .iter()
+            .find(|(subject, _)| *subject == wanted)
+            .map(|(_, count)| *count)
     };
     rows.flat_map(|row| Framework::ALL.map(|framework| (framework, row)))
         .map(|(framework, row)| Instructions {
@@ -169,7 +210,12 @@ pub(crate) fn loopback_verdicts(loopback: &[Throughput]) -> Vec<Verdict> {
         return Vec::new();
     };
     let measured = ours / peers;
-    vec![Verdict { what: "times the peers' requests on axum", measured, limit: LIMIT, met: measured >= LIMIT }]
+    vec![Verdict {
+        what: "times the peers' requests on axum",
+        measured,
+        limit: LIMIT,
+        met: measured >= LIMIT,
+    }]
 }
 
 fn by_name<S: serde::Serializer>(row: &Row, serializer: S) -> Result<S::Ok, S::Error> {
@@ -181,7 +227,11 @@ mod tests {
     use super::*;
 
     fn cost(nanoseconds: f64, allocations: f64) -> Cost {
-        Cost { nanoseconds, quartiles: [nanoseconds; 2], allocations }
+        Cost {
+            nanoseconds,
+            quartiles: [nanoseconds; 2],
+            allocations,
+        }
     }
 
     #[test]
@@ -202,8 +252,18 @@ mod tests {
     #[test]
     fn a_refusal_is_held_against_the_bare_router() {
         let bare = cost(700.0, 18.0);
-        let line = Line::new(Framework::Poem, Row::Limited, bare, Some(bare), Some(cost(1400.0, 9.0)));
+        let line = Line::new(
+            Framework::Poem,
+            Row::Limited,
+            bare,
+            Some(bare),
+            Some(cost(1400.0, 9.0)),
+        );
         assert_eq!(line.ratio, None);
-        assert!(line.verdicts.iter().all(|verdict| !verdict.met && verdict.measured == 2.0));
+        assert!(
+            line.verdicts
+                .iter()
+                .all(|verdict| !verdict.met && verdict.measured == 2.0)
+        );
     }
 }

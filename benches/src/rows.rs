@@ -159,9 +159,17 @@ impl Subject {
     pub(crate) fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for framework in Framework::ALL {
-            all.push(Self { framework, side: Side::Bare, row: Row::Bare });
+            all.push(Self {
+                framework,
+                side: Side::Bare,
+                row: Row::Bare,
+            });
             for row in Row::GUARDED {
-                all.extend([Side::Peers, Side::Ours].map(|side| Self { framework, side, row }));
+                all.extend([Side::Peers, Side::Ours].map(|side| Self {
+                    framework,
+                    side,
+                    row,
+                }));
             }
         }
         all
@@ -169,7 +177,12 @@ impl Subject {
 
     /// The name by which one subject is asked for on the command line, such as `axum/peers/full, HS256`.
     pub(crate) fn id(self) -> String {
-        format!("{}/{}/{}", self.framework.name(), self.side.name(), self.row.name())
+        format!(
+            "{}/{}/{}",
+            self.framework.name(),
+            self.side.name(),
+            self.row.name()
+        )
     }
 
     pub(crate) fn from_id(id: &str) -> Option<Self> {

@@ -7,7 +7,7 @@ use crate::{
     rows::{Credential, Framework, Row},
 };
 
-const LABELS: f64 = 132.0;
+const LABELS: f64 = 144.0;
 const COLUMN: f64 = 256.0;
 /// Room for the longest bar; the rest of a column is for the value at its end.
 const BAR: f64 = 180.0;
@@ -86,16 +86,36 @@ fn panel(svg: &mut String, lines: &[Line], rows: &[Row], top: f64) {
     for (column, framework) in Framework::ALL.into_iter().enumerate() {
         let left = LABELS + COLUMN * column as f64;
         let bottom = top + rows.len() as f64 * PITCH - 6.0;
-        let _ = writeln!(svg, r#"<text class="head" x="{left}" y="{}">{}</text>"#, top - 10.0, framework.name());
-        let _ = writeln!(svg, r#"<line x1="{left}" y1="{top}" x2="{left}" y2="{bottom}"/>"#);
+        let _ = writeln!(
+            svg,
+            r#"<text class="head" x="{left}" y="{}">{}</text>"#,
+            top - 10.0,
+            framework.name()
+        );
+        let _ = writeln!(
+            svg,
+            r#"<line x1="{left}" y1="{top}" x2="{left}" y2="{bottom}"/>"#
+        );
         for (index, row) in rows.iter().enumerate() {
             let y = top + index as f64 * PITCH + 3.0;
             if column == 0 {
-                let _ = writeln!(svg, r#"<text x="16" y="{}">{}</text>"#, y + 15.0, row.name());
+                let _ = writeln!(
+                    svg,
+                    r#"<text x="16" y="{}">{}</text>"#,
+                    y + 15.0,
+                    row.name()
+                );
             }
             for (side, (class, added)) in bars(framework, *row).into_iter().flatten().enumerate() {
                 if let Some(added) = added {
-                    bar(svg, class, left, y + side as f64 * (THICKNESS + 1.0), added, longest);
+                    bar(
+                        svg,
+                        class,
+                        left,
+                        y + side as f64 * (THICKNESS + 1.0),
+                        added,
+                        longest,
+                    );
                 }
             }
         }
@@ -104,8 +124,12 @@ fn panel(svg: &mut String, lines: &[Line], rows: &[Row], top: f64) {
 
 /// What each side adds, in nanoseconds.
 fn bars(line: &Line) -> [(&'static str, Option<f64>); 2] {
-    [("peers", line.peers), ("ours", line.ours)]
-        .map(|(class, cost)| (class, cost.map(|cost| cost.nanoseconds - line.bare.nanoseconds)))
+    [("peers", line.peers), ("ours", line.ours)].map(|(class, cost)| {
+        (
+            class,
+            cost.map(|cost| cost.nanoseconds - line.bare.nanoseconds),
+        )
+    })
 }
 
 fn bar(svg: &mut String, class: &str, left: f64, y: f64, added: f64, longest: f64) {

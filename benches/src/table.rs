@@ -13,22 +13,46 @@ pub(crate) struct Table<'a>(pub(crate) &'a Report);
 
 impl Display for Table<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Report { environment, lines, instructions, loopback, loopback_verdicts } = self.0;
-        writeln!(f, "{}, {} cores, {}", environment.cpu, environment.cores, environment.compiler)?;
+        let Report {
+            environment,
+            lines,
+            instructions,
+            loopback,
+            loopback_verdicts,
+        } = self.0;
+        writeln!(
+            f,
+            "{}, {} cores, {}",
+            environment.cpu, environment.cores, environment.compiler
+        )?;
         writeln!(f, "{}", environment.versions.join(", "))?;
-        writeln!(f, "medians of {} interleaved rounds; + is over the bare router of the same run", environment.rounds)?;
+        writeln!(
+            f,
+            "medians of {} interleaved rounds; + is over the bare router of the same run",
+            environment.rounds
+        )?;
         for framework in Framework::ALL {
-            in_process(f, framework, lines.iter().filter(|line| line.framework == framework))?;
+            in_process(
+                f,
+                framework,
+                lines.iter().filter(|line| line.framework == framework),
+            )?;
         }
         if !instructions.is_empty() {
             write_instructions(f, instructions)?;
         }
         if !loopback.is_empty() {
-            writeln!(f, "\nloopback, requests/s {:>14} {:>18} {:>18}", "bare", "peers HS256", "ours HS256")?;
+            writeln!(
+                f,
+                "\nloopback, requests/s {:>14} {:>18} {:>18}",
+                "bare", "peers HS256", "ours HS256"
+            )?;
             for framework in Framework::ALL {
                 write!(f, "{:<20}", framework.name())?;
                 for side in Side::ALL {
-                    let server = loopback.iter().find(|server| (server.framework, server.side) == (framework, side));
+                    let server = loopback
+                        .iter()
+                        .find(|server| (server.framework, server.side) == (framework, side));
                     let rate = server.map(|server| grouped(server.requests_per_second));
                     write!(f, " {:>18}", rate.unwrap_or_else(|| "–".to_owned()))?;
                 }
@@ -58,19 +82,37 @@ fn in_process<'a>(
         grouped(first.bare.nanoseconds),
         first.bare.allocations
     )?;
-    writeln!(f, "{:<22} {:>18} {:>18} {:>6}  first slice", "", "peers", "ours", "ratio")?;
+    writeln!(
+        f,
+        "{:<22} {:>18} {:>18} {:>6}  first slice",
+        "", "peers", "ours", "ratio"
+    )?;
     for line in lines {
         let [peers, ours] = [line.peers, line.ours].map(|cost| added(cost, line.bare));
-        let ratio = line.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let verdicts: Vec<_> = line.verdicts.iter().map(|verdict| judged(verdict, "≤")).collect();
-        let row = format!("{:<22} {peers:>18} {ours:>18} {ratio:>6}  {}", line.row.name(), verdicts.join("; "));
+        let ratio = line
+            .ratio
+            .map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        let verdicts: Vec<_> = line
+            .verdicts
+            .iter()
+            .map(|verdict| judged(verdict, "≤"))
+            .collect();
+        let row = format!(
+            "{:<22} {peers:>18} {ours:>18} {ratio:>6}  {}",
+            line.row.name(),
+            verdicts.join("; ")
+        );
         writeln!(f, "{}", row.trim_end())?;
     }
     Ok(())
 }
 
 fn write_instructions(f: &mut Formatter<'_>, lines: &[Instructions]) -> fmt::Result {
-    writeln!(f, "\ninstructions per call     {:>12} {:>12} {:>12} {:>6}", "bare", "peers", "ours", "ratio")?;
+    writeln!(
+        f,
+        "\ninstructions per call     {:>12} {:>12} {:>12} {:>6}",
+        "bare", "peers", "ours", "ratio"
+    )?;
     for line in lines {
         let name = format!("{}, {}", line.framework.name(), line.row.name());
         write!(f, "{name:<25}")?;
@@ -103,18 +145,31 @@ fn added(cost: Option<Cost>, bare: Cost) -> String {
 }
 
 fn judged(verdict: &Verdict, relation: &str) -> String {
-    let Verdict { what, measured, limit, met } = *verdict;
+    let Verdict {
+        what,
+        measured,
+        limit,
+        met,
+    } = *verdict;
     let outcome = if met {
         "met".to_owned()
     } else {
         format!("missed by {}", short((measured - limit).abs()))
     };
-    format!("{} {what} ({relation} {}): {outcome}", short(measured), short(limit))
+    format!(
+        "{} {what} ({relation} {}): {outcome}",
+        short(measured),
+        short(limit)
+    )
 }
 
 /// Two decimals, or none for a whole number.
 fn short(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    if value.fract() == 0.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 /// A whole number with its thousands apart.
@@ -144,7 +199,15 @@ mod tests {
 
     #[test]
     fn a_missed_target_says_by_how_much() {
-        let verdict = Verdict { what: "of a bare call", measured: 1.75, limit: 1.5, met: false };
-        assert_eq!(judged(&verdict, "≤"), "1.75 of a bare call (≤ 1.50): missed by 0.25");
+        let verdict = Verdict {
+            what: "of a bare call",
+            measured: 1.75,
+            limit: 1.5,
+            met: false,
+        };
+        assert_eq!(
+            judged(&verdict, "≤"),
+            "1.75 of a bare call (≤ 1.50): missed by 0.25"
+        );
     }
 }

@@ -13,7 +13,8 @@ use crate::rows::Credential;
 
 pub(crate) const ISSUER: &str = "https://id.example.com/realms/shop";
 pub(crate) const AUDIENCE: &str = "https://api.example.com";
-pub(crate) const API_KEY: &str = "shop_Zk3vQ8mT1xWc7RbN_9sYhJ2pLfD4gK6aVuE0tXiC5oBnM8qZwR3yH7jS1lPd4Fk0vA2m";
+pub(crate) const API_KEY: &str =
+    "shop_Zk3vQ8mT1xWc7RbN_9sYhJ2pLfD4gK6aVuE0tXiC5oBnM8qZwR3yH7jS1lPd4Fk0vA2m";
 
 /// 32 bytes, what HS256 asks for. It guards nothing but this process.
 const SECRET: [u8; 32] = [0x5a; 32];

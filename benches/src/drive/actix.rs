@@ -61,7 +61,10 @@ pub(crate) fn stack<B: MessageBody + 'static>(
         .into_iter()
         .map(|(name, value)| {
             let name = HeaderName::from_static(name);
-            (name, HeaderValue::from_str(&value).expect("a plain header value"))
+            (
+                name,
+                HeaderValue::from_str(&value).expect("a plain header value"),
+            )
         })
         .collect();
     Stack::new(runtime, subject, async move || {

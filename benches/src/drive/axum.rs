@@ -33,7 +33,10 @@ pub(crate) fn stack(runtime: &Rc<Runtime>, subject: Subject, mut app: Router) ->
 
 pub(crate) async fn serve(app: Router, listener: std::net::TcpListener) {
     let listener = TcpListener::from_std(listener).expect("a listener");
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .await
-        .expect("axum serves");
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .await
+    .expect("axum serves");
 }

@@ -30,22 +30,38 @@ pub(crate) struct Item {
 }
 
 pub(crate) const ITEMS: [Item; 2] = [
-    Item { id: 1, name: "Darjeeling, first flush", price_cents: 1490, in_stock: true },
-    Item { id: 2, name: "Assam, second flush", price_cents: 990, in_stock: false },
+    Item {
+        id: 1,
+        name: "Darjeeling, first flush",
+        price_cents: 1490,
+        in_stock: true,
+    },
+    Item {
+        id: 2,
+        name: "Assam, second flush",
+        price_cents: 990,
+        in_stock: false,
+    },
 ];
 
 /// The header lines of a request: what a browser's `fetch` sends from a page of another origin.
 pub(crate) fn head(row: Row) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("host", "api.example.com".to_owned()),
-        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0".to_owned()),
+        (
+            "user-agent",
+            "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0".to_owned(),
+        ),
         ("accept", "application/json".to_owned()),
         ("origin", ORIGIN.to_owned()),
     ];
-    lines.extend(row.credential().map(|credential| match Signing::of(credential) {
-        Some(signing) => ("authorization", format!("Bearer {}", signing.token())),
-        None => ("x-api-key", API_KEY.to_owned()),
-    }));
+    lines.extend(
+        row.credential()
+            .map(|credential| match Signing::of(credential) {
+                Some(signing) => ("authorization", format!("Bearer {}", signing.token())),
+                None => ("x-api-key", API_KEY.to_owned()),
+            }),
+    );
     lines
 }
 
@@ -55,7 +71,10 @@ fn header_map(row: Row) -> http::HeaderMap {
         .into_iter()
         .map(|(name, value)| {
             let name = http::HeaderName::from_static(name);
-            (name, http::HeaderValue::from_str(&value).expect("a plain header value"))
+            (
+                name,
+                http::HeaderValue::from_str(&value).expect("a plain header value"),
+            )
         })
         .collect()
 }
@@ -68,9 +87,15 @@ mod tests {
     #[test]
     fn only_the_401_row_comes_without_a_credential() {
         for row in Row::GUARDED {
-            let anonymous = head(row).iter().all(|(name, _)| !matches!(*name, "authorization" | "x-api-key"));
+            let anonymous = head(row)
+                .iter()
+                .all(|(name, _)| !matches!(*name, "authorization" | "x-api-key"));
             assert_eq!(anonymous, row == Row::Unauthenticated, "{}", row.name());
         }
-        assert!(head(Row::Full(Credential::ApiKey)).iter().any(|(name, _)| *name == "x-api-key"));
+        assert!(
+            head(Row::Full(Credential::ApiKey))
+                .iter()
+                .any(|(name, _)| *name == "x-api-key")
+        );
     }
 }

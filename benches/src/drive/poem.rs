@@ -5,7 +5,9 @@ use std::rc::Rc;
 use http::Uri;
 use poem::{
     Addr, Body, Endpoint, IntoEndpoint, Request, RequestParts, Route, Server, get, handler,
-    http::uri::Scheme, listener::TcpAcceptor, web::{Json, LocalAddr, RemoteAddr},
+    http::uri::Scheme,
+    listener::TcpAcceptor,
+    web::{Json, LocalAddr, RemoteAddr},
 };
 use tokio::runtime::Runtime;
 
@@ -21,7 +23,11 @@ async fn items() -> Json<[Item; 2]> {
     Json(ITEMS)
 }
 
-pub(crate) fn stack(runtime: &Rc<Runtime>, subject: Subject, app: impl IntoEndpoint<Endpoint: 'static>) -> Stack {
+pub(crate) fn stack(
+    runtime: &Rc<Runtime>,
+    subject: Subject,
+    app: impl IntoEndpoint<Endpoint: 'static>,
+) -> Stack {
     let endpoint = app.into_endpoint();
     let uri = Uri::from_static(PATH);
     let headers = header_map(subject.row);
@@ -33,12 +39,20 @@ pub(crate) fn stack(runtime: &Rc<Runtime>, subject: Subject, app: impl IntoEndpo
         let local = LocalAddr(Addr::SocketAddr(PEER));
         let remote = RemoteAddr(Addr::SocketAddr(PEER));
         let parts = RequestParts::from((parts, local, remote, Scheme::HTTP));
-        let response = endpoint.get_response(Request::from_parts(parts, Body::empty())).await;
+        let response = endpoint
+            .get_response(Request::from_parts(parts, Body::empty()))
+            .await;
         response.status().as_u16()
     })
 }
 
-pub(crate) async fn serve(app: impl IntoEndpoint<Endpoint: 'static>, listener: std::net::TcpListener) {
+pub(crate) async fn serve(
+    app: impl IntoEndpoint<Endpoint: 'static>,
+    listener: std::net::TcpListener,
+) {
     let acceptor = TcpAcceptor::from_std(listener).expect("a listener");
-    Server::new_with_acceptor(acceptor).run(app).await.expect("poem serves");
+    Server::new_with_acceptor(acceptor)
+        .run(app)
+        .await
+        .expect("poem serves");
 }

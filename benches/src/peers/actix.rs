@@ -1,11 +1,7 @@
 //! actix-web: its `DefaultHeaders`, actix-cors, actix-web-httpauth around `jsonwebtoken`; the limit is hand-written,
 //! since actix-governor is under the GPL.
 
-use std::{
-    future::ready,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{future::ready, rc::Rc, sync::Arc};
 
 use actix_cors::Cors;
 use actix_web::{
@@ -44,13 +40,20 @@ pub(crate) fn stack(runtime: &Rc<Runtime>, subject: Subject) -> Stack {
             let guarded = api_key(ApiKeys::of(row).into(), bare());
             drive(runtime, subject, around(Limiter::of(row).into(), guarded))
         }
-        _ => drive(runtime, subject, full(Limiter::of(row).into(), Bearer::of(row).into())),
+        _ => drive(
+            runtime,
+            subject,
+            full(Limiter::of(row).into(), Bearer::of(row).into()),
+        ),
     }
 }
 
 /// Everything at once, with a bearer token. What the workers share is made outside: actix builds the app once for
 /// each of them.
-pub(crate) fn full(limiter: Arc<Limiter>, keys: Arc<Bearer>) -> App<impl Guarded<EitherBody<EitherBody<BoxBody>>>> {
+pub(crate) fn full(
+    limiter: Arc<Limiter>,
+    keys: Arc<Bearer>,
+) -> App<impl Guarded<EitherBody<EitherBody<BoxBody>>>> {
     around(limiter, bearer(keys, bare()))
 }
 
@@ -63,7 +66,9 @@ fn around<B: MessageBody + 'static>(
 }
 
 fn headers() -> DefaultHeaders {
-    HEADERS.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
+    HEADERS
+        .into_iter()
+        .fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
 fn cors() -> Cors {
@@ -75,7 +80,10 @@ fn cors() -> Cors {
         .max_age(600)
 }
 
-fn limit<B: MessageBody + 'static>(limiter: Arc<Limiter>, app: App<impl Guarded<B>>) -> App<impl Guarded<B>> {
+fn limit<B: MessageBody + 'static>(
+    limiter: Arc<Limiter>,
+    app: App<impl Guarded<B>>,
+) -> App<impl Guarded<B>> {
     app.wrap_fn(move |request, service| {
         if limiter.admits(request.peer_addr().map(|address| address.ip())) {
             Either::Left(service.call(request))
@@ -89,20 +97,28 @@ fn bearer<B: MessageBody + 'static>(
     keys: Arc<Bearer>,
     app: App<impl Guarded<B>>,
 ) -> App<impl Guarded<EitherBody<B>>> {
-    app.wrap(HttpAuthentication::bearer(move |request: ServiceRequest, presented: BearerAuth| {
-        ready(match keys.check(presented.token()) {
-            Ok(claims) => {
-                request.extensions_mut().insert(Caller::Token(claims));
-                Ok(request)
-            }
-            Err(refusal) => Err((refused(refusal), request)),
-        })
-    }))
+    app.wrap(HttpAuthentication::bearer(
+        move |request: ServiceRequest, presented: BearerAuth| {
+            ready(match keys.check(presented.token()) {
+                Ok(claims) => {
+                    request.extensions_mut().insert(Caller::Token(claims));
+                    Ok(request)
+                }
+                Err(refusal) => Err((refused(refusal), request)),
+            })
+        },
+    ))
 }
 
-fn api_key<B: MessageBody + 'static>(keys: Arc<ApiKeys>, app: App<impl Guarded<B>>) -> App<impl Guarded<B>> {
+fn api_key<B: MessageBody + 'static>(
+    keys: Arc<ApiKeys>,
+    app: App<impl Guarded<B>>,
+) -> App<impl Guarded<B>> {
     app.wrap_fn(move |request, service| {
-        let key = request.headers().get("x-api-key").map(|value| value.as_bytes());
+        let key = request
+            .headers()
+            .get("x-api-key")
+            .map(|value| value.as_bytes());
         match keys.check(key.unwrap_or_default()) {
             Ok(owner) => {
                 request.extensions_mut().insert(Caller::Key(owner));

@@ -11,7 +11,9 @@ use ::axum::{
 };
 use governor::middleware::NoOpMiddleware;
 use http::{HeaderName, HeaderValue, Method, header};
-use tower_governor::{GovernorLayer, governor::GovernorConfigBuilder, key_extractor::PeerIpKeyExtractor};
+use tower_governor::{
+    GovernorLayer, governor::GovernorConfigBuilder, key_extractor::PeerIpKeyExtractor,
+};
 use tower_http::{
     cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
@@ -42,13 +44,24 @@ pub(crate) fn app(row: Row) -> Router {
 }
 
 type SetHeader = SetResponseHeaderLayer<HeaderValue>;
-type SetHeaders =
-    (SetHeader, SetHeader, SetHeader, SetHeader, SetHeader, SetHeader, SetHeader, SetHeader);
+type SetHeaders = (
+    SetHeader,
+    SetHeader,
+    SetHeader,
+    SetHeader,
+    SetHeader,
+    SetHeader,
+    SetHeader,
+    SetHeader,
+);
 
 fn headers() -> SetHeaders {
     HEADERS
         .map(|(name, value)| {
-            SetHeader::overriding(HeaderName::from_static(name), HeaderValue::from_static(value))
+            SetHeader::overriding(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
         })
         .into()
 }

@@ -22,7 +22,10 @@ pub(crate) mod poem;
 
 /// The eight headers: the OWASP set for an API, as our preset `api` with `no-store`.
 const HEADERS: [(&str, &str); 8] = [
-    ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+    (
+        "strict-transport-security",
+        "max-age=31536000; includeSubDomains",
+    ),
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     (
@@ -37,7 +40,10 @@ const HEADERS: [(&str, &str); 8] = [
 
 /// What the handlers would read from the extensions.
 #[derive(Clone, Debug, Deserialize)]
-#[expect(dead_code, reason = "claims are decoded for the handler; the handler here asks for none")]
+#[expect(
+    dead_code,
+    reason = "claims are decoded for the handler; the handler here asks for none"
+)]
 struct Claims {
     sub: String,
     exp: u64,
@@ -104,7 +110,9 @@ impl Authenticator {
         match self {
             Self::Bearer(bearer) => {
                 let value = str::from_utf8(value).map_err(|_| Refusal::Unauthenticated)?;
-                let token = value.strip_prefix("Bearer ").ok_or(Refusal::Unauthenticated)?;
+                let token = value
+                    .strip_prefix("Bearer ")
+                    .ok_or(Refusal::Unauthenticated)?;
                 bearer.check(token).map(Caller::Token)
             }
             Self::ApiKey(keys) => keys.check(value).map(Caller::Key),
@@ -121,11 +129,18 @@ pub(crate) struct Bearer {
 
 impl Bearer {
     pub(crate) fn of(row: Row) -> Self {
-        let signing = row.credential().and_then(Signing::of).unwrap_or(Signing::HS256);
+        let signing = row
+            .credential()
+            .and_then(Signing::of)
+            .unwrap_or(Signing::HS256);
         let mut validation = Validation::new(signing.algorithm());
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
-        Self { key: signing.decoding_key(), validation, scope: row.scope() }
+        Self {
+            key: signing.decoding_key(),
+            validation,
+            scope: row.scope(),
+        }
     }
 
     fn check(&self, token: &str) -> Result<Claims, Refusal> {
@@ -148,9 +163,15 @@ struct ApiKeys {
 
 impl ApiKeys {
     fn of(row: Row) -> Self {
-        let owner = Owner { name: "warehouse".to_owned(), scopes: vec!["items:read".to_owned()] };
+        let owner = Owner {
+            name: "warehouse".to_owned(),
+            scopes: vec!["items:read".to_owned()],
+        };
         let digest = Sha256::digest(API_KEY.as_bytes()).into();
-        Self { owners: HashMap::from([(digest, owner)]), scope: row.scope() }
+        Self {
+            owners: HashMap::from([(digest, owner)]),
+            scope: row.scope(),
+        }
     }
 
     fn check(&self, key: &[u8]) -> Result<Owner, Refusal> {

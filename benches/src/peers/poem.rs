@@ -3,11 +3,11 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{HeaderValue, Method, StatusCode, header};
 use ::poem::{
     Endpoint, EndpointExt, Error, Request,
     middleware::{Cors, SetHeader},
 };
+use http::{HeaderValue, Method, StatusCode, header};
 use tokio::runtime::Runtime;
 
 use super::{Authenticator, HEADERS, Limiter};
@@ -36,11 +36,15 @@ pub(crate) fn stack(runtime: &Rc<Runtime>, subject: Subject) -> Stack {
 
 /// Everything at once; the outermost is written last.
 pub(crate) fn full(row: Row) -> impl Endpoint {
-    limit(row, authenticate(row, bare())).with(headers()).with(cors())
+    limit(row, authenticate(row, bare()))
+        .with(headers())
+        .with(cors())
 }
 
 fn headers() -> SetHeader {
-    HEADERS.iter().fold(SetHeader::new(), |set, (name, value)| set.overriding(*name, *value))
+    HEADERS.iter().fold(SetHeader::new(), |set, (name, value)| {
+        set.overriding(*name, *value)
+    })
 }
 
 fn cors() -> Cors {
@@ -57,7 +61,10 @@ fn limit(row: Row, inner: impl EndpointExt<Endpoint: 'static>) -> impl Endpoint 
     inner.around(move |endpoint, request| {
         let limiter = Arc::clone(&limiter);
         async move {
-            let address = request.remote_addr().as_socket_addr().map(|address| address.ip());
+            let address = request
+                .remote_addr()
+                .as_socket_addr()
+                .map(|address| address.ip());
             if !limiter.admits(address) {
                 return Err(Error::from_status(StatusCode::TOO_MANY_REQUESTS));
             }
