@@ -57,7 +57,7 @@ impl Stack {
     /// Nanoseconds per call.
     fn time(&mut self, calls: u32) -> f64 {
         let start = Instant::now();
-        // The counting allocator asks one thread-local flag and then stays out of the way.
+        // The counting allocator then only asks one thread-local flag for each allocation.
         allocation_counter::opt_out(|| self.run(calls));
         start.elapsed().as_nanos() as f64 / f64::from(calls)
     }

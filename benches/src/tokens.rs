@@ -108,7 +108,6 @@ fn claims() -> serde_json::Value {
         "email": "alice@example.com",
         "email_verified": true,
         "tenant": "emea-retail",
-        "sid": "0d5b7a31-64e2-4b7f-8a53-c2f0f1a7d9ee",
         "acr": "urn:example:loa:2",
         "amr": ["pwd", "otp"],
         "locale": "en-GB",
