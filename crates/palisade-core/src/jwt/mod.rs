@@ -38,5 +38,7 @@ pub use jwk::{JwkOptions, MAX_SET_BYTES, SkippedKey};
 pub use keys::{KeyError, KeySet, MAX_KEYS};
 pub use path::ClaimPath;
 pub use policy::{Ignored, PolicyMistake, Profile, TokenPolicy};
-pub use token::{PrincipalKind, VerifiedToken};
+pub use token::VerifiedToken;
+
+pub use crate::principal::PrincipalKind;
 pub use verify::{TokenVerifier, peek_issuer};

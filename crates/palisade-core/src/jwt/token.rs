@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::json::Value;
+use crate::principal::PrincipalKind;
 
 /// A token that passed every check.
 ///
@@ -30,15 +31,6 @@ pub(super) struct Facts {
     pub(super) scopes: Names,
     pub(super) roles: Names,
     pub(super) permissions: Names,
-}
-
-/// Who stands behind a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PrincipalKind {
-    /// A person, or whatever the issuer calls a resource owner.
-    User,
-    /// A program on its own behalf (client credentials).
-    Client,
 }
 
 impl VerifiedToken {

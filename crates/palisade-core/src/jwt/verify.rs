@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::Deserialize;
 
 use super::{
+    PrincipalKind,
     algorithm::Algorithm,
     claims::{Claims, Date},
     error::TokenError,
@@ -14,7 +15,7 @@ use super::{
     keys::{KeySet, VerificationKey},
     path::ClaimPath,
     policy::{Profile, TokenPolicy},
-    token::{Facts, Placement, PrincipalKind, VerifiedToken},
+    token::{Facts, Placement, VerifiedToken},
 };
 
 const MAX_AUDIENCES: usize = 32;
