@@ -25,6 +25,7 @@ mod jwk;
 mod keys;
 mod path;
 mod policy;
+mod provider;
 mod rsa;
 mod token;
 mod verify;
@@ -38,7 +39,6 @@ pub use jwk::{JwkOptions, MAX_SET_BYTES, SkippedKey};
 pub use keys::{KeyError, KeySet, MAX_KEYS};
 pub use path::ClaimPath;
 pub use policy::{Ignored, PolicyMistake, Profile, TokenPolicy};
-pub use token::VerifiedToken;
-
-pub use crate::principal::PrincipalKind;
+pub use provider::{Provider, UnknownProvider};
+pub use token::{PrincipalKind, VerifiedToken};
 pub use verify::{TokenVerifier, peek_issuer};
