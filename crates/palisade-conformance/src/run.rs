@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::answer::{Answer, shown};
 use crate::case::CaseText;
 use crate::check::{self, Observed};
-use crate::client::{Answer, Connection, Request};
+use crate::client::{Connection, Request};
 use crate::harness::{AuditLog, Fixture, Handled, Harness, ManualClock, Running};
 use crate::http2;
 use crate::keys::Keys;
@@ -254,10 +255,7 @@ impl Session<'_> {
         );
         match answer {
             Answer::Response(response) if response.status < 500 => Ok(()),
-            other => Err(format!(
-                "the server did not serve GET /health: {}",
-                check::describe(&other)
-            )),
+            other => Err(format!("the server did not serve GET /health: {}", other)),
         }
     }
 }
@@ -340,17 +338,17 @@ impl Exchanges<'_> {
             Vec::new()
         };
         if parser {
-            if !check::is_refused_by_parser(&answer) {
+            if !answer.is_refusal_by_parser() {
                 trace.mistakes.push(format!(
                     "the framework's parser was to refuse this, but {}",
-                    check::describe(&answer)
+                    answer
                 ));
             }
         } else if let Some(status) = declared {
             if !matches!(&answer, Answer::Response(response) if response.status == status) {
                 trace.mistakes.push(format!(
                     "status: {status} was declared for this framework, but {}",
-                    check::describe(&answer)
+                    answer
                 ));
             }
             self.settled = false;
@@ -412,7 +410,7 @@ impl Exchanges<'_> {
         };
         for (name, place) in &step.save {
             let value = if let Some(header) = place.strip_prefix("header:") {
-                response.header(header).next().map(check::shown)
+                response.header(header).next().map(shown)
             } else {
                 let body: serde_json::Value =
                     serde_json::from_slice(&response.body).unwrap_or_default();
@@ -441,3 +439,6 @@ fn take_events(audit: &AuditLog, wanted: usize) -> Vec<serde_json::Value> {
     }
     events
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use palisade_conformance::{
-    Equality, Filter, Fixture, Harness, MatrixReport, Running, Suite, Tally, Verdict, must_be_red,
-    run,
-};
 use serde_json::json;
+
+use super::*;
+use crate::harness::{Fixture, Harness, Running};
+use crate::report::{Equality, MatrixReport, Tally, Verdict, must_be_red};
+use crate::suite::Suite;
 
 /// What is wrong with a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
