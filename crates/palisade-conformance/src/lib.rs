@@ -19,6 +19,7 @@ mod case;
 mod check;
 mod client;
 mod command;
+mod exchange;
 mod harness;
 mod html;
 mod http1;
