@@ -1,0 +1,180 @@
+//! The audit: one event per exchange, whatever became of it.
+
+use serde::Serialize;
+use std::{borrow::Cow, fmt::Debug};
+
+/// What came of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Decision {
+    /// The handler ran, and no guard or extractor refused.
+    Admit,
+    /// Palisade refused: the layer, a guard or an extractor.
+    Refuse,
+    /// The exchange ended without a response: the client went away.
+    Aborted,
+}
+
+/// How much attention an event deserves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditLevel {
+    /// Refusals and writes.
+    Info,
+    /// Everything else.
+    Debug,
+}
+
+/// One exchange, told for those who must find out later what happened.
+///
+/// It holds no token, key, password, cookie or body, and no control character.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct AuditEvent<'a> {
+    /// The version of this schema: 1.
+    pub schema: u32,
+    /// When the exchange ended: milliseconds since 1970-01-01T00:00:00Z.
+    pub time_unix_ms: u64,
+    /// Joins the event to the response's `X-Request-Id`.
+    pub request_id: &'a str,
+    /// What came of it.
+    pub decision: Decision,
+    /// The status that was sent; `None` for an aborted exchange.
+    pub status: Option<u16>,
+    /// What the client was told, if it was refused.
+    pub code: Option<&'static str>,
+    /// What really happened: a stable snake_case word.
+    pub reason: Option<Cow<'a, str>>,
+    /// The path template of the rule.
+    pub rule: Option<&'a str>,
+    /// What the rule demands.
+    pub requirement: Option<Cow<'a, str>>,
+    /// The caller's subject, as `audit.principal` allows.
+    pub principal: Option<Cow<'a, str>>,
+    /// Who vouches for the caller.
+    pub issuer: Option<Cow<'a, str>>,
+    /// The caller's tenant.
+    pub tenant: Option<Cow<'a, str>>,
+    /// The name of the scheme whose credential was presented.
+    pub scheme: Option<&'a str>,
+    /// Names the credential: a key id or a `kid`.
+    pub credential_id: Option<Cow<'a, str>>,
+    /// The client's address, as `audit.address` allows.
+    pub client: Option<Cow<'a, str>>,
+    /// The other end of the connection, as `audit.address` allows.
+    pub peer: Option<Cow<'a, str>>,
+    /// The method, in the spelling of the policy; `other` if it knows none such.
+    pub method: &'a str,
+    /// Names of limits that were over but are only watched (`shadow`).
+    pub shadow_limits: Vec<&'a str>,
+    /// Whether a cookie was ignored because an explicit credential came with it.
+    pub ambient_ignored: bool,
+    /// Whether a credential came over plain HTTP that was refused: it must be replaced.
+    pub credential_exposed: bool,
+    /// The version of the policy: a hash of what was written.
+    pub policy: &'a str,
+    /// Nanoseconds from the head's arrival to the end.
+    pub duration_ns: u64,
+}
+
+impl AuditEvent<'_> {
+    /// How much attention this deserves.
+    pub fn level(&self) -> AuditLevel {
+        level(self.decision, self.method)
+    }
+}
+
+pub(crate) fn level(decision: Decision, method: &str) -> AuditLevel {
+    let reads = matches!(method, "GET" | "HEAD" | "OPTIONS");
+    match decision {
+        Decision::Admit if reads => AuditLevel::Debug,
+        _ => AuditLevel::Info,
+    }
+}
+
+/// Takes audit events. Called on the request's own thread, so it must not block.
+pub trait AuditSink: Debug + Send + Sync {
+    /// Whether events of this level are wanted at all; if not, none is made.
+    fn wants(&self, _level: AuditLevel) -> bool {
+        true
+    }
+
+    /// Takes one event.
+    fn record(&self, event: &AuditEvent<'_>);
+}
+
+/// Writes events to `tracing`, target `palisade::audit`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TracingSink;
+
+impl AuditSink for TracingSink {
+    fn wants(&self, level: AuditLevel) -> bool {
+        match level {
+            AuditLevel::Info => tracing::enabled!(target: "palisade::audit", tracing::Level::INFO),
+            AuditLevel::Debug => {
+                tracing::enabled!(target: "palisade::audit", tracing::Level::DEBUG)
+            }
+        }
+    }
+
+    fn record(&self, event: &AuditEvent<'_>) {
+        macro_rules! emit {
+            ($level:ident) => {
+                tracing::event!(
+                    target: "palisade::audit",
+                    tracing::Level::$level,
+                    schema = event.schema,
+                    request_id = event.request_id,
+                    decision = ?event.decision,
+                    status = event.status,
+                    code = event.code,
+                    reason = event.reason.as_deref(),
+                    rule = event.rule,
+                    requirement = event.requirement.as_deref(),
+                    principal = event.principal.as_deref(),
+                    issuer = event.issuer.as_deref(),
+                    tenant = event.tenant.as_deref(),
+                    scheme = event.scheme,
+                    credential_id = event.credential_id.as_deref(),
+                    client = event.client.as_deref(),
+                    peer = event.peer.as_deref(),
+                    method = event.method,
+                    shadow_limits = ?event.shadow_limits,
+                    ambient_ignored = event.ambient_ignored,
+                    credential_exposed = event.credential_exposed,
+                    policy = event.policy,
+                    duration_ns = event.duration_ns,
+                )
+            };
+        }
+        match event.level() {
+            AuditLevel::Info => emit!(INFO),
+            AuditLevel::Debug => emit!(DEBUG),
+        }
+    }
+}
+
+/// The text with control characters written as `\u{…}`, so that no client can forge a line of
+/// a log.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        let escape = |c: char| match c.is_control() {
+            true => c.escape_unicode().to_string(),
+            false => c.to_string(),
+        };
+        Cow::Owned(text.chars().map(escape).collect())
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_can_be_forged() {
+        assert_eq!(printable("a\r\nb\u{85}"), "a\\u{d}\\u{a}b\\u{85}");
+        assert!(matches!(printable("alice"), Cow::Borrowed("alice")));
+    }
+}

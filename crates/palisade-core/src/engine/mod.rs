@@ -1,0 +1,47 @@
+//! The engine: a compiled policy, and one exchange at a time.
+//!
+//! [`Palisade::open`] judges a request's head, [`Exchange::poll_decide`] hands out the verdict,
+//! [`Exchange::close`] finishes the response. The order of the stages is written once, in
+//! `decide.rs`.
+
+mod close;
+mod compile;
+mod compiled;
+mod decide;
+mod exchange;
+mod limits;
+mod methods;
+mod read;
+mod rules;
+
+pub(crate) use compile::compile;
+pub(crate) use compiled::Compiled;
+pub use exchange::{Admission, Exchange, Verdict};
+
+use crate::head::RequestHead;
+use std::sync::Arc;
+
+/// A compiled policy, shared by every worker; cheap to clone.
+///
+/// ```
+/// use palisade_core::{Policy, Rule, public};
+///
+/// let palisade = Policy::builder()
+///     .rule(Rule::new("/health").methods(["GET"]).require(public()))
+///     .build()?;
+/// # Ok::<(), palisade_core::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Palisade(Arc<Compiled>);
+
+impl Palisade {
+    /// Judges the head of a request. Adapters call it once for each request, before anything
+    /// else sees the request.
+    pub fn open(&self, head: &dyn RequestHead) -> Exchange {
+        Exchange::open(Arc::clone(&self.0), head)
+    }
+
+    pub(crate) fn is(&self, policy: &Arc<Compiled>) -> bool {
+        Arc::ptr_eq(&self.0, policy)
+    }
+}

@@ -1,0 +1,109 @@
+//! The seam to a framework: what core may ask of a request, and what it does to a response.
+//!
+//! Input is bytes, because frameworks disagree on the version of their header types; output
+//! uses the types of `http` 1.x.
+
+use crate::{fields::KnownFields, reply::Reply};
+use http::{HeaderName, HeaderValue, StatusCode};
+use std::net::SocketAddr;
+
+/// The head of a request as the framework received it.
+///
+/// An adapter implements this over a borrowed request; nothing it returns outlives the call to
+/// [`Palisade::open`](crate::Palisade::open).
+pub trait RequestHead {
+    /// The method, in the case in which it was sent.
+    fn method(&self) -> &[u8];
+
+    /// The request target as it was sent, before any router took a prefix away: origin form
+    /// (`/path?query`), absolute form or `*` (RFC 9112 §3.2). In HTTP/2 the `:path`.
+    fn target(&self) -> &[u8];
+
+    /// The authority that came with the target: the `:authority` of HTTP/2, or that of an
+    /// absolute-form target where the framework has cut it off (RFC 9112 §3.2.2).
+    fn authority(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Whether the request came by HTTP/2, where `:authority` stands beside `Host`.
+    fn http2(&self) -> bool {
+        false
+    }
+
+    /// Calls `each` for every header line in order, with the name in lower case.
+    fn headers<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8]));
+
+    /// The other end of the connection; `None` where the server did not say.
+    fn peer(&self) -> Option<SocketAddr>;
+
+    /// What the application's author must repair where [`peer`](Self::peer) is `None`.
+    fn peer_missing(&self) -> &'static str {
+        "the server does not tell the address of the peer"
+    }
+
+    /// Whether this connection is TLS, by the server's own knowledge and never by a header.
+    fn tls(&self) -> bool {
+        false
+    }
+}
+
+/// The head of a response on its way out.
+pub trait ResponseHead {
+    /// The status as it stands.
+    fn status(&self) -> StatusCode;
+
+    /// Calls `each` with the value of every line of the field `name`.
+    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8]));
+
+    /// Makes room for `additional` more header lines.
+    fn reserve(&mut self, additional: usize);
+
+    /// Sets the field to this one line, replacing all others.
+    fn insert(&mut self, name: &HeaderName, value: HeaderValue);
+
+    /// Like [`insert`](Self::insert) for entry `index` of `known`, which an adapter may have
+    /// converted to its own types beforehand ([`KnownFields::converted`]).
+    fn insert_known(&mut self, known: &KnownFields, index: usize) {
+        if let Some((name, value)) = known.get(index) {
+            self.insert(name, value.clone());
+        }
+    }
+
+    /// Adds one more line to the field.
+    fn append(&mut self, name: &HeaderName, value: HeaderValue);
+
+    /// Removes every line of the field.
+    fn remove(&mut self, name: &HeaderName);
+
+    /// Replaces the whole response: status, all headers, body.
+    fn replace(&mut self, reply: Reply);
+}
+
+/// What must change in the request's head before the handler sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeadEdits {
+    remove: Vec<HeaderName>,
+    set: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl HeadEdits {
+    /// Fields to remove, every line of them.
+    pub fn removals(&self) -> &[HeaderName] {
+        &self.remove
+    }
+
+    /// Fields to set to exactly this one line.
+    pub fn replacements(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.set
+    }
+
+    pub(crate) fn remove(&mut self, name: HeaderName) {
+        if !self.remove.contains(&name) {
+            self.remove.push(name);
+        }
+    }
+
+    pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.set.push((name, value));
+    }
+}

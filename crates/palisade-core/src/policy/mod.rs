@@ -1,0 +1,272 @@
+//! What the user writes: a [`Policy`], plain data, from Rust or from TOML.
+//!
+//! Nothing is checked while it is written. [`Policy::build`] checks everything at once and
+//! either compiles the policy into a [`Palisade`] or returns every mistake.
+//!
+//! ```
+//! use palisade_core::{Policy, Rule, scope};
+//!
+//! let palisade = Policy::from_toml_str(r#"
+//!     [[rule]]
+//!     path = "/health"
+//!     require = "public"
+//! "#)?
+//! .rule(Rule::new("/about").require(palisade_core::public()))
+//! .build()?;
+//! # Ok::<(), palisade_core::ConfigError>(())
+//! ```
+
+mod file;
+mod parts;
+mod secret;
+
+pub use parts::{
+    AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
+    LimitKey, Preset, PrincipalDetail, Rule, Unlisted,
+};
+pub use secret::{Secret, SecretError};
+
+use crate::{
+    audit::{AuditSink, TracingSink},
+    config::{ConfigError, Mistakes},
+    engine::Palisade,
+    ports::{Clock, Entropy, SystemClock, SystemEntropy},
+    problem::ProblemRenderer,
+    scheme::{Scheme, SchemeConfig},
+};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A security policy as it was written.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Policy {
+    /// The `realm` of every challenge (RFC 9110 §11.5). Default `api`.
+    pub realm: String,
+    /// `[host]`: the hosts this service answers for.
+    pub host: Host,
+    /// `[https]`: what happens to plain HTTP.
+    pub https: Https,
+    /// `[firewall]`: the sizes that a head may have.
+    pub firewall: Firewall,
+    /// `[headers]`: the security headers of every response.
+    pub headers: Headers,
+    /// `[cors]`: who may read responses from other origins. `None`: nobody.
+    pub cors: Option<Cors>,
+    /// `[jwt.NAME]`, `[api_key.NAME]`, …: the ways to authenticate.
+    pub schemes: Vec<Arc<dyn SchemeConfig>>,
+    /// `scopes`: scopes that routes demand with `require` and no rule names.
+    pub scopes: Vec<String>,
+    /// `[roles]`: the permissions that each role gives.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// `[[limit]]`: the quotas.
+    pub limits: Vec<Limit>,
+    /// How many keys (addresses, principals, …) the limits remember at once. Default 1,000,000.
+    pub limit_max_keys: usize,
+    /// `[[rule]]`: what each path demands.
+    pub rules: Vec<Rule>,
+    /// `unlisted`: what happens to paths without a rule. `None`: `NotFound` if there are rules,
+    /// else `Authenticated`.
+    pub unlisted: Option<Unlisted>,
+    /// `[body]`: what extractors accept.
+    pub body: Body,
+    /// `[problems] type_base`: what the `type` URIs of refusals begin with. Default
+    /// `urn:palisade:problem:`.
+    pub problem_type_base: String,
+    /// `[audit]`: how much of a caller the audit shows.
+    pub audit: Audit,
+    ports: Ports,
+    custom_schemes: Vec<Arc<dyn Scheme>>,
+    mistakes: Mistakes,
+    folder: Option<PathBuf>,
+}
+
+/// What a policy needs from outside; the system's, unless given.
+#[derive(Debug, Clone)]
+pub(crate) struct Ports {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) audit: Arc<dyn AuditSink>,
+    pub(crate) renderer: Option<Arc<dyn ProblemRenderer>>,
+}
+
+/// What a [`SchemeConfig`] may use while it compiles.
+#[derive(Debug)]
+pub struct BuildContext<'a> {
+    /// The realm for its challenge.
+    pub realm: &'a str,
+    /// What relative `file:` references are relative to: the folder of the policy file.
+    pub folder: Option<&'a Path>,
+    /// The time of the build.
+    pub unix_seconds: u64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            realm: "api".to_owned(),
+            host: Host::default(),
+            https: Https::default(),
+            firewall: Firewall::default(),
+            headers: Headers::default(),
+            cors: None,
+            schemes: Vec::new(),
+            scopes: Vec::new(),
+            roles: BTreeMap::new(),
+            limits: Vec::new(),
+            limit_max_keys: 1_000_000,
+            rules: Vec::new(),
+            unlisted: None,
+            body: Body::default(),
+            problem_type_base: "urn:palisade:problem:".to_owned(),
+            audit: Audit::default(),
+            ports: Ports {
+                clock: Arc::new(SystemClock::default()),
+                entropy: Arc::new(SystemEntropy),
+                audit: Arc::new(TracingSink),
+                renderer: None,
+            },
+            custom_schemes: Vec::new(),
+            mistakes: Mistakes::default(),
+            folder: None,
+        }
+    }
+}
+
+impl Policy {
+    /// An empty policy: no scheme, no rule, so every path answers 401.
+    pub fn builder() -> Self {
+        Self::default()
+    }
+
+    /// Adds a way to authenticate.
+    #[must_use]
+    pub fn scheme(mut self, scheme: impl SchemeConfig + 'static) -> Self {
+        self.schemes.push(Arc::new(scheme));
+        self
+    }
+
+    /// Adds a way to authenticate that needs no configuration by Palisade.
+    #[must_use]
+    pub fn custom_scheme(mut self, scheme: impl Scheme + 'static) -> Self {
+        self.custom_schemes.push(Arc::new(scheme));
+        self
+    }
+
+    /// Adds a rule.
+    #[must_use]
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// Adds a limit.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limits.push(limit);
+        self
+    }
+
+    /// Gives a role its permissions.
+    #[must_use]
+    pub fn role<P: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        permissions: impl IntoIterator<Item = P>,
+    ) -> Self {
+        let permissions = permissions.into_iter().map(Into::into).collect();
+        self.roles.insert(name.into(), permissions);
+        self
+    }
+
+    /// Says which hosts the service answers for.
+    #[must_use]
+    pub fn hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
+        self.host.allowed = hosts.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the security headers.
+    #[must_use]
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Lets other origins read responses.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(cors);
+        self
+    }
+
+    /// Declares scopes that only routes demand.
+    #[must_use]
+    pub fn declare_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Says what happens to paths without a rule.
+    #[must_use]
+    pub fn unlisted(mut self, unlisted: Unlisted) -> Self {
+        self.unlisted = Some(unlisted);
+        self
+    }
+
+    /// Takes the time from elsewhere, as tests do.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.ports.clock = clock;
+        self
+    }
+
+    /// Takes randomness from elsewhere.
+    #[must_use]
+    pub fn with_entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.ports.entropy = entropy;
+        self
+    }
+
+    /// Sends audit events elsewhere than to `tracing`.
+    #[must_use]
+    pub fn with_audit(mut self, sink: Arc<dyn AuditSink>) -> Self {
+        self.ports.audit = sink;
+        self
+    }
+
+    /// Replaces the body of refusals; status, challenge and headers stay.
+    #[must_use]
+    pub fn with_problem_renderer(mut self, renderer: Arc<dyn ProblemRenderer>) -> Self {
+        self.ports.renderer = Some(renderer);
+        self
+    }
+
+    /// Checks the policy and compiles it.
+    ///
+    /// # Errors
+    /// Every mistake at once, each with its key, its place in the file, and what would be
+    /// right.
+    pub fn build(self) -> Result<Palisade, ConfigError> {
+        crate::engine::compile(self)
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    pub(crate) fn custom_schemes(&self) -> &[Arc<dyn Scheme>] {
+        &self.custom_schemes
+    }
+
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    pub(crate) fn take_mistakes(&mut self) -> Mistakes {
+        std::mem::take(&mut self.mistakes)
+    }
+}

@@ -1,0 +1,413 @@
+//! The parts of a policy: plain data, one type per section of the file.
+
+use crate::requirement::Requirement;
+use std::collections::BTreeMap;
+
+/// `[host]`: the hosts this service answers for.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Host {
+    /// `allowed`: `api.example.com`, `*.example.com` (any depth, not the apex), with or without
+    /// a port. Empty: every well-formed host.
+    pub allowed: Vec<String>,
+}
+
+/// `[https]`: what happens to plain HTTP.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Https {
+    /// `mode`.
+    pub mode: HttpsMode,
+    /// `assumed`: every request counts as HTTPS, because something in front of the service
+    /// ends TLS and nothing else can reach it. Default false.
+    pub assumed: bool,
+}
+
+/// What happens to a request that came over plain HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum HttpsMode {
+    /// `off`: it is served.
+    #[default]
+    Off,
+    /// `refuse`: 403, except from this machine to a loopback name.
+    Refuse,
+}
+
+/// `[firewall]`: the sizes that a head may have.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Firewall {
+    /// `max_target`: bytes of the request target; more is 414. Default 8,192.
+    pub max_target: usize,
+    /// `max_header_lines`: more is 431. Default 96: fewer than actix-web's parser accepts.
+    pub max_header_lines: usize,
+    /// `max_header_bytes`: names and values together; more is 431. Default 16,384.
+    pub max_header_bytes: usize,
+}
+
+impl Default for Firewall {
+    fn default() -> Self {
+        Self {
+            max_target: 8192,
+            max_header_lines: 96,
+            max_header_bytes: 16_384,
+        }
+    }
+}
+
+/// `[headers]`: the security headers of every response.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Headers {
+    /// `preset`: the set to begin with.
+    pub preset: Preset,
+    /// `[headers.set]`: fields to add, or to change in the preset.
+    pub set: BTreeMap<String, String>,
+    /// `remove`: fields of the preset to leave out.
+    pub remove: Vec<String>,
+    /// `[headers.hsts]`.
+    pub hsts: Hsts,
+    /// `isolated`: adds `Cross-Origin-Embedder-Policy: require-corp`; preset `html` only.
+    pub isolated: bool,
+}
+
+impl Headers {
+    /// The headers of a preset.
+    pub fn preset(preset: Preset) -> Self {
+        Self {
+            preset,
+            ..Self::default()
+        }
+    }
+
+    /// Adds or changes a field.
+    #[must_use]
+    pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.set.insert(name.into(), value.into());
+        self
+    }
+
+    /// Leaves a field of the preset out.
+    #[must_use]
+    pub fn remove(mut self, name: impl Into<String>) -> Self {
+        self.remove.push(name.into());
+        self
+    }
+}
+
+/// A ready-made set of security headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Preset {
+    /// `api`: for services that answer with data.
+    #[default]
+    Api,
+    /// `html`: for services that answer with pages; the policy for scripts and styles carries a
+    /// fresh nonce on every response.
+    Html,
+    /// `reference`: the union of the OWASP-style header lists that most guides print, in its
+    /// safe form.
+    Reference,
+    /// `none`: only what `[headers.set]` names.
+    None,
+}
+
+/// `[headers.hsts]`: `Strict-Transport-Security` (RFC 6797), sent over HTTPS only.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Hsts {
+    /// `max_age`: seconds. Default one year; 0 tells browsers to forget.
+    pub max_age: u64,
+    /// `include_subdomains`. Default true.
+    pub include_subdomains: bool,
+    /// `preload`. Default false: it cannot be taken back quickly.
+    pub preload: bool,
+}
+
+impl Default for Hsts {
+    fn default() -> Self {
+        Self {
+            max_age: 31_536_000,
+            include_subdomains: true,
+            preload: false,
+        }
+    }
+}
+
+/// `[cors]`: who may read responses from other origins.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Cors {
+    /// `origins`: `https://app.example.com`, `https://*.example.com`, or `*` alone.
+    pub origins: Vec<String>,
+    /// `credentials`: whether browsers may send cookies along. Default false.
+    pub credentials: bool,
+    /// `methods` that a preflight allows.
+    pub methods: Vec<String>,
+    /// `allow_headers`: request headers beside the default ones and those of the schemes.
+    pub allow_headers: Vec<String>,
+    /// `expose_headers`: response headers beside the default ones.
+    pub expose_headers: Vec<String>,
+    /// `max_age`: seconds that a browser may remember a preflight. Default 600.
+    pub max_age: u64,
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            credentials: false,
+            methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+                .map(str::to_owned)
+                .to_vec(),
+            allow_headers: Vec::new(),
+            expose_headers: Vec::new(),
+            max_age: 600,
+        }
+    }
+}
+
+impl Cors {
+    /// Lets pages of these origins read responses.
+    pub fn origins<O: Into<String>>(origins: impl IntoIterator<Item = O>) -> Self {
+        Self {
+            origins: origins.into_iter().map(Into::into).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Lets browsers send cookies along.
+    #[must_use]
+    pub fn credentials(mut self, credentials: bool) -> Self {
+        self.credentials = credentials;
+        self
+    }
+}
+
+/// `[[limit]]`: a named set of quotas.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Limit {
+    /// `name`, as rules and the `RateLimit` field show it: `[A-Za-z0-9_-]{1,32}`.
+    pub name: String,
+    /// `quota`: `100/minute`, or several as `200 per day; 50 per hour`.
+    pub quota: String,
+    /// `by`: what is counted.
+    pub by: LimitKey,
+    /// `burst`: how many may come at once; at most the quota, which is the default.
+    pub burst: Option<u32>,
+    /// `strict`: never more than the quota in any window, at the cost of more memory.
+    pub strict: bool,
+    /// `shadow`: counted, shown in the audit, not enforced.
+    pub shadow: bool,
+    /// `default`: holds on every rule that names no limits, and on unlisted paths.
+    pub default: bool,
+}
+
+impl Limit {
+    /// The limit `name` with this quota, by address.
+    pub fn new(name: impl Into<String>, quota: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            quota: quota.into(),
+            by: LimitKey::Address,
+            burst: None,
+            strict: false,
+            shadow: false,
+            default: false,
+        }
+    }
+
+    /// Counts something else than addresses.
+    #[must_use]
+    pub fn by(mut self, key: LimitKey) -> Self {
+        self.by = key;
+        self
+    }
+
+    /// Holds wherever a rule names no limits.
+    #[must_use]
+    pub fn everywhere(mut self) -> Self {
+        self.default = true;
+        self
+    }
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LimitKey {
+    /// `address`: the client's address; IPv4 whole, IPv6 by /56.
+    Address,
+    /// `principal`: the authenticated caller; anonymous callers by address.
+    Principal,
+    /// `tenant`: the caller's tenant; callers without one by principal.
+    Tenant,
+    /// `credential`: the API key or signing key id; callers without one by principal.
+    Credential,
+    /// `header:NAME`: the value of a request header; requests without it by address.
+    Header(String),
+    /// `global`: everybody together.
+    Global,
+}
+
+/// `[[rule]]`: what one path demands.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Rule {
+    /// `path`: `/users/{id}`, `/files/{*rest}`.
+    pub path: String,
+    /// `methods`. Empty: all of them. GET covers HEAD.
+    pub methods: Vec<String>,
+    /// `require`. A rule without it is a mistake.
+    pub require: Option<Requirement>,
+    /// `schemes`: the names of the schemes it accepts. Empty: all of them.
+    pub schemes: Vec<String>,
+    /// `limits`: instead of the default ones. `None`: the default ones.
+    pub limits: Option<Vec<String>>,
+    /// `add_limits`: `limits` come on top of the default ones.
+    pub add_limits: bool,
+    /// `cost`: how many units a request takes from each quota. Default 1.
+    pub cost: u32,
+    /// `max_body`: bytes; the layer then watches the body, chunked ones too.
+    pub max_body: Option<u64>,
+    /// `always`: adds this requirement to every rule beneath the path.
+    pub always: bool,
+    /// `probe`: a health check: public, GET; host, HTTPS and limits do not apply.
+    pub probe: bool,
+    /// `trailing_slash = "same"`: `/users/` is `/users`.
+    pub same_with_slash: bool,
+    /// `allow_encoded`: of `/`, `%` and `;`, what parameters of the path may hold.
+    pub allow_encoded: Vec<String>,
+    /// `cache = "handler"`: the handler decides on caching.
+    pub handler_caches: bool,
+    /// `corp`: this path's `Cross-Origin-Resource-Policy`.
+    pub corp: Option<String>,
+}
+
+impl Rule {
+    /// A rule for all methods of a path; it must still say what it requires.
+    pub fn new(path: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            methods: Vec::new(),
+            require: None,
+            schemes: Vec::new(),
+            limits: None,
+            add_limits: false,
+            cost: 1,
+            max_body: None,
+            always: false,
+            probe: false,
+            same_with_slash: false,
+            allow_encoded: Vec::new(),
+            handler_caches: false,
+            corp: None,
+        }
+    }
+
+    /// Narrows the rule to these methods.
+    #[must_use]
+    pub fn methods<M: Into<String>>(mut self, methods: impl IntoIterator<Item = M>) -> Self {
+        self.methods = methods.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Says what the caller must be.
+    #[must_use]
+    pub fn require(mut self, requirement: Requirement) -> Self {
+        self.require = Some(requirement);
+        self
+    }
+
+    /// Narrows the rule to these schemes, by name.
+    #[must_use]
+    pub fn schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
+        self.schemes = schemes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Replaces the default limits by these, by name.
+    #[must_use]
+    pub fn limits<L: Into<String>>(mut self, limits: impl IntoIterator<Item = L>) -> Self {
+        self.limits = Some(limits.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Refuses bodies of more than `bytes`.
+    #[must_use]
+    pub fn max_body(mut self, bytes: u64) -> Self {
+        self.max_body = Some(bytes);
+        self
+    }
+}
+
+/// What happens to paths without a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unlisted {
+    /// `not_found`: 404, without looking at credentials.
+    NotFound,
+    /// `authenticated`: the application's own router answers, for authenticated callers only;
+    /// anonymous ones get 401.
+    Authenticated,
+}
+
+/// `[body]`: what the validating extractors accept.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Body {
+    /// `max`: bytes that an extractor reads where the rule sets no `max_body`. Default 1 MiB.
+    pub max: u64,
+    /// `json_depth`: how deeply JSON may be nested. Default 32.
+    pub json_depth: usize,
+    /// `json_array`: how many elements a JSON array may have. Default 10,000.
+    pub json_array: usize,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self {
+            max: 1 << 20,
+            json_depth: 32,
+            json_array: 10_000,
+        }
+    }
+}
+
+/// `[audit]`: how much of a caller the audit shows.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Audit {
+    /// `address`.
+    pub address: AddressDetail,
+    /// `principal`.
+    pub principal: PrincipalDetail,
+}
+
+/// How much of the client's address the audit shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum AddressDetail {
+    /// `full`.
+    #[default]
+    Full,
+    /// `prefix`: IPv4 /24, IPv6 /48.
+    Prefix,
+    /// `hash`: the same for the same address until the process ends.
+    Hash,
+    /// `none`.
+    None,
+}
+
+/// How much of the caller's name the audit shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum PrincipalDetail {
+    /// `full`.
+    #[default]
+    Full,
+    /// `hash`: the same for the same caller until the process ends.
+    Hash,
+}

@@ -1,0 +1,321 @@
+//! What a caller must be to pass.
+
+use crate::principal::Principal;
+use std::{collections::HashMap, collections::HashSet, fmt, sync::Arc};
+
+/// What a rule or a route demands of the caller.
+///
+/// ```
+/// use palisade_core::{all_of, any_of, permission, role, scope};
+///
+/// let edit = all_of([scope("items:write"), any_of([role("admin"), permission("items.edit")])]);
+/// assert_eq!(edit.to_string(), "scope items:write and (role admin or permission items.edit)");
+/// ```
+#[derive(Clone)]
+pub struct Requirement(Node);
+
+#[derive(Clone)]
+enum Node {
+    Public,
+    Optional,
+    Authenticated,
+    Scope(Box<str>),
+    Role(Box<str>),
+    Permission(Box<str>),
+    Policy(Box<str>, Arc<dyn Fn(&Principal) -> bool + Send + Sync>),
+    AllOf(Vec<Requirement>),
+    AnyOf(Vec<Requirement>),
+}
+
+/// Everybody may pass; credentials are not even read.
+pub fn public() -> Requirement {
+    Requirement(Node::Public)
+}
+
+/// Everybody may pass; an explicit credential that is sent must be good.
+pub fn optional() -> Requirement {
+    Requirement(Node::Optional)
+}
+
+/// Every authenticated caller may pass.
+pub fn authenticated() -> Requirement {
+    Requirement(Node::Authenticated)
+}
+
+/// Callers with this scope may pass.
+pub fn scope(name: impl Into<Box<str>>) -> Requirement {
+    Requirement(Node::Scope(name.into()))
+}
+
+/// Callers with this role may pass.
+pub fn role(name: impl Into<Box<str>>) -> Requirement {
+    Requirement(Node::Role(name.into()))
+}
+
+/// Callers with this permission may pass: by one of their roles, or by the credential itself.
+pub fn permission(name: impl Into<Box<str>>) -> Requirement {
+    Requirement(Node::Permission(name.into()))
+}
+
+/// Callers of whom `test` is true may pass; `name` stands in explanations and errors.
+pub fn policy(
+    name: impl Into<Box<str>>,
+    test: impl Fn(&Principal) -> bool + Send + Sync + 'static,
+) -> Requirement {
+    Requirement(Node::Policy(name.into(), Arc::new(test)))
+}
+
+/// Callers who meet all of these may pass.
+pub fn all_of(all: impl IntoIterator<Item = Requirement>) -> Requirement {
+    Requirement(Node::AllOf(all.into_iter().collect()))
+}
+
+/// Callers who meet one of these may pass; none of them may pass an empty list.
+pub fn any_of(any: impl IntoIterator<Item = Requirement>) -> Requirement {
+    Requirement(Node::AnyOf(any.into_iter().collect()))
+}
+
+/// How far a caller is from meeting a requirement, in that order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Judgement {
+    Met,
+    /// More scopes would do.
+    ScopeMissing,
+    /// Nothing that a token could add would do.
+    Forbidden,
+}
+
+impl Requirement {
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self.0, Node::Public)
+    }
+
+    /// Whether a caller without a credential may pass.
+    pub(crate) fn admits_anonymous(&self) -> bool {
+        matches!(self.0, Node::Public | Node::Optional)
+    }
+
+    /// This and `other`; levels that demand nothing disappear beside one that does.
+    pub(crate) fn and(&self, other: &Requirement) -> Requirement {
+        match (&self.0, &other.0) {
+            (Node::Public | Node::Optional, _) => other.clone(),
+            (_, Node::Public | Node::Optional) => self.clone(),
+            _ => all_of([self.clone(), other.clone()]),
+        }
+    }
+
+    pub(crate) fn judge(&self, caller: &Principal, roles: &Roles) -> Judgement {
+        match &self.0 {
+            Node::Public | Node::Optional | Node::Authenticated => Judgement::Met,
+            Node::Scope(name) if caller.has_scope(name) => Judgement::Met,
+            Node::Scope(_) => Judgement::ScopeMissing,
+            Node::Role(name) => Judgement::met_or_forbidden(caller.has_role(name)),
+            Node::Permission(name) => Judgement::met_or_forbidden(roles.permit(caller, name)),
+            Node::Policy(_, test) => Judgement::met_or_forbidden(test(caller)),
+            Node::AllOf(all) => {
+                let worst = all.iter().map(|one| one.judge(caller, roles)).max();
+                worst.unwrap_or(Judgement::Forbidden)
+            }
+            Node::AnyOf(any) => {
+                let best = any.iter().map(|one| one.judge(caller, roles)).min();
+                best.unwrap_or(Judgement::Forbidden)
+            }
+        }
+    }
+
+    /// Adds the scopes that would meet this, for the challenge of RFC 6750 §3.1: all of them,
+    /// of alternatives the first that scopes can meet.
+    pub(crate) fn scopes_needed<'a>(
+        &'a self,
+        caller: &Principal,
+        roles: &Roles,
+        needed: &mut Vec<&'a str>,
+    ) {
+        match &self.0 {
+            Node::Scope(name) => {
+                if !needed.contains(&&**name) {
+                    needed.push(name);
+                }
+            }
+            Node::AllOf(all) => {
+                for one in all {
+                    one.scopes_needed(caller, roles, needed);
+                }
+            }
+            Node::AnyOf(any) => {
+                let reachable = any
+                    .iter()
+                    .find(|one| one.judge(caller, roles) != Judgement::Forbidden);
+                if let Some(one) = reachable {
+                    one.scopes_needed(caller, roles, needed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Calls `each` with the kind (`scope`, `role`, `permission`) and the name of everything
+    /// that this names, to be compared with what the policy declares.
+    pub(crate) fn names(&self, each: &mut dyn FnMut(&'static str, &str)) {
+        match &self.0 {
+            Node::Scope(name) => each("scope", name),
+            Node::Role(name) => each("role", name),
+            Node::Permission(name) => each("permission", name),
+            Node::AllOf(list) | Node::AnyOf(list) => list.iter().for_each(|one| one.names(each)),
+            Node::Public | Node::Optional | Node::Authenticated | Node::Policy(..) => {}
+        }
+    }
+
+    /// Whether `all_of` or `any_of` holds nothing, or a level that makes no sense inside.
+    pub(crate) fn is_ill_formed(&self) -> bool {
+        match &self.0 {
+            Node::AllOf(list) | Node::AnyOf(list) => {
+                list.is_empty()
+                    || list
+                        .iter()
+                        .any(|one| one.admits_anonymous() || one.is_ill_formed())
+            }
+            _ => false,
+        }
+    }
+
+    fn write_operand(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Node::AllOf(list) | Node::AnyOf(list) if list.len() > 1 => write!(f, "({self})"),
+            _ => write!(f, "{self}"),
+        }
+    }
+
+    fn write_joined(list: &[Self], word: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, one) in list.iter().enumerate() {
+            if index > 0 {
+                write!(f, " {word} ")?;
+            }
+            one.write_operand(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Node::Public => f.write_str("public"),
+            Node::Optional => f.write_str("optional"),
+            Node::Authenticated => f.write_str("authenticated"),
+            Node::Scope(name) => write!(f, "scope {name}"),
+            Node::Role(name) => write!(f, "role {name}"),
+            Node::Permission(name) => write!(f, "permission {name}"),
+            Node::Policy(name, _) => write!(f, "policy {name}"),
+            Node::AllOf(list) => Self::write_joined(list, "and", f),
+            Node::AnyOf(list) => Self::write_joined(list, "or", f),
+        }
+    }
+}
+
+impl fmt::Debug for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Requirement({self})")
+    }
+}
+
+impl Judgement {
+    fn met_or_forbidden(met: bool) -> Self {
+        if met {
+            Judgement::Met
+        } else {
+            Judgement::Forbidden
+        }
+    }
+}
+
+/// Which permissions each role gives: `[roles]` of the policy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Roles(HashMap<Box<str>, HashSet<Box<str>>>);
+
+impl Roles {
+    pub(crate) fn permit(&self, caller: &Principal, permission: &str) -> bool {
+        caller.has_own_permission(permission)
+            || caller.role_names().any(|role| {
+                self.0
+                    .get(role)
+                    .is_some_and(|permissions| permissions.contains(permission))
+            })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn declares_permission(&self, permission: &str) -> bool {
+        self.0
+            .values()
+            .any(|permissions| permissions.contains(permission))
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a [String])> for Roles {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a [String])>>(roles: I) -> Self {
+        let permissions = |list: &[String]| list.iter().map(|p| p.as_str().into()).collect();
+        Self(
+            roles
+                .into_iter()
+                .map(|(role, list)| (role.into(), permissions(list)))
+                .collect(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles() -> Roles {
+        [("admin", &["delete".to_owned()][..])]
+            .into_iter()
+            .collect()
+    }
+
+    fn needed(requirement: &Requirement, caller: &Principal) -> String {
+        let mut scopes = Vec::new();
+        requirement.scopes_needed(caller, &roles(), &mut scopes);
+        scopes.join(" ")
+    }
+
+    #[test]
+    fn a_missing_role_outweighs_a_missing_scope() {
+        let caller = Principal::new("i", "alice");
+        let both = all_of([scope("a"), role("admin")]);
+        assert_eq!(both.judge(&caller, &roles()), Judgement::Forbidden);
+        let one = any_of([role("admin"), scope("a")]);
+        assert_eq!(one.judge(&caller, &roles()), Judgement::ScopeMissing);
+    }
+
+    #[test]
+    fn the_challenge_names_the_first_alternative_that_scopes_can_meet() {
+        let caller = Principal::new("i", "alice").scopes(["a"]);
+        let requirement = all_of([
+            scope("a"),
+            any_of([all_of([role("admin"), scope("x")]), scope("b")]),
+            scope("a"),
+        ]);
+        assert_eq!(needed(&requirement, &caller), "a b");
+    }
+
+    #[test]
+    fn roles_give_permissions() {
+        let admin = Principal::new("i", "root").roles(["admin"]);
+        assert_eq!(permission("delete").judge(&admin, &roles()), Judgement::Met);
+        assert_eq!(
+            permission("erase").judge(&admin, &roles()),
+            Judgement::Forbidden
+        );
+    }
+
+    #[test]
+    fn nobody_meets_one_of_nothing() {
+        let caller = Principal::new("i", "alice");
+        assert_eq!(any_of([]).judge(&caller, &roles()), Judgement::Forbidden);
+        assert!(any_of([]).is_ill_formed());
+    }
+}

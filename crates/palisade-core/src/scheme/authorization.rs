@@ -1,0 +1,64 @@
+//! The `Authorization` field (RFC 9110 §11.6.2, RFC 6750 §2.1), read once for every scheme.
+
+use crate::view::View;
+
+/// What a request's `Authorization` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorization<'h> {
+    /// No such line.
+    Absent,
+    /// More than one line: whoever reads only one of them is fooled by the other.
+    Repeated,
+    /// A scheme name and what follows it, without the spaces between; the rest may be empty.
+    Present {
+        /// The scheme name as it was sent; compare without regard to case.
+        scheme: &'h [u8],
+        /// Everything after it.
+        rest: &'h [u8],
+    },
+}
+
+impl<'h> Authorization<'h> {
+    /// Reads the field from the head.
+    pub fn of(head: &View<'h>) -> Self {
+        match head.authorization() {
+            [] => Authorization::Absent,
+            [line] => {
+                let end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
+                let (scheme, rest) = line.split_at_checked(end).unwrap_or((line, b""));
+                Authorization::Present {
+                    scheme,
+                    rest: rest.trim_ascii(),
+                }
+            }
+            _ => Authorization::Repeated,
+        }
+    }
+}
+
+/// Whether `bytes` is a token68 (RFC 9110 §11.2): the form of every bearer credential.
+pub fn token68(bytes: &[u8]) -> bool {
+    let body = bytes
+        .iter()
+        .rposition(|&b| b != b'=')
+        .map_or(0, |last| last + 1);
+    body > 0
+        && bytes.iter().take(body).all(
+            |b| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' | b'/'),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token68_takes_padding_only_at_the_end() {
+        for good in ["a", "a.b-c_d~e+f/g", "YQ=="] {
+            assert!(token68(good.as_bytes()), "{good}");
+        }
+        for bad in ["", "=", "a=b", "a b", "a,b", "\u{e4}", "a\"", "a\t"] {
+            assert!(!token68(bad.as_bytes()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! One way to authenticate, behind one trait: a file per scheme.
+//!
+//! A scheme takes part in a request twice. [`Scheme::read`] sees the head and says whether a
+//! credential of this scheme was presented; [`Scheme::verify`] sees that one credential and
+//! never the head. In between the engine has decided that there is exactly one credential to
+//! verify and that the address may still try.
+//!
+//! To add a scheme: write one file beside these (its section of the policy, its compilation,
+//! its `Scheme`), and add its [`SchemeKind`] to [`KINDS`].
+
+mod api_key;
+mod authorization;
+mod challenge;
+mod jwt;
+
+pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, generate_key};
+pub use authorization::{Authorization, token68};
+pub use challenge::Challenge;
+pub use jwt::{Jwt, KeySource};
+
+use crate::{
+    config::{Mistakes, Section},
+    policy::BuildContext,
+    ports::SourceError,
+    principal::Principal,
+    view::View,
+};
+use http::HeaderName;
+use std::{borrow::Cow, fmt::Debug, future::Future, pin::Pin, sync::Arc};
+
+/// Every scheme that a policy file can configure.
+pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
+
+/// How a policy file configures a scheme: `[section.NAME]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SchemeKind {
+    /// The table's name: `jwt` in `[jwt.main]`.
+    pub(crate) section: &'static str,
+    /// Reads the table into plain data, reporting every mistake.
+    pub(crate) read: fn(name: &str, section: &mut Section<'_, '_>) -> Box<dyn SchemeConfig>,
+}
+
+/// A scheme as the user configures it: plain data that compiles into a [`Scheme`].
+pub trait SchemeConfig: Debug + Send + Sync {
+    /// The name the policy gives it: `main` in `[jwt.main]`.
+    fn name(&self) -> &str;
+
+    /// Checks everything and loads the keys; `None` after at least one mistake was reported.
+    fn compile(
+        &self,
+        context: &BuildContext<'_>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Arc<dyn Scheme>>;
+}
+
+/// One way to authenticate.
+pub trait Scheme: Debug + Send + Sync {
+    /// The name the policy gives it, unique within the policy.
+    fn name(&self) -> &str;
+
+    /// What kind of scheme this is, such as `jwt`: a word for the audit.
+    fn kind(&self) -> &'static str;
+
+    /// Everywhere its credentials may travel, for `Vary`, CORS and the documentation.
+    fn carriers(&self) -> &[Carrier];
+
+    /// Looks for this scheme's credential, without judging it.
+    fn read<'h>(&self, head: &View<'h>) -> Presented<'h>;
+
+    /// Whether this scheme, rather than another that reads the same place, should verify the
+    /// credential. Asked only where several schemes read it.
+    fn recognises(&self, _credential: &Credential<'_>) -> bool {
+        true
+    }
+
+    /// Judges the credential at `unix_seconds`.
+    fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
+
+    /// Whether the handler may see the credential. If not, the engine removes the header or the
+    /// cookie it came in; a query stays, because the checked target must reach the router.
+    fn shows_credential(&self) -> bool {
+        true
+    }
+
+    /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
+    /// client certificate.
+    fn challenge(&self) -> Option<Challenge>;
+}
+
+/// A place in a request where a credential travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Carrier {
+    /// `Authorization` with this scheme name.
+    Authorization(Cow<'static, str>),
+    /// A header of its own.
+    Header(HeaderName),
+    /// A query parameter.
+    Query(String),
+    /// A cookie: the browser sends it by itself, so it counts as ambient.
+    Cookie(String),
+    /// The client certificate of the connection: ambient.
+    Certificate,
+}
+
+impl Carrier {
+    /// Whether the client sends it without being asked by the page's code.
+    pub fn is_ambient(&self) -> bool {
+        matches!(self, Carrier::Cookie(_) | Carrier::Certificate)
+    }
+
+    /// The request header that holds it, for `Vary`.
+    pub fn header(&self) -> Option<HeaderName> {
+        match self {
+            Carrier::Authorization(_) => Some(http::header::AUTHORIZATION),
+            Carrier::Header(name) => Some(name.clone()),
+            Carrier::Cookie(_) => Some(http::header::COOKIE),
+            Carrier::Query(_) | Carrier::Certificate => None,
+        }
+    }
+}
+
+/// What a scheme found in a request.
+#[derive(Debug)]
+pub enum Presented<'h> {
+    /// Nothing of this scheme.
+    Nothing,
+    /// Something of this scheme that is not well-formed; the word is for the audit.
+    Malformed(&'static str),
+    /// A credential to verify.
+    Credential(Credential<'h>),
+}
+
+/// A credential as it was presented. Its `Debug` does not show it.
+pub struct Credential<'h> {
+    /// The credential without its scheme name.
+    pub bytes: Cow<'h, [u8]>,
+    /// The index of its place in [`Scheme::carriers`].
+    pub carrier: usize,
+}
+
+impl Debug for Credential<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential")
+            .field("length", &self.bytes.len())
+            .field("carrier", &self.carrier)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The judgement of a credential, now or later.
+pub enum Verification {
+    /// Judged without asking anybody.
+    Done(Outcome),
+    /// Somebody must be asked; the future holds its own copy of the credential.
+    Remote(RemoteVerification),
+}
+
+/// A judgement that waits for an answer from elsewhere.
+pub type RemoteVerification = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+impl Debug for Verification {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Verification::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),
+            Verification::Remote(_) => f.write_str("Remote(..)"),
+        }
+    }
+}
+
+/// What came of judging a credential.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is good, and speaks for this caller.
+    Verified(Principal),
+    /// It is bad.
+    Rejected(Rejected),
+    /// The account or key behind it is disabled.
+    Disabled(Rejected),
+    /// Nobody could tell: refused with 503.
+    Unavailable(SourceError),
+}
+
+/// Why a credential is bad; both texts are for logs, neither holds any part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// A stable snake_case word, such as `expired`.
+    pub cause: &'static str,
+    /// The setting that would accept it, where there is one worth naming.
+    pub hint: Option<&'static str>,
+}

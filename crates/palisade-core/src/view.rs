@@ -1,0 +1,137 @@
+//! The request's head, gone through once.
+//!
+//! Every stage asks for header lines; asking a framework's map through a trait object each time
+//! would cost more than the stages themselves. So the head is walked a single time, its values
+//! are checked on the way (RFC 9110 §5.5), and what follows looks at this flat, borrowed view.
+
+use crate::head::RequestHead;
+use http::HeaderName;
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+
+/// A borrowed view of a request's head, for [`Scheme::read`](crate::scheme::Scheme::read).
+#[derive(Debug)]
+pub struct View<'h> {
+    method: &'h [u8],
+    path: &'h str,
+    query: Option<&'h str>,
+    lines: SmallVec<[(&'h str, &'h [u8]); 24]>,
+    bytes: usize,
+    authorization: SmallVec<[&'h [u8]; 1]>,
+    peer: Option<SocketAddr>,
+}
+
+impl<'h> View<'h> {
+    /// Walks the head.
+    pub(crate) fn of(head: &'h dyn RequestHead) -> Self {
+        let mut lines = SmallVec::new();
+        let mut authorization = SmallVec::new();
+        let mut bytes = 0;
+        head.headers(&mut |name, value| {
+            bytes += name.len() + value.len();
+            if name == "authorization" {
+                authorization.push(value);
+            }
+            lines.push((name, value));
+        });
+        Self {
+            method: head.method(),
+            path: "",
+            query: None,
+            lines,
+            bytes,
+            authorization,
+            peer: head.peer(),
+        }
+    }
+
+    /// Notes the target once the firewall has passed it.
+    pub(crate) fn set_target(&mut self, path: &'h str, query: Option<&'h str>) {
+        self.path = path;
+        self.query = query;
+    }
+
+    /// The method as it was sent.
+    pub fn method(&self) -> &'h [u8] {
+        self.method
+    }
+
+    /// The path as it was sent and checked, still percent-encoded.
+    pub fn path(&self) -> &'h str {
+        self.path
+    }
+
+    /// The query as it was sent, without the question mark.
+    pub fn query(&self) -> Option<&'h str> {
+        self.query
+    }
+
+    /// Every header line in order, with the name in lower case.
+    pub fn lines(&self) -> impl Iterator<Item = (&'h str, &'h [u8])> {
+        self.lines.iter().copied()
+    }
+
+    pub(crate) fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// How many bytes the names and values of all header lines have together.
+    pub(crate) fn header_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The values of every line of the field.
+    pub fn header(&self, name: &HeaderName) -> impl Iterator<Item = &'h [u8]> {
+        self.named(name.as_str())
+    }
+
+    /// Like [`header`](Self::header), for a name in lower case.
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.lines
+            .iter()
+            .filter(move |(own, _)| *own == name)
+            .map(|&(_, value)| value)
+    }
+
+    /// The values of every `Authorization` line.
+    pub fn authorization(&self) -> &[&'h [u8]] {
+        &self.authorization
+    }
+
+    /// The values of every cookie of this name (RFC 6265 §5.4), as they were sent.
+    pub fn cookie(&self, name: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.named("cookie")
+            .flat_map(|line| line.split(|&b| b == b';'))
+            .filter_map(move |pair| {
+                let pair = pair.trim_ascii();
+                let equals = pair.iter().position(|&b| b == b'=')?;
+                let (own, value) = pair.split_at_checked(equals)?;
+                (own == name.as_bytes()).then(|| value.get(1..).unwrap_or_default())
+            })
+    }
+
+    /// The `Cookie` field without the cookies of this name.
+    pub(crate) fn cookies_without(&self, name: &str) -> Vec<u8> {
+        let pairs = self
+            .named("cookie")
+            .flat_map(|line| line.split(|&b| b == b';'))
+            .map(<[u8]>::trim_ascii)
+            .filter(|pair| {
+                let own = pair.split(|&b| b == b'=').next();
+                !pair.is_empty() && own != Some(name.as_bytes())
+            });
+        let mut rest = Vec::new();
+        for pair in pairs {
+            if !rest.is_empty() {
+                rest.extend_from_slice(b"; ");
+            }
+            rest.extend_from_slice(pair);
+        }
+        rest
+    }
+
+    /// The other end of the connection.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+}
