@@ -71,7 +71,7 @@ fn serve(stream: TcpStream, fixture: &Fixture, flaw: Flaw, count: &AtomicU64) ->
             let mut line = String::new();
             if reader.read_line(&mut line).unwrap_or(0) == 0 {
                 if !lines.is_empty() {
-                    fixture.audit.record(json!({ "decision": "aborted" }));
+                    fixture.audit.push(json!({ "decision": "aborted" }));
                 }
                 return Some(());
             }
@@ -138,7 +138,7 @@ fn serve(stream: TcpStream, fixture: &Fixture, flaw: Flaw, count: &AtomicU64) ->
             } else {
                 "refuse"
             };
-            fixture.audit.record(
+            fixture.audit.push(
                 json!({ "decision": decision, "principal": if admitted { "alice" } else { "" } }),
             );
         }
