@@ -6,9 +6,11 @@
 
 pub mod audit;
 mod config;
+mod cors;
 mod engine;
 mod fields;
 mod head;
+mod headers;
 mod policy;
 mod ports;
 mod principal;

@@ -1,0 +1,103 @@
+//! The header fields that tell a client its quotas: draft-ietf-httpapi-ratelimit-headers-10.
+//!
+//! A field is a list of items, each a String with parameters (RFC 9651). The names need no
+//! escaping, because configuration admits safe ones only. Shadow limits are left out.
+
+use std::fmt::Write;
+
+use super::{LimitId, LimitSet, Quota, Report, Row};
+
+impl LimitSet {
+    /// The value of `RateLimit-Policy` for these limits, in the given order, with quota `q` per
+    /// window of `w` seconds: `"burst";q=100;w=60, "burst-2";q=1000;w=86400`. May be empty.
+    #[must_use]
+    pub fn policy_field(&self, limits: &[LimitId]) -> String {
+        let mut value = String::new();
+        let limits = limits.iter().filter_map(|id| self.limit(*id));
+        for limit in limits.filter(|limit| !limit.shadow) {
+            for (name, meter) in limit.quota_names.iter().zip(&limit.meters) {
+                let Quota { units, seconds } = meter.quota();
+                separate(&mut value);
+                // Writing to a String cannot fail.
+                let _ = write!(value, "\"{name}\";q={units};w={seconds}");
+            }
+        }
+        value
+    }
+
+    /// Appends a report to the value of `RateLimit`, with `r` units left and `t` seconds as in
+    /// [`Row`]: `"burst";r=50;t=30`. The reports of two stages make one value.
+    pub fn write_field(&self, report: &Report, value: &mut String) {
+        for row in report.rows().iter().filter(|row| !row.shadow) {
+            if let Some(name) = self.quota_name(row) {
+                separate(value);
+                let _ = write!(value, "\"{name}\";r={};t={}", row.remaining, row.seconds);
+            }
+        }
+    }
+
+    /// The name of a row's quota: the limit's, numbered from the second quota on.
+    #[must_use]
+    pub fn quota_name(&self, row: &Row) -> Option<&str> {
+        let name = self.limit(row.limit)?.quota_names.get(row.quota as usize)?;
+        Some(name)
+    }
+
+    /// The quota of a row, whose units are what `X-RateLimit-Limit` gives.
+    #[must_use]
+    pub fn quota(&self, row: &Row) -> Option<Quota> {
+        Some(
+            self.limit(row.limit)?
+                .meters
+                .get(row.quota as usize)?
+                .quota(),
+        )
+    }
+}
+
+fn separate(value: &mut String) {
+    if !value.is_empty() {
+        value.push_str(", ");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Decision, Key, KeyHasher, LimitOptions, LimitSpec};
+    use super::*;
+
+    #[test]
+    fn fields_name_every_enforced_quota_in_the_order_of_the_policy() {
+        let spec = |name, quotas| LimitSpec::new(name, Quota::parse_list(quotas).unwrap());
+        let shadow = LimitSpec {
+            shadow: true,
+            ..spec("trial", "1/day")
+        };
+        let specs = vec![
+            spec("burst", "100/minute; 1000 per day"),
+            shadow,
+            spec("slow", "1 per 30 s"),
+        ];
+        let set = LimitSet::new(specs, LimitOptions::default()).unwrap();
+        let ids: Vec<_> = set.ids().collect();
+        assert_eq!(
+            set.policy_field(&ids),
+            r#""burst";q=100;w=60, "burst-2";q=1000;w=86400, "slow";q=1;w=30"#
+        );
+        assert_eq!(set.policy_field(&ids[1..2]), "");
+
+        let key = KeyHasher::new(&[1; 16]).hash(Key::Global);
+        let charges = [2, 0, 1].map(|i: usize| set.charge(ids[i], key).unwrap());
+        let mut report = Report::new();
+        assert_eq!(set.take(&charges, 0, &mut report), Decision::Admit);
+        let mut value = String::new();
+        set.write_field(&report, &mut value);
+        assert_eq!(
+            value,
+            r#""burst";r=99;t=1, "burst-2";r=999;t=87, "slow";r=0;t=30"#
+        );
+        assert_eq!(set.quota(report.tightest().unwrap()).unwrap().units, 1);
+        set.write_field(&report, &mut value);
+        assert!(value.contains(r#""slow";r=0;t=30, "burst";r=99"#));
+    }
+}

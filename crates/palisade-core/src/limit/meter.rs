@@ -1,0 +1,215 @@
+//! How one quota is counted: by governor, spread over the period, or strictly, by its last times.
+//!
+//! A meter keeps no state. Each key has a slot of words, nanoseconds on the caller's clock, and a
+//! meter owns a range of them; a word in the past, as in a slot just made, means nothing is owed.
+
+use std::cell::Cell;
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroU32;
+use std::ops::Range;
+use std::time::Duration;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::{Quota as Rate, RateLimiter};
+
+use super::Quota;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// One quota of a limit, ready to judge.
+#[derive(Debug)]
+pub(super) struct Meter {
+    quota: Quota,
+    words: Range<usize>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// One word: when the bucket is full again.
+    Spread {
+        burst: u32,
+        unit: u64,
+        governor: Governor,
+    },
+    /// A word for each unit, oldest first: when it comes back.
+    Strict { period: u64 },
+}
+
+impl Meter {
+    /// A meter whose words start at `first` in a slot: GCRA with the given burst.
+    ///
+    /// The time of a unit is rounded up, because rounding it down would admit more than promised.
+    pub(super) fn spread(quota: Quota, burst: NonZeroU32, first: usize) -> Self {
+        let unit = (u64::from(quota.seconds) * SECOND).div_ceil(u64::from(quota.units.max(1)));
+        let rate = Rate::with_period(Duration::from_nanos(unit))
+            .unwrap_or(Rate::per_second(NonZeroU32::MIN))
+            .allow_burst(burst);
+        Self {
+            quota,
+            words: first..first + 1,
+            kind: Kind::Spread {
+                burst: burst.get(),
+                unit,
+                governor: RateLimiter::new(rate, Relay, Standstill),
+            },
+        }
+    }
+
+    /// A meter whose words start at `first` in a slot: at most `units` in every window.
+    pub(super) fn strict(quota: Quota, first: usize) -> Self {
+        Self {
+            quota,
+            words: first..first + quota.units as usize,
+            kind: Kind::Strict {
+                period: u64::from(quota.seconds) * SECOND,
+            },
+        }
+    }
+
+    /// The words of a slot that are this meter's.
+    pub(super) fn words(&self) -> Range<usize> {
+        self.words.clone()
+    }
+
+    /// Whether a slot owes this meter nothing.
+    pub(super) fn full(&self, slot: &[u64], now: u64) -> bool {
+        owed(slot.get(self.words()).unwrap_or_default(), now) == 0
+    }
+
+    pub(super) fn quota(&self) -> Quota {
+        self.quota
+    }
+
+    /// When the units would be back that this charge takes, or how many nanoseconds to wait
+    /// before it can be made.
+    pub(super) fn judge(&self, words: &[u64], now: u64, cost: NonZeroU32) -> Result<u64, u64> {
+        let never = u64::from(self.quota.seconds) * SECOND;
+        match &self.kind {
+            // Checked before governor multiplies it, which could overflow.
+            Kind::Spread { burst, .. } if cost.get() > *burst => Err(never),
+            Kind::Spread { governor, .. } => {
+                let debt = Debt::new(owed(words, now));
+                match governor.check_key_n(&debt, cost) {
+                    Ok(Ok(())) => Ok(now.saturating_add(debt.after.get().as_u64())),
+                    Ok(Err(wait)) => Err(wait.earliest_possible().as_u64()),
+                    Err(_) => Err(never),
+                }
+            }
+            Kind::Strict { period } => {
+                let needed = words.get(cost.get() as usize - 1).ok_or(never)?;
+                match needed.saturating_sub(now) {
+                    // Requests can arrive here in another order than their clock readings.
+                    0 => Ok(now.saturating_add(*period).max(full_at(words))),
+                    wait => Err(wait),
+                }
+            }
+        }
+    }
+
+    /// Writes down a charge that was judged to come back at `back`.
+    pub(super) fn take(&self, words: &mut [u64], cost: NonZeroU32, back: u64) {
+        let count = match self.kind {
+            Kind::Spread { .. } => 1,
+            Kind::Strict { .. } => cost.get() as usize,
+        };
+        let count = count.min(words.len());
+        words.copy_within(count.., 0);
+        words
+            .iter_mut()
+            .rev()
+            .take(count)
+            .for_each(|word| *word = back);
+    }
+
+    /// How many units are left, and the seconds, rounded up, until one is back if none is, else
+    /// until all are.
+    pub(super) fn reading(&self, words: &[u64], now: u64) -> (u32, u32) {
+        let owed = owed(words, now);
+        let (left, next) = match &self.kind {
+            Kind::Spread { burst, unit, .. } => {
+                let full = unit * u64::from(*burst);
+                (
+                    full.saturating_sub(owed) / unit,
+                    (owed + unit).saturating_sub(full),
+                )
+            }
+            Kind::Strict { .. } => {
+                let oldest = words.first().map_or(0, |word| word.saturating_sub(now));
+                (words.partition_point(|word| *word <= now) as u64, oldest)
+            }
+        };
+        let wait = if left == 0 { next } else { owed };
+        (u32::try_from(left).unwrap_or(u32::MAX), whole_seconds(wait))
+    }
+}
+
+/// When nothing is owed any more: the latest time is last.
+fn full_at(words: &[u64]) -> u64 {
+    words.last().copied().unwrap_or_default()
+}
+
+/// Nanoseconds as seconds, rounded up.
+pub(super) fn whole_seconds(nanos: u64) -> u32 {
+    u32::try_from(nanos.div_ceil(SECOND)).unwrap_or(u32::MAX)
+}
+
+fn owed(words: &[u64], now: u64) -> u64 {
+    full_at(words).saturating_sub(now)
+}
+
+/// Governor computes, and we own the memory: its key is the state itself, its store hands that
+/// over and takes it back, and its clock stands still, because the state is given relative to now.
+type Governor = RateLimiter<Debt, Relay, Standstill, NoOpMiddleware<Nanos>>;
+
+/// Nanoseconds until the bucket is full, before and after a charge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Debt {
+    before: u64,
+    after: Cell<Nanos>,
+}
+
+impl Debt {
+    fn new(before: u64) -> Self {
+        Self {
+            before,
+            after: Cell::new(Nanos::new(before)),
+        }
+    }
+}
+
+impl Hash for Debt {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.before.hash(state);
+    }
+}
+
+#[derive(Debug)]
+struct Relay;
+
+impl StateStore for Relay {
+    type Key = Debt;
+
+    fn measure_and_replace<T, F, E>(&self, debt: &Debt, judge: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let (outcome, after) = judge(Some(Nanos::new(debt.before)))?;
+        debt.after.set(after);
+        Ok(outcome)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Standstill;
+
+impl Clock for Standstill {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::new(0)
+    }
+}

@@ -1,0 +1,185 @@
+//! The memory of one limit: a slot of words per key, bounded whatever clients do.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::key::{Digest, Family};
+
+/// What 1,024 buckets of the standard map hold. A sweep of so many takes some microseconds, so
+/// a request can afford one.
+const SLOTS_PER_SHARD: usize = 896;
+
+/// Bounds a shard's words, 512 KiB, where a strict limit needs many for each key.
+const WORDS_PER_SHARD: usize = 65_536;
+
+/// How long a shard waits after a sweep before the next, in nanoseconds.
+const SWEEP_INTERVAL: u64 = 1_000_000_000;
+
+/// The slots of one limit, in shards with a lock each.
+///
+/// A shard that meets a new key first drops the slots that owe nothing any more, at most once a
+/// second. A key that finds its shard full all the same gets no slot.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// The last one holds the overflow slots, one for each family.
+    shards: Box<[Mutex<Shard>]>,
+    shard_keys: usize,
+    width: usize,
+    keys: AtomicUsize,
+    alarmed: AtomicBool,
+}
+
+impl Table {
+    /// A table for at most `max_keys` slots of `width` words each.
+    pub(super) fn new(max_keys: usize, width: usize) -> Self {
+        let most = (WORDS_PER_SHARD / width.max(1)).clamp(1, SLOTS_PER_SHARD);
+        let shards = max_keys.div_ceil(most).max(1);
+        let overflow = Shard {
+            words: vec![0; width * (Family::Other as usize + 1)],
+            ..Shard::default()
+        };
+        Self {
+            shards: (0..shards)
+                .map(|_| Shard::default())
+                .chain([overflow])
+                .map(Mutex::new)
+                .collect(),
+            shard_keys: max_keys / shards,
+            width,
+            keys: AtomicUsize::new(0),
+            alarmed: AtomicBool::new(false),
+        }
+    }
+
+    /// The number of the shard that holds a key.
+    pub(super) fn shard(&self, digest: Digest) -> usize {
+        digest.shard(self.overflow())
+    }
+
+    /// The number of the shard that holds the overflow slots, one for each [`Family`] in order.
+    pub(super) fn overflow(&self) -> usize {
+        self.shards.len() - 1
+    }
+
+    /// Locks a shard. A thread that panicked inside has left whole words, so its lock is taken over.
+    pub(super) fn lock(&self, shard: usize) -> Option<MutexGuard<'_, Shard>> {
+        let shard = self.shards.get(shard)?;
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Finds the slot of a key, or makes it if there is room. `full` tells whether the words of a
+    /// slot owe nothing at `now`.
+    pub(super) fn slot(
+        &self,
+        shard: &mut Shard,
+        digest: Digest,
+        now: u64,
+        full: impl Fn(&[u64]) -> bool,
+    ) -> Slot {
+        if let Some(slot) = shard.index.get(&digest) {
+            return Slot::Known(usize::from(*slot));
+        }
+        if now >= shard.next_sweep {
+            let freed = shard.sweep(self.width, full);
+            shard.next_sweep = now.saturating_add(SWEEP_INTERVAL);
+            let keys = self.keys.fetch_sub(freed, Relaxed) - freed;
+            if keys < self.max_keys() / 4 {
+                self.alarmed.store(false, Relaxed);
+            }
+        }
+        if shard.index.len() >= self.shard_keys {
+            return Slot::NoRoom;
+        }
+        self.keys.fetch_add(1, Relaxed);
+        Slot::New(shard.insert(digest, self.width))
+    }
+
+    /// How many keys have a slot; a few of them may owe nothing any more.
+    pub(super) fn keys(&self) -> usize {
+        self.keys.load(Relaxed)
+    }
+
+    pub(super) fn max_keys(&self) -> usize {
+        self.shard_keys * self.overflow()
+    }
+
+    /// Whether the table has become half full: true once, and again after it was a quarter full.
+    pub(super) fn alarm(&self) -> bool {
+        self.keys() > self.max_keys() / 2
+            && !self.alarmed.load(Relaxed)
+            && !self.alarmed.swap(true, Relaxed)
+    }
+}
+
+/// Where the state of a key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    Known(usize),
+    New(usize),
+    NoRoom,
+}
+
+/// Part of a table, behind one lock.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    index: HashMap<Digest, u16, BuildHasherDefault<Uniform>>,
+    words: Vec<u64>,
+    free: Vec<u16>,
+    next_sweep: u64,
+}
+
+impl Shard {
+    /// The words of a slot.
+    pub(super) fn words(&mut self, slot: usize, width: usize) -> &mut [u64] {
+        let start = slot * width;
+        self.words.get_mut(start..start + width).unwrap_or_default()
+    }
+
+    fn insert(&mut self, digest: Digest, width: usize) -> usize {
+        // With nothing free, the slots in use are the numbers below their count.
+        let slot = self.free.pop().unwrap_or(self.index.len() as u16);
+        let start = usize::from(slot) * width;
+        if start == self.words.len() {
+            self.words.resize(start + width, 0);
+        }
+        self.words(slot.into(), width).fill(0);
+        self.index.insert(digest, slot);
+        slot.into()
+    }
+
+    /// Drops the slots that owe nothing, and says how many.
+    fn sweep(&mut self, width: usize, full: impl Fn(&[u64]) -> bool) -> usize {
+        let before = self.index.len();
+        self.index.retain(|_, slot| {
+            let start = usize::from(*slot) * width;
+            let owes = !full(self.words.get(start..start + width).unwrap_or_default());
+            if !owes {
+                self.free.push(*slot);
+            }
+            owes
+        });
+        before - self.index.len()
+    }
+}
+
+/// Passes on a hash that is uniform already.
+#[derive(Debug, Default)]
+struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,4 @@
+//! Rules: which part of the policy speaks for a path.
+
+pub mod pattern;
+pub mod table;
