@@ -37,7 +37,11 @@ pub fn app(
         .app_data(Data::new(store))
         .route("/health", get().to(async || Json(answers::health())))
         .route("/users/me", get().to(me))
-        .service(resource("/users").route(get().to(users)).route(post().to(add_user)))
+        .service(
+            resource("/users")
+                .route(get().to(users))
+                .route(post().to(add_user)),
+        )
         .service(resource("/items").route(get().to(items)).route(add_item))
         .service(
             resource("/items/{id}")
@@ -46,13 +50,18 @@ pub fn app(
                 .route(web::delete().to(remove_item)),
         )
         .route("/api/public", get().to(async || Json(answers::public())))
-        .route("/api/sensitive", post().to(async || Json(answers::sensitive())))
+        .route(
+            "/api/sensitive",
+            post().to(async || Json(answers::sensitive())),
+        )
         .route("/api/user-specific", get().to(user_specific))
         .route("/api/resource", get().to(api_resource))
         .route("/api/data", get().to(async || Json(answers::data())))
         .route("/api/v1/users", get().to(users_v1))
         .route("/api/v2/users", get().to(users_v2))
-        .default_service(web::to(async || Problem(DomainError::NotFound).error_response()))
+        .default_service(web::to(async || {
+            Problem(DomainError::NotFound).error_response()
+        }))
         .wrap(SecurityLayer::new(palisade))
 }
 
@@ -176,6 +185,8 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let (status, body) = problem(&self.0);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        HttpResponse::build(status).content_type(PROBLEM_JSON).body(body)
+        HttpResponse::build(status)
+            .content_type(PROBLEM_JSON)
+            .body(body)
     }
 }

@@ -29,7 +29,10 @@ pub fn app(store: Store, palisade: Palisade) -> Router {
         .route("/users/me", get(me))
         .route("/users", get(users).post(add_user))
         .route("/items", get(items).post(add_item))
-        .route("/items/{id}", get(item).put(replace_item).delete(remove_item))
+        .route(
+            "/items/{id}",
+            get(item).put(replace_item).delete(remove_item),
+        )
         .route("/api/public", get(async || Json(answers::public())))
         .route("/api/sensitive", post(async || Json(answers::sensitive())))
         .route("/api/user-specific", get(user_specific))
@@ -54,7 +57,9 @@ pub async fn serve(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     // With the address of the other end, which limits and the audit need.
     let app = app(demo.store, demo.palisade).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown)
+        .await
 }
 
 async fn me(caller: Principal) -> impl IntoResponse {

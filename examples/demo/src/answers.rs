@@ -59,22 +59,31 @@ pub fn health() -> Health {
 
 /// `GET /api/public`.
 pub fn public() -> Message {
-    Message { message: "this is for everybody, 100 times a minute" }
+    Message {
+        message: "this is for everybody, 100 times a minute",
+    }
 }
 
 /// `POST /api/sensitive`.
 pub fn sensitive() -> Message {
-    Message { message: "this can be done 10 times a minute" }
+    Message {
+        message: "this can be done 10 times a minute",
+    }
 }
 
 /// `GET /api/data`.
 pub fn data() -> Message {
-    Message { message: "look at the headers of this response" }
+    Message {
+        message: "look at the headers of this response",
+    }
 }
 
 /// `GET /api/user-specific`.
 pub fn user_specific(caller: &Principal) -> Personal<'_> {
-    Personal { message: "this is for you, 100 times a minute", user: caller.subject() }
+    Personal {
+        message: "this is for you, 100 times a minute",
+        user: caller.subject(),
+    }
 }
 
 /// `GET /users/me`: the caller as the policy sees it.

@@ -34,10 +34,20 @@ pub const DEMO_USERS: [DemoUser; 2] = [
 
 /// Owner, whether it is public, name, description.
 const ITEMS: [(&str, bool, &str, &str); 4] = [
-    ("john", true, "Notebook", "Squared paper, for everybody to look at"),
+    (
+        "john",
+        true,
+        "Notebook",
+        "Squared paper, for everybody to look at",
+    ),
     ("john", false, "Diary", "For john and for administrators"),
     ("alice", true, "Poster", "The opening hours"),
-    ("alice", false, "Plan", "For alice only: she is the one administrator"),
+    (
+        "alice",
+        false,
+        "Plan",
+        "For alice only: she is the one administrator",
+    ),
 ];
 
 impl Store {

@@ -20,7 +20,9 @@ pub(crate) fn how_to_try(address: SocketAddr, keys: &Keys, now: u64) -> Result<S
     for user in &DEMO_USERS {
         let token = keys.token_for(user, now)?;
         let (name, roles, scopes) = (user.name, user.roles.join(" "), user.scopes.join(" "));
-        text.push_str(&format!("# {name}, role {roles}, scopes {scopes}\n{token}\n"));
+        text.push_str(&format!(
+            "# {name}, role {roles}, scopes {scopes}\n{token}\n"
+        ));
         bearers.push(format!("-H 'Authorization: Bearer {token}'"));
     }
     if let [john, alice] = bearers.as_slice() {
@@ -60,7 +62,8 @@ curl -i '{base}/api/resource?api-key={key}'
 curl -i {base}/api/resource --cookie 'api-key={key}'
 "
         ),
-        None => "\nThe API key was shown at the first start; remove its file for a new one.\n".to_owned(),
+        None => "\nThe API key was shown at the first start; remove its file for a new one.\n"
+            .to_owned(),
     });
     Ok(text)
 }

@@ -228,31 +228,67 @@ mod tests {
     #[tokio::test]
     async fn a_private_item_is_for_its_owner_and_for_administrators() {
         let store = store().await;
-        let id = store.add_item(&john(), new("diary", false)).await.unwrap().id;
+        let id = store
+            .add_item(&john(), new("diary", false))
+            .await
+            .unwrap()
+            .id;
         let stranger = Principal::new("here", "eve");
         let namesake = Principal::new("elsewhere", "john");
         let admin = Principal::new("here", "alice").roles(["admin"]);
 
         for caller in [john(), admin] {
             assert_eq!(store.item(&caller, id).await.unwrap().owner, "john");
-            assert!(store.replace_item(&caller, id, new("diary", false)).await.is_ok());
-            assert_eq!(store.items(&caller, &ItemQuery::default()).await.unwrap().len(), 1);
+            assert!(
+                store
+                    .replace_item(&caller, id, new("diary", false))
+                    .await
+                    .is_ok()
+            );
+            assert_eq!(
+                store
+                    .items(&caller, &ItemQuery::default())
+                    .await
+                    .unwrap()
+                    .len(),
+                1
+            );
         }
         for caller in [stranger, namesake] {
-            assert!(matches!(store.item(&caller, id).await, Err(DomainError::Forbidden)));
+            assert!(matches!(
+                store.item(&caller, id).await,
+                Err(DomainError::Forbidden)
+            ));
             let replaced = store.replace_item(&caller, id, new("mine", true)).await;
             assert!(matches!(replaced, Err(DomainError::Forbidden)));
-            assert!(store.items(&caller, &ItemQuery::default()).await.unwrap().is_empty());
+            assert!(
+                store
+                    .items(&caller, &ItemQuery::default())
+                    .await
+                    .unwrap()
+                    .is_empty()
+            );
         }
     }
 
     #[tokio::test]
     async fn a_public_item_is_for_everybody_to_read() {
         let store = store().await;
-        let id = store.add_item(&john(), new("poster", true)).await.unwrap().id;
+        let id = store
+            .add_item(&john(), new("poster", true))
+            .await
+            .unwrap()
+            .id;
         let stranger = Principal::new("here", "eve");
         assert!(store.item(&stranger, id).await.is_ok());
-        assert_eq!(store.items(&stranger, &ItemQuery::default()).await.unwrap().len(), 1);
+        assert_eq!(
+            store
+                .items(&stranger, &ItemQuery::default())
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
         let replaced = store.replace_item(&stranger, id, new("mine", true)).await;
         assert!(matches!(replaced, Err(DomainError::Forbidden)));
     }
@@ -260,10 +296,20 @@ mod tests {
     #[tokio::test]
     async fn what_is_gone_is_not_found() {
         let store = store().await;
-        let id = store.add_item(&john(), new("poster", true)).await.unwrap().id;
+        let id = store
+            .add_item(&john(), new("poster", true))
+            .await
+            .unwrap()
+            .id;
         store.remove_item(id).await.unwrap();
-        assert!(matches!(store.remove_item(id).await, Err(DomainError::NotFound)));
-        assert!(matches!(store.item(&john(), id).await, Err(DomainError::NotFound)));
+        assert!(matches!(
+            store.remove_item(id).await,
+            Err(DomainError::NotFound)
+        ));
+        assert!(matches!(
+            store.item(&john(), id).await,
+            Err(DomainError::NotFound)
+        ));
     }
 
     #[tokio::test]
@@ -281,8 +327,14 @@ mod tests {
             ("'", 1),
             ("' OR 1=1 --", 0),
         ] {
-            let query = ItemQuery { search: search.to_owned() };
-            assert_eq!(store.items(&john(), &query).await.unwrap().len(), found, "{search}");
+            let query = ItemQuery {
+                search: search.to_owned(),
+            };
+            assert_eq!(
+                store.items(&john(), &query).await.unwrap().len(),
+                found,
+                "{search}"
+            );
         }
     }
 

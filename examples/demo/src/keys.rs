@@ -180,9 +180,7 @@ fn write_new(path: PathBuf, content: &str) -> Result<(), KeyError> {
         .open(&path)
         .and_then(|mut file| writeln!(file, "{content}"));
     match written {
-        Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
-            Err(KeyError::File { path, why })
-        }
+        Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(KeyError::File { path, why }),
         _ => Ok(()),
     }
 }
@@ -202,15 +200,25 @@ mod tests {
             #[cfg(unix)]
             {
                 use std::os::unix::fs::PermissionsExt;
-                let mode = fs::metadata(folder.join(name)).unwrap().permissions().mode();
+                let mode = fs::metadata(folder.join(name))
+                    .unwrap()
+                    .permissions()
+                    .mode();
                 assert_eq!(mode & 0o777, 0o600, "{name}");
             }
-            assert!(!fs::read_to_string(folder.join(name)).unwrap().contains(api_key));
+            assert!(
+                !fs::read_to_string(folder.join(name))
+                    .unwrap()
+                    .contains(api_key)
+            );
         }
 
         let second = Keys::open(Some(&folder)).unwrap();
         second.save(&folder).unwrap();
-        assert_eq!(second.signing_key.expose_secret(), first.signing_key.expose_secret());
+        assert_eq!(
+            second.signing_key.expose_secret(),
+            first.signing_key.expose_secret()
+        );
         assert_eq!(second.api_key_digest, digest(api_key));
         assert!(second.new_api_key().is_none());
         fs::remove_dir_all(&folder).unwrap();
@@ -219,7 +227,10 @@ mod tests {
     #[test]
     fn no_key_is_made_twice_or_shown_by_debug() {
         let (one, other) = (Keys::open(None).unwrap(), Keys::open(None).unwrap());
-        assert_ne!(one.signing_key.expose_secret(), other.signing_key.expose_secret());
+        assert_ne!(
+            one.signing_key.expose_secret(),
+            other.signing_key.expose_secret()
+        );
         assert_ne!(one.api_key_digest, other.api_key_digest);
         let shown = format!("{one:?}");
         assert!(!shown.contains(one.signing_key.expose_secret()));

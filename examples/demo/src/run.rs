@@ -114,9 +114,7 @@ where
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
 
-    let too_late = shutdown
-        .clone()
-        .then(|()| tokio::time::sleep(DRAIN));
+    let too_late = shutdown.clone().then(|()| tokio::time::sleep(DRAIN));
     tokio::select! {
         served = serve(listener, Demo { store, palisade }, shutdown) => Ok(served?),
         () = too_late => Ok(()),

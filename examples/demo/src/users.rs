@@ -67,10 +67,11 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn users(&self) -> Result<Vec<User>, DomainError> {
-        let rows = sqlx::query_as("SELECT id, username, email, roles FROM users ORDER BY id LIMIT ?")
-            .bind(PAGE)
-            .fetch_all(&self.pool)
-            .await?;
+        let rows =
+            sqlx::query_as("SELECT id, username, email, roles FROM users ORDER BY id LIMIT ?")
+                .bind(PAGE)
+                .fetch_all(&self.pool)
+                .await?;
         Ok(rows.into_iter().map(User::from_row).collect())
     }
 
@@ -137,7 +138,10 @@ mod tests {
         let mut fields: Vec<_> = errors.errors().keys().map(AsRef::as_ref).collect();
         fields.sort_unstable();
         assert_eq!(fields, ["email", "password", "roles", "username"]);
-        assert!(serde_json::from_value::<NewUser>(json!({"username": "bob", "is_admin": true})).is_err());
+        assert!(
+            serde_json::from_value::<NewUser>(json!({"username": "bob", "is_admin": true}))
+                .is_err()
+        );
     }
 
     #[test]
@@ -149,9 +153,19 @@ mod tests {
     async fn a_name_can_be_taken_once_in_any_case() {
         let store = Store::open("sqlite::memory:").await.unwrap();
         let user = store.add_user(bob()).await.unwrap();
-        assert_eq!((user.username.as_str(), &user.roles[..]), ("bob", &["user".to_owned()][..]));
-        let again = NewUser { username: "BOB".to_owned(), email: "other@example.com".to_owned(), ..bob() };
-        assert!(matches!(store.add_user(again).await, Err(DomainError::Taken)));
+        assert_eq!(
+            (user.username.as_str(), &user.roles[..]),
+            ("bob", &["user".to_owned()][..])
+        );
+        let again = NewUser {
+            username: "BOB".to_owned(),
+            email: "other@example.com".to_owned(),
+            ..bob()
+        };
+        assert!(matches!(
+            store.add_user(again).await,
+            Err(DomainError::Taken)
+        ));
         assert_eq!(store.users().await.unwrap(), [user]);
     }
 }

@@ -1,8 +1,7 @@
 //! The demo API on poem.
 
 use palisade_example_demo::{
-    Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, PROBLEM_JSON, Store, answers,
-    problem,
+    Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, PROBLEM_JSON, Store, answers, problem,
 };
 use palisade_poem::{
     Palisade, Principal, SecurityLayer, ValidJson, ValidPath, ValidQuery, require, scope,
@@ -27,7 +26,10 @@ pub fn app(store: Store, palisade: Palisade) -> impl Endpoint<Output = Response>
         .at("/users/me", get(me))
         .at("/users", get(users).post(add_user))
         .at("/items", get(items).post(add_item))
-        .at("/items/:id", get(item).put(replace_item).delete(remove_item))
+        .at(
+            "/items/:id",
+            get(item).put(replace_item).delete(remove_item),
+        )
         .at("/api/public", get(public))
         .at("/api/sensitive", post(sensitive))
         .at("/api/user-specific", get(user_specific))
@@ -170,7 +172,9 @@ async fn users_v2(Data(store): Data<&Store>) -> Result<Response, Problem> {
 /// JSON without the `charset` that poem adds: the media type has no such parameter
 /// (RFC 8259 §11).
 fn json(value: impl Serialize + Send) -> Response {
-    Json(value).with_content_type("application/json").into_response()
+    Json(value)
+        .with_content_type("application/json")
+        .into_response()
 }
 
 /// The domain's errors as responses.
@@ -186,6 +190,9 @@ impl ResponseError for Problem {
 
     fn as_response(&self) -> Response {
         let (_, body) = problem(&self.0);
-        Response::builder().status(self.status()).content_type(PROBLEM_JSON).body(body)
+        Response::builder()
+            .status(self.status())
+            .content_type(PROBLEM_JSON)
+            .body(body)
     }
 }
