@@ -1,1 +1,40 @@
-//! Not written yet.
+//! The cases that prove Palisade the same on every framework, and what runs them.
+//!
+//! A case is data: the bytes of a request, and what must come back. Cases lie in `cases/**/*.toml`; their format is
+//! described in `cases/README.md`. A [`Harness`] serves the two applications that cases are written for on one
+//! framework; [`run`] starts one server for every file and framework, sends the requests over real sockets with a
+//! client that repairs nothing, and makes a [`MatrixReport`] of case and framework. In it, three things are demanded of
+//! every case: that each framework does what the case says, that their normalised responses are equal byte for byte,
+//! and that each server still serves afterwards.
+//!
+//! | to | look into |
+//! |---|---|
+//! | add a case | `cases/README.md` |
+//! | add a framework | [`Harness`] |
+//! | learn what is compared | `normal.rs` |
+//! | see how bytes are sent and read | [`client`], [`http1`], `http2.rs` |
+
+mod case;
+mod check;
+pub mod client;
+mod command;
+mod harness;
+mod html;
+pub mod http1;
+mod http2;
+mod keys;
+mod normal;
+mod report;
+mod request;
+mod run;
+mod suite;
+mod text;
+mod token;
+
+pub use case::Guard;
+pub use check::PRINCIPAL_ECHO;
+pub use command::{USAGE, cases, command};
+pub use harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock, Running};
+pub use report::{Cell, Equality, MatrixReport, Row, Tally, Trace, Verdict, must_be_red};
+pub use run::{Filter, run};
+pub use suite::{Mistake, Suite};

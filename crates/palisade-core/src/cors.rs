@@ -112,13 +112,14 @@ impl CompiledCors {
             }
         }
 
-        let mut value = |name: HeaderName, text: String| {
-            HeaderValue::try_from(text)
-                .ok()
-                .map(|value| (name, value))
+        let value = |name: HeaderName, text: String| {
+            HeaderValue::try_from(text).ok().map(|value| (name, value))
         };
         compiled.preflight = [
-            value(header::ACCESS_CONTROL_ALLOW_METHODS, cors.methods.join(", ")),
+            value(
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                cors.methods.join(", "),
+            ),
             value(header::ACCESS_CONTROL_ALLOW_HEADERS, allow),
             value(header::ACCESS_CONTROL_MAX_AGE, cors.max_age.to_string()),
         ]
@@ -169,9 +170,11 @@ impl CompiledCors {
     fn add_origin(&mut self, origin: &str, cors: &Cors) -> Result<(), String> {
         if origin == "*" {
             if cors.credentials {
-                return Err("\"*\" cannot go with credentials = true, or every site could act as \
+                return Err(
+                    "\"*\" cannot go with credentials = true, or every site could act as \
                             its visitor; list the origins"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
             if cors.origins.len() > 1 {
                 return Err("\"*\" stands alone; remove it or the other origins".to_owned());
@@ -192,7 +195,9 @@ impl CompiledCors {
             .split_once("://")
             .ok_or_else(|| format!("{origin:?} has no scheme; {wanted}"))?;
         if !matches!(scheme, "https" | "http") {
-            return Err(format!("the scheme of {origin:?} is neither https nor http; {wanted}"));
+            return Err(format!(
+                "the scheme of {origin:?} is neither https nor http; {wanted}"
+            ));
         }
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -286,9 +291,15 @@ mod tests {
 
     #[test]
     fn an_origin_is_compared_by_scheme_host_and_port() {
-        let (cors, _) = compile(&Cors::origins(["https://a.example:443", "http://b.example:8080"]));
+        let (cors, _) = compile(&Cors::origins([
+            "https://a.example:443",
+            "http://b.example:8080",
+        ]));
         assert!(cors.allow(b"https://a.example").is_some());
-        assert!(cors.allow(b"https://a.example:443").is_none(), "browsers leave it out");
+        assert!(
+            cors.allow(b"https://a.example:443").is_none(),
+            "browsers leave it out"
+        );
         assert!(cors.allow(b"http://b.example:8080").is_some());
         assert!(cors.allow(b"http://b.example").is_none());
         assert!(cors.allow(b"https://a.example\xff").is_none());
@@ -298,8 +309,20 @@ mod tests {
     fn dangerous_and_malformed_origins_are_mistakes() {
         let dangerous = Cors::origins(["*"]).credentials(true);
         assert!(!compile(&dangerous).1.is_empty());
-        for bad in ["null", "example.com", "https://example.com/", "ftp://a", "https://*", "https://a:0", "https://A.example", ""] {
-            assert!(compile(&Cors::origins([bad])).1.has("cors.origins[0]"), "{bad}");
+        for bad in [
+            "null",
+            "example.com",
+            "https://example.com/",
+            "ftp://a",
+            "https://*",
+            "https://a:0",
+            "https://A.example",
+            "",
+        ] {
+            assert!(
+                compile(&Cors::origins([bad])).1.has("cors.origins[0]"),
+                "{bad}"
+            );
         }
     }
 }

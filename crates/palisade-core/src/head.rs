@@ -19,9 +19,15 @@ pub trait RequestHead {
     /// (`/path?query`), absolute form or `*` (RFC 9112 §3.2). In HTTP/2 the `:path`.
     fn target(&self) -> &[u8];
 
-    /// The `:authority` of an HTTP/2 request; `None` in HTTP/1.1.
+    /// The authority that came with the target: the `:authority` of HTTP/2, or that of an
+    /// absolute-form target where the framework has cut it off (RFC 9112 §3.2.2).
     fn authority(&self) -> Option<&[u8]> {
         None
+    }
+
+    /// Whether the request came by HTTP/2, where `:authority` stands beside `Host`.
+    fn http2(&self) -> bool {
+        false
     }
 
     /// Calls `each` for every header line in order, with the name in lower case.
@@ -29,6 +35,11 @@ pub trait RequestHead {
 
     /// The other end of the connection; `None` where the server did not say.
     fn peer(&self) -> Option<SocketAddr>;
+
+    /// What the application's author must repair where [`peer`](Self::peer) is `None`.
+    fn peer_missing(&self) -> &'static str {
+        "the server does not tell the address of the peer"
+    }
 
     /// Whether this connection is TLS, by the server's own knowledge and never by a header.
     fn tls(&self) -> bool {

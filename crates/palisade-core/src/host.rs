@@ -169,11 +169,16 @@ pub fn parse_host(raw: &[u8]) -> Result<Host<'_>, Malformed> {
             (Name::Ip(address.into()), port)
         }
         None => {
-            let (name, port) = text.split_at_checked(text.find(':').unwrap_or(text.len())).ok_or(Malformed::Name)?;
+            let (name, port) = text
+                .split_at_checked(text.find(':').unwrap_or(text.len()))
+                .ok_or(Malformed::Name)?;
             (parse_name(name)?, port)
         }
     };
-    Ok(Host { name, port: parse_port(port)? })
+    Ok(Host {
+        name,
+        port: parse_port(port)?,
+    })
 }
 
 fn parse_name(name: &str) -> Result<Name<'_>, Malformed> {
@@ -197,7 +202,10 @@ fn parse_name(name: &str) -> Result<Name<'_>, Malformed> {
 }
 
 fn is_number(label: &str) -> bool {
-    match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
+    match label
+        .strip_prefix("0x")
+        .or_else(|| label.strip_prefix("0X"))
+    {
         Some(hex) => hex.bytes().all(|byte| byte.is_ascii_hexdigit()),
         None => label.bytes().all(|byte| byte.is_ascii_digit()),
     }
@@ -261,11 +269,16 @@ impl HostPattern {
             }
             Name::Dns(name) => PatternName::Dns(name.to_ascii_lowercase().into()),
             Name::Ip(_) if wildcard => {
-                return Err(format!("`{text}`: an address has no hosts beneath it: write `{rest}`"));
+                return Err(format!(
+                    "`{text}`: an address has no hosts beneath it: write `{rest}`"
+                ));
             }
             Name::Ip(ip) => PatternName::Ip(ip),
         };
-        Ok(HostPattern { name, port: host.port })
+        Ok(HostPattern {
+            name,
+            port: host.port,
+        })
     }
 
     /// Whether this entry allows the host.
@@ -294,10 +307,14 @@ fn refuse_lookalikes(text: &str) -> Result<(), String> {
         return Err("`*` would allow any host: name the hosts, such as `api.example.com` or `*.example.com`".into());
     }
     if let Some(name) = text.strip_prefix('.') {
-        return Err(format!("`{text}` starts with a dot: for every host beneath it write `*.{name}`"));
+        return Err(format!(
+            "`{text}` starts with a dot: for every host beneath it write `*.{name}`"
+        ));
     }
     if text.strip_prefix("*.").unwrap_or(text).contains('*') {
-        return Err(format!("`{text}`: `*` can only stand for the first labels, as in `*.example.com`"));
+        return Err(format!(
+            "`{text}`: `*` can only stand for the first labels, as in `*.example.com`"
+        ));
     }
     if text.parse::<Ipv6Addr>().is_ok() {
         return Err(format!("`{text}` is an ipv6 address: write `[{text}]`"));
@@ -307,9 +324,13 @@ fn refuse_lookalikes(text: &str) -> Result<(), String> {
             Some(name) => ("*.", name),
             None => ("", text),
         };
-        let (name, port) = name.split_at_checked(name.find(':').unwrap_or(name.len())).unwrap_or((name, ""));
+        let (name, port) = name
+            .split_at_checked(name.find(':').unwrap_or(name.len()))
+            .unwrap_or((name, ""));
         return Err(match idna::domain_to_ascii(name) {
-            Ok(ascii) => format!("`{text}` is not in the form that clients send: write `{prefix}{ascii}{port}`"),
+            Ok(ascii) => format!(
+                "`{text}` is not in the form that clients send: write `{prefix}{ascii}{port}`"
+            ),
             Err(_) => format!("`{text}` is not a host name that dns can hold"),
         });
     }
@@ -318,7 +339,10 @@ fn refuse_lookalikes(text: &str) -> Result<(), String> {
 
 /// Whether the name ends with the suffix, in any letter case, and has something before it.
 fn ends_with(name: &str, suffix: &str) -> bool {
-    let start = name.len().checked_sub(suffix.len()).filter(|start| *start > 0);
+    let start = name
+        .len()
+        .checked_sub(suffix.len())
+        .filter(|start| *start > 0);
     start
         .and_then(|start| name.get(start..))
         .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
@@ -348,7 +372,9 @@ mod tests {
 
     #[track_caller]
     fn allows(pattern: &str, host: &str) -> bool {
-        HostPattern::parse(pattern).unwrap().allows(&parse_host(host.as_bytes()).unwrap())
+        HostPattern::parse(pattern)
+            .unwrap()
+            .allows(&parse_host(host.as_bytes()).unwrap())
     }
 
     #[test]
@@ -430,14 +456,29 @@ mod tests {
 
     #[test]
     fn a_host_says_what_it_is() {
-        for loopback in ["localhost", "LOCALHOST.:80", "a.localhost", "127.9.9.9", "[::1]"] {
-            assert!(parse_host(loopback.as_bytes()).unwrap().is_loopback(), "{loopback}");
+        for loopback in [
+            "localhost",
+            "LOCALHOST.:80",
+            "a.localhost",
+            "127.9.9.9",
+            "[::1]",
+        ] {
+            assert!(
+                parse_host(loopback.as_bytes()).unwrap().is_loopback(),
+                "{loopback}"
+            );
         }
         for other in ["notlocalhost", "localhost.evil.test", "128.0.0.1", "[::2]"] {
-            assert!(!parse_host(other.as_bytes()).unwrap().is_loopback(), "{other}");
+            assert!(
+                !parse_host(other.as_bytes()).unwrap().is_loopback(),
+                "{other}"
+            );
         }
         let host = parse_host(b"Api.Example.com.:8443").unwrap();
-        assert_eq!((host.dns_name(), host.port(), host.ip()), (Some("Api.Example.com"), Some(8443), None));
+        assert_eq!(
+            (host.dns_name(), host.port(), host.ip()),
+            (Some("Api.Example.com"), Some(8443), None)
+        );
         assert_eq!(host, parse_host(b"api.example.COM:08443").unwrap());
         assert_ne!(host, parse_host(b"api.example.com").unwrap());
     }

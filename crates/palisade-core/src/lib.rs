@@ -5,24 +5,35 @@
 //! `palisade-poem`), which re-exports what they need.
 
 pub mod audit;
+mod body;
 mod config;
 mod cors;
 mod engine;
 mod fields;
+pub mod firewall;
+mod grant;
 mod head;
 mod headers;
+pub mod jwt;
+pub mod host;
+pub mod limit;
 mod policy;
 mod ports;
 mod principal;
 pub mod problem;
 mod reply;
+mod request_id;
 mod requirement;
+pub mod rule;
 pub mod scheme;
+pub mod validate;
 mod view;
 
+pub use body::{BodyGuard, BodyTooLarge};
 pub use config::{ConfigError, Mistake, Mistakes};
-pub use engine::Palisade;
+pub use engine::{Admission, Exchange, Palisade, Verdict};
 pub use fields::KnownFields;
+pub use grant::{ClaimsError, Grant};
 pub use head::{HeadEdits, RequestHead, ResponseHead};
 pub use policy::*;
 pub use ports::{Clock, Entropy, SourceError, SystemClock, SystemEntropy};

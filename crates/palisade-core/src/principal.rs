@@ -12,7 +12,7 @@ pub enum PrincipalKind {
 }
 
 /// The authenticated caller, known by issuer and subject together (RFC 7519 §4.1.2: a subject
-/// is unique only within its issuer).
+/// is unique only within its issuer). Cloning one copies no text.
 ///
 /// Made by a [`Scheme`](crate::scheme::Scheme); handlers get it from the adapter's `Principal`
 /// extractor.
@@ -29,9 +29,9 @@ pub enum PrincipalKind {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Principal {
     issuer: Arc<str>,
-    subject: Box<str>,
+    subject: Arc<str>,
     kind: PrincipalKind,
-    tenant: Option<Box<str>>,
+    tenant: Option<Arc<str>>,
     scopes: Names,
     roles: Names,
     permissions: Names,
@@ -39,7 +39,7 @@ pub struct Principal {
 
 impl Principal {
     /// The user `subject` of `issuer`, without scopes, roles or permissions.
-    pub fn new(issuer: impl Into<Arc<str>>, subject: impl Into<Box<str>>) -> Self {
+    pub fn new(issuer: impl Into<Arc<str>>, subject: impl Into<Arc<str>>) -> Self {
         Self {
             issuer: issuer.into(),
             subject: subject.into(),
@@ -60,7 +60,7 @@ impl Principal {
 
     /// Says which tenant the caller belongs to.
     #[must_use]
-    pub fn tenant(mut self, tenant: impl Into<Box<str>>) -> Self {
+    pub fn tenant(mut self, tenant: impl Into<Arc<str>>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
@@ -151,7 +151,7 @@ impl fmt::Debug for Principal {
 /// names are listed, and a principal is made on every request. A name that holds the separator
 /// could pretend to be two, so it is left out.
 #[derive(Clone, Default, PartialEq, Eq)]
-struct Names(Box<str>);
+struct Names(Option<Arc<str>>);
 
 impl Names {
     fn contains(&self, name: &str) -> bool {
@@ -159,7 +159,8 @@ impl Names {
     }
 
     fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.split('\n').filter(|name| !name.is_empty())
+        let joined = self.0.as_deref().unwrap_or_default();
+        joined.split('\n').filter(|name| !name.is_empty())
     }
 }
 
@@ -176,7 +177,7 @@ impl<S: AsRef<str>> FromIterator<S> for Names {
             }
             joined.push_str(name);
         }
-        Self(joined.into_boxed_str())
+        Self((!joined.is_empty()).then(|| joined.into()))
     }
 }
 

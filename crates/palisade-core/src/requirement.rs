@@ -75,8 +75,8 @@ pub fn any_of(any: impl IntoIterator<Item = Requirement>) -> Requirement {
     Requirement(Node::AnyOf(any.into_iter().collect()))
 }
 
-/// How far a caller is from meeting a requirement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a caller is from meeting a requirement, in that order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Judgement {
     Met,
     /// More scopes would do.
@@ -112,12 +112,14 @@ impl Requirement {
             Node::Role(name) => Judgement::met_or_forbidden(caller.has_role(name)),
             Node::Permission(name) => Judgement::met_or_forbidden(roles.permit(caller, name)),
             Node::Policy(_, test) => Judgement::met_or_forbidden(test(caller)),
-            Node::AllOf(all) => all.iter().fold(Judgement::Met, |worst, one| {
-                worst.worse(one.judge(caller, roles))
-            }),
-            Node::AnyOf(any) => any.iter().fold(Judgement::Forbidden, |best, one| {
-                best.better(one.judge(caller, roles))
-            }),
+            Node::AllOf(all) => {
+                let worst = all.iter().map(|one| one.judge(caller, roles)).max();
+                worst.unwrap_or(Judgement::Forbidden)
+            }
+            Node::AnyOf(any) => {
+                let best = any.iter().map(|one| one.judge(caller, roles)).min();
+                best.unwrap_or(Judgement::Forbidden)
+            }
         }
     }
 
@@ -225,22 +227,6 @@ impl Judgement {
             Judgement::Forbidden
         }
     }
-
-    fn worse(self, other: Self) -> Self {
-        match (self, other) {
-            (Judgement::Forbidden, _) | (_, Judgement::Forbidden) => Judgement::Forbidden,
-            (Judgement::ScopeMissing, _) | (_, Judgement::ScopeMissing) => Judgement::ScopeMissing,
-            _ => Judgement::Met,
-        }
-    }
-
-    fn better(self, other: Self) -> Self {
-        match (self, other) {
-            (Judgement::Met, _) | (_, Judgement::Met) => Judgement::Met,
-            (Judgement::ScopeMissing, _) | (_, Judgement::ScopeMissing) => Judgement::ScopeMissing,
-            _ => Judgement::Forbidden,
-        }
-    }
 }
 
 /// Which permissions each role gives: `[roles]` of the policy.
@@ -255,6 +241,10 @@ impl Roles {
                     .get(role)
                     .is_some_and(|permissions| permissions.contains(permission))
             })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn declares_permission(&self, permission: &str) -> bool {

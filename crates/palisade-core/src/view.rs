@@ -71,6 +71,10 @@ impl<'h> View<'h> {
         self.lines.iter().copied()
     }
 
+    pub(crate) fn line_count(&self) -> usize {
+        self.lines.len()
+    }
+
     /// How many bytes the names and values of all header lines have together.
     pub(crate) fn header_bytes(&self) -> usize {
         self.bytes
@@ -104,6 +108,26 @@ impl<'h> View<'h> {
                 let (own, value) = pair.split_at_checked(equals)?;
                 (own == name.as_bytes()).then(|| value.get(1..).unwrap_or_default())
             })
+    }
+
+    /// The `Cookie` field without the cookies of this name.
+    pub(crate) fn cookies_without(&self, name: &str) -> Vec<u8> {
+        let pairs = self
+            .named("cookie")
+            .flat_map(|line| line.split(|&b| b == b';'))
+            .map(<[u8]>::trim_ascii)
+            .filter(|pair| {
+                let own = pair.split(|&b| b == b'=').next();
+                !pair.is_empty() && own != Some(name.as_bytes())
+            });
+        let mut rest = Vec::new();
+        for pair in pairs {
+            if !rest.is_empty() {
+                rest.extend_from_slice(b"; ");
+            }
+            rest.extend_from_slice(pair);
+        }
+        rest
     }
 
     /// The other end of the connection.

@@ -1,8 +1,13 @@
 //! Mistakes in a policy: collected, not thrown at the first one.
 
+mod document;
 mod section;
+mod value;
 
+pub(crate) use document::{join, parse};
 pub(crate) use section::Section;
+#[cfg(test)]
+pub(crate) use section::asked;
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 

@@ -1,16 +1,47 @@
-//! The engine.
-use crate::{config::ConfigError, policy::Policy};
+//! The engine: a compiled policy, and one exchange at a time.
+//!
+//! [`Palisade::open`] judges a request's head, [`Exchange::poll_decide`] hands out the verdict,
+//! [`Exchange::close`] finishes the response. The order of the stages is written once, in
+//! `decide.rs`.
+
+mod close;
+mod compile;
+mod compiled;
+mod decide;
+mod exchange;
+mod limits;
+mod methods;
+mod read;
+mod rules;
+
+pub(crate) use compile::compile;
+pub(crate) use compiled::Compiled;
+pub use exchange::{Admission, Exchange, Verdict};
+
+use crate::head::RequestHead;
 use std::sync::Arc;
 
-/// A compiled policy; cheap to clone.
+/// A compiled policy, shared by every worker; cheap to clone.
+///
+/// ```
+/// use palisade_core::{Policy, Rule, public};
+///
+/// let palisade = Policy::builder()
+///     .rule(Rule::new("/health").methods(["GET"]).require(public()))
+///     .build()?;
+/// # Ok::<(), palisade_core::ConfigError>(())
+/// ```
 #[derive(Debug, Clone)]
-pub struct Palisade(#[allow(dead_code)] Arc<()>);
+pub struct Palisade(Arc<Compiled>);
 
-pub(crate) fn compile(mut policy: Policy) -> Result<Palisade, ConfigError> {
-    let mistakes = policy.take_mistakes();
-    if mistakes.is_empty() {
-        Ok(Palisade(Arc::new(())))
-    } else {
-        Err(mistakes.into_error())
+impl Palisade {
+    /// Judges the head of a request. Adapters call it once for each request, before anything
+    /// else sees the request.
+    pub fn open(&self, head: &dyn RequestHead) -> Exchange {
+        Exchange::open(Arc::clone(&self.0), head)
+    }
+
+    pub(crate) fn is(&self, policy: &Arc<Compiled>) -> bool {
+        Arc::ptr_eq(&self.0, policy)
     }
 }

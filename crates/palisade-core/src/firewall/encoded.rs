@@ -26,7 +26,9 @@ impl EncodedSet {
             "/" => Ok(EncodedSet::SLASH),
             "%" => Ok(EncodedSet::PERCENT),
             ";" => Ok(EncodedSet::SEMICOLON),
-            _ => Err(format!("`{entry}` cannot be allowed: only `/`, `%` and `;` can")),
+            _ => Err(format!(
+                "`{entry}` cannot be allowed: only `/`, `%` and `;` can"
+            )),
         }
     }
 
@@ -59,7 +61,11 @@ impl BitOrAssign for EncodedSet {
 
 impl fmt::Debug for EncodedSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [(Self::SLASH, '/'), (Self::PERCENT, '%'), (Self::SEMICOLON, ';')];
+        let named = [
+            (Self::SLASH, '/'),
+            (Self::PERCENT, '%'),
+            (Self::SEMICOLON, ';'),
+        ];
         let held = named.iter().filter(|(one, _)| self.contains(*one));
         f.debug_set().entries(held.map(|(_, name)| name)).finish()
     }

@@ -38,7 +38,10 @@ pub struct FirewallLimits {
 
 impl Default for FirewallLimits {
     fn default() -> FirewallLimits {
-        FirewallLimits { path: 4096, query: 8192 }
+        FirewallLimits {
+            path: 4096,
+            query: 8192,
+        }
     }
 }
 
@@ -88,10 +91,18 @@ impl Target<'_> {
 pub fn check_target<'a>(raw: &'a [u8], limits: &FirewallLimits) -> Result<Target<'a>, Refused> {
     let target = str::from_utf8(raw).map_err(|_| Refused::NonAscii)?;
     if target == "*" {
-        return Ok(Target { path: target, query: None, authority: None, needs: EncodedSet::NONE });
+        return Ok(Target {
+            path: target,
+            query: None,
+            authority: None,
+            needs: EncodedSet::NONE,
+        });
     }
-    let (authority, rest) =
-        if target.starts_with('/') { (None, target) } else { split_absolute(target)? };
+    let (authority, rest) = if target.starts_with('/') {
+        (None, target)
+    } else {
+        split_absolute(target)?
+    };
     let (path, query) = match rest.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (rest, None),
@@ -108,7 +119,12 @@ pub fn check_target<'a>(raw: &'a [u8], limits: &FirewallLimits) -> Result<Target
         check_query(query.as_bytes())?;
     }
     let needs = check_path(path.as_bytes())?;
-    Ok(Target { path, query, authority, needs })
+    Ok(Target {
+        path,
+        query,
+        authority,
+        needs,
+    })
 }
 
 /// Checks a path, and says what in it only some rules allow.
@@ -164,7 +180,9 @@ pub fn check_query(query: &[u8]) -> Result<(), Refused> {
 pub fn check_header_value(value: &[u8]) -> bool {
     // No early exit: so the compiler checks many bytes at a time.
     let control = |byte: u8| (byte < b' ') & (byte != b'\t') | (byte == 0x7f);
-    !value.iter().fold(false, |found, byte| found | control(*byte))
+    !value
+        .iter()
+        .fold(false, |found, byte| found | control(*byte))
 }
 
 /// What a byte of a path means.
@@ -223,10 +241,9 @@ fn refuse_dot_segment(segment: &[u8]) -> Result<(), Refused> {
         return Ok(());
     };
     match after {
-        []
-        | [b'/' | b';', ..]
-        | [b'%', b'2', b'F' | b'f', ..]
-        | [b'%', b'3', b'B' | b'b', ..] => Err(Refused::DotSegment),
+        [] | [b'/' | b';', ..] | [b'%', b'2', b'F' | b'f', ..] | [b'%', b'3', b'B' | b'b', ..] => {
+            Err(Refused::DotSegment)
+        }
         _ => Ok(()),
     }
 }
@@ -264,10 +281,14 @@ fn check_multibyte(first: u8, text: &[u8]) -> Result<&[u8], Refused> {
     let mut bytes = [first, 0, 0, 0];
     let mut rest = text;
     for slot in bytes.iter_mut().take(length).skip(1) {
-        let [b'%', tail @ ..] = rest else { return Err(Refused::InvalidUtf8) };
+        let [b'%', tail @ ..] = rest else {
+            return Err(Refused::InvalidUtf8);
+        };
         (*slot, rest) = take_hex(tail).ok_or(Refused::BadPercent)?;
     }
-    let character = bytes.get(..length).and_then(|bytes| str::from_utf8(bytes).ok());
+    let character = bytes
+        .get(..length)
+        .and_then(|bytes| str::from_utf8(bytes).ok());
     match character.and_then(|text| text.chars().next()) {
         None => Err(Refused::InvalidUtf8),
         Some('\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}') => Err(Refused::EncodedControl),
@@ -277,7 +298,9 @@ fn check_multibyte(first: u8, text: &[u8]) -> Result<&[u8], Refused> {
 
 /// Reads two hex digits.
 fn take_hex(text: &[u8]) -> Option<(u8, &[u8])> {
-    let [high, low, rest @ ..] = text else { return None };
+    let [high, low, rest @ ..] = text else {
+        return None;
+    };
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let value = digit(high)? * 16 + digit(low)?;
     Some((u8::try_from(value).ok()?, rest))

@@ -28,10 +28,16 @@ impl LimitSet {
     /// Appends a report to the value of `RateLimit`, with `r` units left and `t` seconds as in
     /// [`Row`]: `"burst";r=50;t=30`. The reports of two stages make one value.
     pub fn write_field(&self, report: &Report, value: &mut String) {
+        let mut digits = itoa::Buffer::new();
         for row in report.rows().iter().filter(|row| !row.shadow) {
             if let Some(name) = self.quota_name(row) {
                 separate(value);
-                let _ = write!(value, "\"{name}\";r={};t={}", row.remaining, row.seconds);
+                value.push('"');
+                value.push_str(name);
+                value.push_str("\";r=");
+                value.push_str(digits.format(row.remaining));
+                value.push_str(";t=");
+                value.push_str(digits.format(row.seconds));
             }
         }
     }

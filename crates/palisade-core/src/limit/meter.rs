@@ -29,14 +29,15 @@ pub(super) struct Meter {
 
 #[derive(Debug)]
 enum Kind {
-    /// One word: when the bucket is full again.
+    /// One word: when the bucket is full again. A unit comes back in `unit` nanoseconds, all of
+    /// them in `full`.
     Spread {
-        burst: u32,
         unit: u64,
+        full: u64,
         governor: Governor,
     },
     /// A word for each unit, oldest first: when it comes back.
-    Strict { period: u64 },
+    Strict,
 }
 
 impl Meter {
@@ -52,8 +53,8 @@ impl Meter {
             quota,
             words: first..first + 1,
             kind: Kind::Spread {
-                burst: burst.get(),
                 unit,
+                full: unit * u64::from(burst.get()),
                 governor: RateLimiter::new(rate, Relay, Standstill),
             },
         }
@@ -64,9 +65,7 @@ impl Meter {
         Self {
             quota,
             words: first..first + quota.units as usize,
-            kind: Kind::Strict {
-                period: u64::from(quota.seconds) * SECOND,
-            },
+            kind: Kind::Strict,
         }
     }
 
@@ -85,25 +84,31 @@ impl Meter {
     }
 
     /// When the units would be back that this charge takes, or how many nanoseconds to wait
-    /// before it can be made.
+    /// before it can be made: a period for one that never can.
     pub(super) fn judge(&self, words: &[u64], now: u64, cost: NonZeroU32) -> Result<u64, u64> {
-        let never = u64::from(self.quota.seconds) * SECOND;
+        let period = u64::from(self.quota.seconds) * SECOND;
         match &self.kind {
-            // Checked before governor multiplies it, which could overflow.
-            Kind::Spread { burst, .. } if cost.get() > *burst => Err(never),
-            Kind::Spread { governor, .. } => {
-                let debt = Debt::new(owed(words, now));
+            Kind::Spread {
+                unit,
+                full,
+                governor,
+            } => {
+                // Governor multiplies and adds unchecked: what could overflow stops here.
+                if unit.saturating_mul(u64::from(cost.get())) > *full {
+                    return Err(period);
+                }
+                let debt = Debt::new(owed(words, now).min(*full));
                 match governor.check_key_n(&debt, cost) {
                     Ok(Ok(())) => Ok(now.saturating_add(debt.after.get().as_u64())),
                     Ok(Err(wait)) => Err(wait.earliest_possible().as_u64()),
-                    Err(_) => Err(never),
+                    Err(_) => Err(period),
                 }
             }
-            Kind::Strict { period } => {
-                let needed = words.get(cost.get() as usize - 1).ok_or(never)?;
+            Kind::Strict => {
+                let needed = words.get(cost.get() as usize - 1).ok_or(period)?;
                 match needed.saturating_sub(now) {
                     // Requests can arrive here in another order than their clock readings.
-                    0 => Ok(now.saturating_add(*period).max(full_at(words))),
+                    0 => Ok(now.saturating_add(period).max(full_at(words))),
                     wait => Err(wait),
                 }
             }
@@ -112,17 +117,17 @@ impl Meter {
 
     /// Writes down a charge that was judged to come back at `back`.
     pub(super) fn take(&self, words: &mut [u64], cost: NonZeroU32, back: u64) {
-        let count = match self.kind {
-            Kind::Spread { .. } => 1,
-            Kind::Strict { .. } => cost.get() as usize,
-        };
-        let count = count.min(words.len());
-        words.copy_within(count.., 0);
-        words
-            .iter_mut()
-            .rev()
-            .take(count)
-            .for_each(|word| *word = back);
+        if let Kind::Strict = self.kind {
+            let count = (cost.get() as usize).min(words.len());
+            words.copy_within(count.., 0);
+            words
+                .iter_mut()
+                .rev()
+                .take(count)
+                .for_each(|word| *word = back);
+        } else if let Some(word) = words.last_mut() {
+            *word = back;
+        }
     }
 
     /// How many units are left, and the seconds, rounded up, until one is back if none is, else
@@ -130,14 +135,11 @@ impl Meter {
     pub(super) fn reading(&self, words: &[u64], now: u64) -> (u32, u32) {
         let owed = owed(words, now);
         let (left, next) = match &self.kind {
-            Kind::Spread { burst, unit, .. } => {
-                let full = unit * u64::from(*burst);
-                (
-                    full.saturating_sub(owed) / unit,
-                    (owed + unit).saturating_sub(full),
-                )
+            Kind::Spread { unit, full, .. } => {
+                let spare = full.saturating_sub(owed);
+                (spare / unit, unit.saturating_sub(spare))
             }
-            Kind::Strict { .. } => {
+            Kind::Strict => {
                 let oldest = words.first().map_or(0, |word| word.saturating_sub(now));
                 (words.partition_point(|word| *word <= now) as u64, oldest)
             }

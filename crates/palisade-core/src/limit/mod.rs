@@ -53,7 +53,7 @@ pub use spec::{LimitMistake, LimitOptions, LimitSpec};
 use spec::Limit;
 
 /// All limits of a policy, with the memory of what each key has taken.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LimitSet {
     limits: Vec<Limit>,
 }

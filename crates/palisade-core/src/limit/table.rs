@@ -1,6 +1,7 @@
 //! The memory of one limit: a slot of words per key, bounded whatever clients do.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +22,6 @@ const SWEEP_INTERVAL: u64 = 1_000_000_000;
 ///
 /// A shard that meets a new key first drops the slots that owe nothing any more, at most once a
 /// second. A key that finds its shard full all the same gets no slot.
-#[derive(Debug)]
 pub(super) struct Table {
     /// The last one holds the overflow slots, one for each family.
     shards: Box<[Mutex<Shard>]>,
@@ -113,6 +113,15 @@ impl Table {
     }
 }
 
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("keys", &self.keys())
+            .field("max_keys", &self.max_keys())
+            .finish_non_exhaustive()
+    }
+}
+
 /// Where the state of a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
@@ -122,7 +131,7 @@ pub(super) enum Slot {
 }
 
 /// Part of a table, behind one lock.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Shard {
     index: HashMap<Digest, u16, BuildHasherDefault<Uniform>>,
     words: Vec<u64>,
@@ -165,7 +174,7 @@ impl Shard {
 }
 
 /// Passes on a hash that is uniform already.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Uniform(u64);
 
 impl Hasher for Uniform {
@@ -181,5 +190,85 @@ impl Hasher for Uniform {
 
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Key, KeyHasher};
+    use super::*;
+
+    const LATER: u64 = SWEEP_INTERVAL;
+
+    fn digest(number: u32) -> Digest {
+        let key = KeyHasher::new(&[3; 16]).hash(Key::Custom(&number.to_be_bytes()));
+        key.digest
+    }
+
+    /// Asks for the slot of a key that is then full at the given time.
+    fn occupy(table: &Table, number: u32, now: u64, full_at: u64) -> Slot {
+        let digest = digest(number);
+        let mut shard = table.lock(table.shard(digest)).unwrap();
+        let found = table.slot(&mut shard, digest, now, |words| words[0] <= now);
+        if let Slot::New(slot) | Slot::Known(slot) = found {
+            shard.words(slot, table.width)[0] = full_at;
+        }
+        found
+    }
+
+    #[test]
+    fn only_slots_that_owe_nothing_make_room() {
+        let table = Table::new(4, 1);
+        for number in 0..4 {
+            assert_eq!(
+                occupy(&table, number, 0, 10 * LATER),
+                Slot::New(number as usize)
+            );
+        }
+        assert_eq!(occupy(&table, 9, LATER, 0), Slot::NoRoom);
+        assert_eq!(occupy(&table, 2, LATER, 2 * LATER), Slot::Known(2));
+        assert_eq!(occupy(&table, 9, 2 * LATER, 10 * LATER), Slot::New(2));
+        assert_eq!(occupy(&table, 10, 3 * LATER, 0), Slot::NoRoom);
+        assert_eq!(table.keys(), 4);
+    }
+
+    #[test]
+    fn a_reused_slot_starts_empty() {
+        let table = Table::new(1, 2);
+        occupy(&table, 0, 0, 5);
+        assert_eq!(occupy(&table, 1, LATER, 0), Slot::New(0));
+        let mut shard = table.lock(0).unwrap();
+        assert_eq!(shard.words(0, 2), [0, 0]);
+    }
+
+    #[test]
+    fn a_shard_sweeps_at_most_once_a_second() {
+        let table = Table::new(1, 1);
+        occupy(&table, 0, 0, 5);
+        assert_eq!(occupy(&table, 1, 10, 5), Slot::NoRoom);
+        assert_eq!(occupy(&table, 1, LATER, 5), Slot::New(0));
+    }
+
+    #[test]
+    fn a_wide_slot_makes_small_shards() {
+        let table = Table::new(10_000, 1_000);
+        assert_eq!(table.shard_keys, 64);
+        assert_eq!(table.overflow(), 154);
+        assert!(table.max_keys() <= 10_000);
+    }
+
+    #[test]
+    fn a_panic_under_a_lock_does_not_close_the_shard() {
+        let table = Table::new(10, 1);
+        occupy(&table, 1, 0, 7);
+        let crash = std::thread::scope(|scope| {
+            let crash = scope.spawn(|| {
+                let _shard = table.lock(0);
+                panic!("on purpose");
+            });
+            crash.join()
+        });
+        assert!(crash.is_err());
+        assert_eq!(occupy(&table, 1, 0, 7), Slot::Known(0));
     }
 }

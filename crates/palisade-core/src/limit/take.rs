@@ -5,7 +5,6 @@ use std::sync::MutexGuard;
 
 use smallvec::SmallVec;
 
-use super::key::KeyHash;
 use super::meter::whole_seconds;
 use super::spec::Limit;
 use super::table::{Shard, Slot};
@@ -28,12 +27,12 @@ impl LimitSet {
                 None => return Decision::Refuse { retry_after: 1 },
             }
         }
-        seats.sort_unstable_by_key(|seat| (seat.id, seat.shard));
+        seats.sort_unstable_by_key(|seat| (seat.charge.limit, seat.shard));
 
         let mut held = Held::default();
         for seat in &mut seats {
             if seat.find(&mut held, now) {
-                report.alarm = Some(seat.id);
+                report.alarm = Some(seat.charge.limit);
             }
         }
         for seat in seats.iter_mut().filter(|seat| seat.shared) {
@@ -56,18 +55,18 @@ impl LimitSet {
             }
         }
 
-        let mut verdicts = verdicts.into_iter();
+        let mut verdicts = verdicts.iter();
         for seat in &seats {
             let words = held.words(seat);
             let judged = seat.limit.meters.iter().zip(&mut verdicts);
             for (quota, (meter, verdict)) in (0..).zip(judged) {
                 let words = words.get_mut(meter.words()).unwrap_or_default();
                 if let (Ok(back), false, None) = (verdict, seat.violated, wait) {
-                    meter.take(words, seat.cost, back);
+                    meter.take(words, seat.charge.cost, *back);
                 }
                 let (remaining, seconds) = meter.reading(words, now);
                 report.rows.push(Row {
-                    limit: seat.id,
+                    limit: seat.charge.limit,
                     quota,
                     remaining,
                     seconds,
@@ -86,12 +85,10 @@ impl LimitSet {
 /// A charge, and where the state is that it goes against.
 struct Seat<'a> {
     limit: &'a Limit,
-    id: LimitId,
-    key: KeyHash,
-    shard: usize,
-    cost: NonZeroU32,
+    charge: &'a Charge,
     /// The cost together with earlier charges against the same slot.
     total: NonZeroU32,
+    shard: usize,
     guard: usize,
     slot: usize,
     shared: bool,
@@ -99,14 +96,12 @@ struct Seat<'a> {
 }
 
 impl<'a> Seat<'a> {
-    fn new(limit: &'a Limit, charge: &Charge) -> Self {
+    fn new(limit: &'a Limit, charge: &'a Charge) -> Self {
         Self {
             limit,
-            id: charge.limit,
-            key: charge.key,
-            shard: limit.table.shard(charge.key.digest),
-            cost: charge.cost,
+            charge,
             total: charge.cost,
+            shard: limit.table.shard(charge.key.digest),
             guard: 0,
             slot: 0,
             shared: false,
@@ -122,7 +117,7 @@ impl<'a> Seat<'a> {
             return false;
         };
         let full = |words: &[u64]| meters.iter().all(|meter| meter.full(words, now));
-        match table.slot(shard, self.key.digest, now, full) {
+        match table.slot(shard, self.charge.key.digest, now, full) {
             Slot::Known(slot) => {
                 self.slot = slot;
                 false
@@ -142,7 +137,7 @@ impl<'a> Seat<'a> {
     /// the same order among themselves, so that no two requests can wait for each other.
     fn share(&mut self, held: &mut Held<'a>) {
         self.shard = self.limit.table.overflow();
-        self.slot = self.key.family as usize;
+        self.slot = self.charge.key.family as usize;
         held.lock(self);
     }
 }
@@ -155,7 +150,7 @@ fn add_up(seats: &mut [Seat<'_>]) {
         let Some(seat) = later.first_mut() else { break };
         for other in earlier {
             if (other.guard, other.slot) == (seat.guard, seat.slot) {
-                seat.total = seat.total.saturating_add(other.cost.get());
+                seat.total = seat.total.saturating_add(other.charge.cost.get());
             }
         }
     }
@@ -171,7 +166,7 @@ struct Held<'a> {
 impl<'a> Held<'a> {
     /// Locks the shard of a seat, unless the seat before has locked it already.
     fn lock(&mut self, seat: &mut Seat<'a>) -> Option<&mut Shard> {
-        let shard = Some((seat.id, seat.shard));
+        let shard = Some((seat.charge.limit, seat.shard));
         if self.last != shard {
             self.guards.push(seat.limit.table.lock(seat.shard)?);
             self.last = shard;

@@ -1,27 +1,70 @@
-//! The policy file.
+//! The policy file: TOML into a [`Policy`].
+//!
+//! Only text that is no TOML fails here. Every other mistake is kept in the policy, so that
+//! [`Policy::build`] reports it together with what only the compiler can find.
+
+mod parts;
+mod rule;
+
 use super::Policy;
-use crate::{config::ConfigError, engine::Palisade};
-use std::path::Path;
+use crate::{
+    config::{self, ConfigError, Mistakes, Section},
+    engine::Palisade,
+    policy::Unlisted,
+    scheme::KINDS,
+};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+};
+
+/// No policy is larger; a mistaken path must not fill the memory.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 impl Policy {
-    /// Reads a policy from TOML.
+    /// Reads a policy from TOML. References to files are relative to the working directory.
     ///
     /// # Errors
-    /// The text is no TOML at all. Every other mistake is kept for [`build`](Self::build).
-    pub fn from_toml_str(_text: &str) -> Result<Self, ConfigError> {
-        Ok(Self::default())
+    /// Every syntax error of the text, if there is one. All other mistakes are kept for
+    /// [`build`](Self::build).
+    pub fn from_toml_str(text: &str) -> Result<Self, ConfigError> {
+        read_text(text, Mistakes::default())
     }
 
-    /// Reads a policy from a TOML file.
+    /// Reads a policy from a TOML file. References to files are relative to its folder.
     ///
     /// # Errors
-    /// The file cannot be read, or is no TOML at all.
-    pub fn from_file(_path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        Ok(Self::default())
+    /// The file cannot be read, is larger than 1 MiB or not UTF-8, or has syntax errors: then
+    /// all of them. All other mistakes are kept for [`build`](Self::build).
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let mut mistakes = Mistakes::default();
+        mistakes.set_file(path.to_owned());
+        match read_file(path) {
+            Ok(text) => {
+                let mut policy = read_text(&text, mistakes)?;
+                policy.folder = path.parent().map(Path::to_owned);
+                Ok(policy)
+            }
+            Err(why) => {
+                mistakes.add("", format!("the policy cannot be read: {why}"));
+                Err(mistakes.into_error())
+            }
+        }
     }
 }
 
 impl Palisade {
+    /// Reads a policy from TOML and compiles it.
+    ///
+    /// # Errors
+    /// Every mistake of the text at once.
+    pub fn from_toml_str(text: &str) -> Result<Self, ConfigError> {
+        Policy::from_toml_str(text)?.build()
+    }
+
     /// Reads a policy file and compiles it.
     ///
     /// # Errors
@@ -30,3 +73,69 @@ impl Palisade {
         Policy::from_file(path)?.build()
     }
 }
+
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE_BYTES) {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
+}
+
+fn read_text(text: &str, mut mistakes: Mistakes) -> Result<Policy, ConfigError> {
+    let Some(table) = config::parse(text, &mut mistakes) else {
+        return Err(mistakes.into_error());
+    };
+    let mut policy = Section::root(&table, &mut mistakes, policy);
+    policy.mistakes = mistakes;
+    Ok(policy)
+}
+
+fn policy(section: &mut Section<'_, '_>) -> Policy {
+    let default = Policy::default();
+    if section.unsigned::<u64>("version").is_some_and(|it| it != 1) {
+        section.mistake("version", "is unknown to this release; write version = 1");
+    }
+    let unlisted = [
+        ("not_found", Unlisted::NotFound),
+        ("authenticated", Unlisted::Authenticated),
+    ];
+    Policy {
+        realm: section.optional_string("realm").unwrap_or(default.realm),
+        unlisted: section.choice("unlisted", &unlisted),
+        scopes: section.strings("scopes").unwrap_or_default(),
+        limit_max_keys: section
+            .unsigned("limit_max_keys")
+            .unwrap_or(default.limit_max_keys),
+        host: section.table("host", parts::host).unwrap_or_default(),
+        https: section.table("https", parts::https).unwrap_or_default(),
+        firewall: section
+            .table("firewall", parts::firewall)
+            .unwrap_or_default(),
+        headers: section.table("headers", parts::headers).unwrap_or_default(),
+        cors: section.table("cors", parts::cors),
+        schemes: KINDS
+            .iter()
+            .flat_map(|kind| section.named_tables(kind.section, kind.read))
+            .map(Arc::from)
+            .collect(),
+        roles: section
+            .table("roles", |roles| roles.named_lists())
+            .unwrap_or_default(),
+        limits: section.tables("limit", parts::limit),
+        rules: section.tables("rule", rule::rule),
+        body: section.table("body", parts::body).unwrap_or_default(),
+        problem_type_base: section
+            .table("problems", |problems| problems.optional_string("type_base"))
+            .flatten()
+            .unwrap_or(default.problem_type_base),
+        audit: section.table("audit", parts::audit).unwrap_or_default(),
+        ..default
+    }
+}
+
+#[cfg(test)]
+mod tests;

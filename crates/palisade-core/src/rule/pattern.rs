@@ -71,7 +71,9 @@ impl Pattern {
             let path = template.split_once("://").map_or(template, |(_, rest)| {
                 rest.split_once('/').map_or("", |(_, path)| path)
             });
-            return Err(format!("`{template}` does not start with `/`: write `/{path}`"));
+            return Err(format!(
+                "`{template}` does not start with `/`: write `/{path}`"
+            ));
         };
         let mut segments = Vec::new();
         let mut names = Vec::new();
@@ -81,12 +83,18 @@ impl Pattern {
             let (segment, name) =
                 parse_segment(text, last).map_err(|wrong| format!("`{template}`: {wrong}"))?;
             if !name.is_empty() && names.contains(&name) {
-                return Err(format!("`{template}`: two parameters are named `{name}`: rename one"));
+                return Err(format!(
+                    "`{template}`: two parameters are named `{name}`: rename one"
+                ));
             }
             names.push(name);
             segments.push(segment);
         }
-        Ok(Pattern { template: template.into(), segments, same_trailing_slash: false })
+        Ok(Pattern {
+            template: template.into(),
+            segments,
+            same_trailing_slash: false,
+        })
     }
 
     /// Makes the pattern match with and without a slash at the end (`trailing_slash = "same"`).
@@ -123,15 +131,19 @@ impl Pattern {
     /// Whether a path that the firewall accepted is this pattern's own path or lies beneath it. Does not allocate.
     #[must_use]
     pub fn is_above(&self, path: &str) -> bool {
-        let Some(path) = path.strip_prefix('/') else { return false };
+        let Some(path) = path.strip_prefix('/') else {
+            return false;
+        };
         let mut texts = path.split('/');
-        self.stem().iter().all(|segment| match (segment, texts.next()) {
-            (_, None) => false,
-            (Segment::Literal(own), Some(text)) => {
-                *own.as_bytes() == *text.as_bytes() || percent_decode_str(text).eq(own.bytes())
-            }
-            (Segment::Parameter | Segment::Wildcard, Some(text)) => !text.is_empty(),
-        })
+        self.stem()
+            .iter()
+            .all(|segment| match (segment, texts.next()) {
+                (_, None) => false,
+                (Segment::Literal(own), Some(text)) => {
+                    *own.as_bytes() == *text.as_bytes() || percent_decode_str(text).eq(own.bytes())
+                }
+                (Segment::Parameter | Segment::Wildcard, Some(text)) => !text.is_empty(),
+            })
     }
 
     /// Whether both match the same paths, so that only the names of their parameters differ.
@@ -188,16 +200,23 @@ fn beneath(stem: &[Segment], theirs: &[Segment], some: bool) -> bool {
         ([Parameter | Wildcard, stem @ ..], [Literal(other), theirs @ ..]) => {
             !other.is_empty() && beneath(stem, theirs, some)
         }
-        ([Parameter | Wildcard, stem @ ..], [Parameter, theirs @ ..]) => beneath(stem, theirs, some),
+        ([Parameter | Wildcard, stem @ ..], [Parameter, theirs @ ..]) => {
+            beneath(stem, theirs, some)
+        }
         ([Literal(_), stem @ ..], [Parameter, theirs @ ..]) => some && beneath(stem, theirs, some),
         // Something not empty, and then anything or nothing.
-        ([first, stem @ ..], [Wildcard, ..]) => some || (stem.is_empty() && !matches!(first, Literal(_))),
+        ([first, stem @ ..], [Wildcard, ..]) => {
+            some || (stem.is_empty() && !matches!(first, Literal(_)))
+        }
     }
 }
 
 /// Reads one segment, and the name of its parameter, empty for a literal.
 fn parse_segment(text: &str, last: bool) -> Result<(Segment, &str), String> {
-    let Some(inner) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) else {
+    let Some(inner) = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'))
+    else {
         return Ok((Segment::Literal(parse_literal(text, last)?), ""));
     };
     let (segment, name) = match inner.strip_prefix('*') {
@@ -205,13 +224,18 @@ fn parse_segment(text: &str, last: bool) -> Result<(Segment, &str), String> {
         None => (Segment::Parameter, inner),
     };
     if name.is_empty() {
-        return Err(format!("`{text}` has no name: write `{{{}}}`", if inner.is_empty() { "id" } else { "*rest" }));
+        return Err(format!(
+            "`{text}` has no name: write `{{{}}}`",
+            if inner.is_empty() { "id" } else { "*rest" }
+        ));
     }
     if leading_name(name) != name {
         return Err(explain_braces(text, inner));
     }
     if segment == Segment::Wildcard && !last {
-        return Err(format!("`{text}` can only be the last segment: write `{{{name}}}` for one segment"));
+        return Err(format!(
+            "`{text}` can only be the last segment: write `{{{name}}}` for one segment"
+        ));
     }
     Ok((segment, name))
 }
@@ -227,15 +251,24 @@ fn parse_literal(text: &str, last: bool) -> Result<Box<str>, String> {
         return Err("a pattern is only a path: leave out what follows `?` or `#`".into());
     }
     let hex = |byte: &u8| byte.is_ascii_hexdigit();
-    let encoded = |after: &str| after.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(hex));
+    let encoded = |after: &str| {
+        after
+            .as_bytes()
+            .get(..2)
+            .is_some_and(|digits| digits.iter().all(hex))
+    };
     if !text.split('%').skip(1).all(encoded) {
-        return Err(format!("`{text}` has a `%` that encodes nothing: write `%25` for the character"));
+        return Err(format!(
+            "`{text}` has a `%` that encodes nothing: write `%25` for the character"
+        ));
     }
-    let decoded = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| format!("`{text}` does not decode to utf-8: write the characters themselves"))?;
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| {
+        format!("`{text}` does not decode to utf-8: write the characters themselves")
+    })?;
     if decoded.len() > LONGEST_LITERAL {
-        return Err(format!("a literal segment has at most {LONGEST_LITERAL} bytes"));
+        return Err(format!(
+            "a literal segment has at most {LONGEST_LITERAL} bytes"
+        ));
     }
     match firewall::check_path(format!("/{}", utf8_percent_encode(&decoded, ENCODED)).as_bytes()) {
         Ok(needs) if needs.is_empty() => Ok(decoded.into()),
@@ -243,9 +276,9 @@ fn parse_literal(text: &str, last: bool) -> Result<Box<str>, String> {
             "`{text}` stands for a `/`, `;` or `%` that only parameters may hold: \
              write a parameter, and `allow_encoded` in the rule"
         )),
-        Err(refused) => {
-            Err(format!("no request can reach `{text}`: the firewall refuses it ({refused})"))
-        }
+        Err(refused) => Err(format!(
+            "no request can reach `{text}`: the firewall refuses it ({refused})"
+        )),
     }
 }
 
@@ -256,12 +289,20 @@ fn explain_braces(text: &str, inner: &str) -> String {
         name => name,
     };
     if inner.ends_with('?') {
-        return format!("`{text}`: nothing is optional in a pattern: write one rule with `{{{name}}}` and one without");
+        return format!(
+            "`{text}`: nothing is optional in a pattern: write one rule with `{{{name}}}` and one without"
+        );
     }
-    if inner.starts_with("**") || inner.ends_with("...") || inner.ends_with(":.*") || inner.ends_with(":.+") {
+    if inner.starts_with("**")
+        || inner.ends_with("...")
+        || inner.ends_with(":.*")
+        || inner.ends_with(":.+")
+    {
         return format!("`{text}`: for everything that follows write `{{*{name}}}`");
     }
-    format!("`{text}`: a parameter is only a name: write `{{{name}}}`, and check its shape by validation")
+    format!(
+        "`{text}`: a parameter is only a name: write `{{{name}}}`, and check its shape by validation"
+    )
 }
 
 /// Says how a parameter in the style of other routers is written here, if the text looks like one.
@@ -272,11 +313,20 @@ fn explain_lookalike(text: &str) -> Option<String> {
     };
     if let Some(name) = text.strip_prefix(':') {
         let name = named(name, "id");
-        return Some(format!("`{text}` is a literal here: write `{{{name}}}`, or `%3A` for the character"));
+        return Some(format!(
+            "`{text}` is a literal here: write `{{{name}}}`, or `%3A` for the character"
+        ));
     }
-    if let Some(inner) = text.strip_prefix('<').and_then(|text| text.strip_suffix('>')) {
+    if let Some(inner) = text
+        .strip_prefix('<')
+        .and_then(|text| text.strip_suffix('>'))
+    {
         let (kind, name) = inner.split_once(':').unwrap_or(("", inner));
-        let star = if kind == "path" || name.ends_with("..") { "*" } else { "" };
+        let star = if kind == "path" || name.ends_with("..") {
+            "*"
+        } else {
+            ""
+        };
         return Some(format!("`{text}`: write `{{{star}{}}}`", named(name, "id")));
     }
     if text.starts_with('*') {
@@ -286,11 +336,16 @@ fn explain_lookalike(text: &str) -> Option<String> {
              `{{id}}` for one segment, or `%2A` for the character"
         ));
     }
-    if let Some(inner) = text.strip_prefix('{').and_then(|text| text.strip_suffix("}*")) {
+    if let Some(inner) = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix("}*"))
+    {
         return Some(format!("`{text}`: write `{{*{}}}`", named(inner, "rest")));
     }
     if text.contains(['{', '}']) {
-        return Some(format!("`{text}`: a parameter fills its whole segment: write `{{name}}`"));
+        return Some(format!(
+            "`{text}`: a parameter fills its whole segment: write `{{name}}`"
+        ));
     }
     text.contains('*').then(|| {
         format!("`{text}`: `*` matches only itself: write `{{name}}` for one segment, or `%2A` for the character")
@@ -302,7 +357,9 @@ fn leading_name(text: &str) -> &str {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         return "";
     }
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(text.len());
     text.get(..end).unwrap_or("")
 }
 
@@ -326,7 +383,13 @@ mod tests {
         ] {
             assert!(pattern(one).is_same_as(&pattern(two)), "{one} {two}");
         }
-        for (one, two) in [("/a", "/A"), ("/a", "/a/"), ("/a", "/{a}"), ("/{a}", "/{*a}"), ("/%7Ba%7D", "/{a}")] {
+        for (one, two) in [
+            ("/a", "/A"),
+            ("/a", "/a/"),
+            ("/a", "/{a}"),
+            ("/{a}", "/{*a}"),
+            ("/%7Ba%7D", "/{a}"),
+        ] {
             assert!(!pattern(one).is_same_as(&pattern(two)), "{one} {two}");
         }
         let same = pattern("/a/").with_same_trailing_slash();

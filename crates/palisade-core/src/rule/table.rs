@@ -62,7 +62,10 @@ impl<T> PathTable<T> {
     /// An empty table, which matches nothing.
     #[must_use]
     pub fn new() -> PathTable<T> {
-        PathTable { root: Node::default(), entries: Vec::new() }
+        PathTable {
+            root: Node::default(),
+            entries: Vec::new(),
+        }
     }
 
     /// Adds a pattern.
@@ -71,7 +74,11 @@ impl<T> PathTable<T> {
     /// A tie: another pattern of the table matches the same paths. The message names both; the table is unchanged.
     pub fn insert(&mut self, pattern: &Pattern, value: T) -> Result<(), String> {
         let twin = pattern.twin();
-        let ways = || [Some(pattern.segments()), twin.as_deref()].into_iter().flatten();
+        let ways = || {
+            [Some(pattern.segments()), twin.as_deref()]
+                .into_iter()
+                .flatten()
+        };
         let taken = ways().find_map(|segments| self.root.entry(segments));
         if let Some(other) = taken.and_then(|entry| self.entries.get(entry)) {
             return Err(format!(
@@ -83,7 +90,10 @@ impl<T> PathTable<T> {
         for segments in ways() {
             *self.root.entry_mut(segments) = Some(self.entries.len());
         }
-        self.entries.push(Entry { pattern: pattern.clone(), value });
+        self.entries.push(Entry {
+            pattern: pattern.clone(),
+            value,
+        });
         Ok(())
     }
 
@@ -92,7 +102,10 @@ impl<T> PathTable<T> {
     /// Several rules for one path, told apart by their methods, share a value this way.
     pub fn get_mut(&mut self, pattern: &Pattern) -> Option<&mut T> {
         let entry = self.entries.get_mut(self.root.entry(pattern.segments())?)?;
-        entry.pattern.is_same_as(pattern).then_some(&mut entry.value)
+        entry
+            .pattern
+            .is_same_as(pattern)
+            .then_some(&mut entry.value)
     }
 
     /// Finds the most specific pattern that matches a path, given as it was sent.
@@ -100,12 +113,17 @@ impl<T> PathTable<T> {
     pub fn find(&self, path: &str) -> Option<Found<'_, T>> {
         let entry = self.root.find(path.strip_prefix('/')?)?;
         let Entry { pattern, value } = self.entries.get(entry)?;
-        Some(Found { value, template: pattern.template() })
+        Some(Found {
+            value,
+            template: pattern.template(),
+        })
     }
 
     /// The patterns and their values, in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&Pattern, &T)> {
-        self.entries.iter().map(|entry| (&entry.pattern, &entry.value))
+        self.entries
+            .iter()
+            .map(|entry| (&entry.pattern, &entry.value))
     }
 }
 
@@ -130,7 +148,10 @@ impl Node {
         if literal.is_some() || segment.is_empty() {
             return literal;
         }
-        self.parameter.as_deref().and_then(onwards).or(self.wildcard)
+        self.parameter
+            .as_deref()
+            .and_then(onwards)
+            .or(self.wildcard)
     }
 
     fn literal(&self, segment: &str) -> Option<&Node> {
@@ -163,10 +184,17 @@ impl Node {
         match segments {
             [] => &mut self.end,
             [Segment::Wildcard, ..] => &mut self.wildcard,
-            [Segment::Parameter, rest @ ..] => self.parameter.get_or_insert_default().entry_mut(rest),
-            [Segment::Literal(text), rest @ ..] => {
-                self.literals.entry(text.as_bytes().into()).or_default().entry_mut(rest)
+            [Segment::Parameter, rest @ ..] => {
+                self.parameter.get_or_insert_default().entry_mut(rest)
             }
+            [Segment::Literal(text), rest @ ..] => self
+                .literals
+                .entry(text.as_bytes().into())
+                .or_default()
+                .entry_mut(rest),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,11 @@
 //! To add a scheme: write one file beside these (its section of the policy, its compilation,
 //! its `Scheme`), and add its [`SchemeKind`] to [`KINDS`].
 
+mod api_key;
 mod authorization;
 mod challenge;
 
+pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, generate_key};
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
 
@@ -26,7 +28,7 @@ use http::HeaderName;
 use std::{borrow::Cow, fmt::Debug, future::Future, pin::Pin, sync::Arc};
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[];
+pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +74,16 @@ pub trait Scheme: Debug + Send + Sync {
 
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
+
+    /// Whether the handler may see a key that came in a header of its own or in a cookie.
+    /// `Authorization` and the query always stay.
+    fn keeps_credential(&self) -> bool {
+        false
+    /// Whether the handler may see the credential. If not, the engine removes the header or the
+    /// cookie it came in; a query stays, because the checked target must reach the router.
+    fn shows_credential(&self) -> bool {
+        true
+    }
 
     /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
     /// client certificate.
@@ -178,7 +190,7 @@ pub struct Verified {
     /// Who it speaks for.
     pub principal: Principal,
     /// Names the credential in the audit (a key id, a `kid`), never its secret.
-    pub credential_id: Option<Box<str>>,
+    pub credential_id: Option<Arc<str>>,
     /// The claims as JSON, for `Claims<T>`; empty where the scheme has none.
     pub claims: Bytes,
 }

@@ -1,0 +1,124 @@
+//! Palisade measured beside the stacks that users would pick today, on axum, actix-web and poem, in one run.
+//!
+//! `cargo xtask bench` prints the table and writes `bench.json` and `bench.svg`. Calls are made inside the process on
+//! one thread; `--instructions` adds counts by valgrind and `--loopback` adds requests per second over 127.0.0.1.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "never shipped, and a benchmark that goes wrong must stop at once"
+)]
+
+mod drive;
+mod environment;
+mod instructions;
+mod loopback;
+mod measure;
+mod peers;
+mod report;
+mod rows;
+mod stacks;
+mod svg;
+mod table;
+mod tokens;
+
+use std::{error::Error, fs, path::PathBuf, rc::Rc};
+
+use clap::Parser;
+
+use crate::{
+    environment::Environment,
+    report::Report,
+    rows::{Side, Subject},
+};
+
+/// Measures Palisade beside the stacks that users would pick today.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Interleaved rounds, each with one batch of every stack
+    #[arg(long, default_value_t = 301)]
+    rounds: usize,
+    /// Count instructions per request too, if valgrind is installed
+    #[arg(long)]
+    instructions: bool,
+    /// Measure requests per second over 127.0.0.1 too
+    #[arg(long)]
+    loopback: bool,
+    /// Where bench.json and bench.svg go
+    #[arg(long, default_value = "target/bench", value_name = "DIR")]
+    out: PathBuf,
+    /// Only call one subject; what runs under valgrind
+    #[arg(long, hide = true, value_name = "SUBJECT", requires = "calls")]
+    only: Option<String>,
+    #[arg(long, hide = true)]
+    calls: Option<u32>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    if let (Some(id), Some(calls)) = (&arguments.only, arguments.calls) {
+        return only(id, calls);
+    }
+    let runtime = Rc::new(stacks::runtime());
+    let (subjects, mut stacks): (Vec<_>, Vec<_>) = Subject::all()
+        .into_iter()
+        .filter_map(|subject| Some((subject, stacks::stack(&runtime, subject)?)))
+        .unzip();
+    let costs = measure::measure(&mut stacks, arguments.rounds);
+    let costs: Vec<_> = subjects.iter().copied().zip(costs).collect();
+    let loopback = if arguments.loopback {
+        loopback::run(&[Side::Bare, Side::Peers])
+    } else {
+        Vec::new()
+    };
+    let report = Report {
+        environment: Environment::read(arguments.rounds),
+        lines: report::lines(&costs),
+        instructions: counts(&arguments, &subjects)?,
+        loopback_verdicts: report::loopback_verdicts(&loopback),
+        loopback,
+    };
+    print!("{}", table::Table(&report));
+    fs::create_dir_all(&arguments.out)?;
+    fs::write(
+        arguments.out.join("bench.json"),
+        serde_json::to_vec_pretty(&report)?,
+    )?;
+    fs::write(arguments.out.join("bench.svg"), svg::chart(&report))?;
+    println!(
+        "\nwritten to {0}/bench.json and {0}/bench.svg",
+        arguments.out.display()
+    );
+    Ok(())
+}
+
+/// Calls one subject and nothing else.
+fn only(id: &str, calls: u32) -> Result<(), Box<dyn Error>> {
+    let subject = Subject::from_id(id).ok_or_else(|| format!("no subject is called {id}"))?;
+    let runtime = Rc::new(stacks::runtime());
+    let mut stack = stacks::stack(&runtime, subject).ok_or_else(|| format!("{id} has no stack"))?;
+    allocation_counter::opt_out(|| stack.run(calls));
+    Ok(())
+}
+
+/// Instructions, if asked for and possible.
+fn counts(
+    arguments: &Arguments,
+    subjects: &[Subject],
+) -> Result<Vec<report::Instructions>, Box<dyn Error>> {
+    if !arguments.instructions {
+        return Ok(Vec::new());
+    }
+    if !instructions::available() {
+        eprintln!("valgrind is not installed: no instruction counts");
+        return Ok(Vec::new());
+    }
+    let mut counts = Vec::new();
+    for subject in subjects
+        .iter()
+        .filter(|subject| instructions::ROWS.contains(&subject.row))
+    {
+        counts.push((*subject, instructions::per_call(*subject)?));
+    }
+    Ok(report::instruction_lines(&counts))
+}

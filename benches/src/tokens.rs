@@ -1,0 +1,126 @@
+//! The issuer of this benchmark: keys made at start, tokens with about 500 bytes of claims, and one API key.
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
+use serde_json::json;
+
+use crate::rows::Credential;
+
+pub(crate) const ISSUER: &str = "https://id.example.com/realms/shop";
+pub(crate) const AUDIENCE: &str = "https://api.example.com";
+pub(crate) const API_KEY: &str =
+    "shop_Zk3vQ8mT1xWc7RbN_9sYhJ2pLfD4gK6aVuE0tXiC5oBnM8qZwR3yH7jS1lPd4Fk0vA2m";
+
+/// 32 bytes, what HS256 asks for. It guards nothing but this process.
+const SECRET: [u8; 32] = [0x5a; 32];
+
+// Made at first use, so that a run of one row under valgrind does not pay for an RSA key it never needs.
+static RSA: LazyLock<KeyPair> = LazyLock::new(|| generate(&PKCS_RSA_SHA256));
+static P256: LazyLock<KeyPair> = LazyLock::new(|| generate(&PKCS_ECDSA_P256_SHA256));
+static ED25519: LazyLock<KeyPair> = LazyLock::new(|| generate(&PKCS_ED25519));
+
+/// A signature algorithm with the key of this run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signing(Algorithm);
+
+impl Signing {
+    pub(crate) const HS256: Self = Self(Algorithm::HS256);
+
+    /// The signature behind a credential; an API key has none.
+    pub(crate) fn of(credential: Credential) -> Option<Self> {
+        Some(Self(match credential {
+            Credential::Hs256 => Algorithm::HS256,
+            Credential::Rs256 => Algorithm::RS256,
+            Credential::Es256 => Algorithm::ES256,
+            Credential::EdDsa => Algorithm::EdDSA,
+            Credential::ApiKey => return None,
+        }))
+    }
+
+    pub(crate) fn algorithm(self) -> Algorithm {
+        self.0
+    }
+
+    /// A token as an OAuth 2 server would issue it (RFC 9068), good for one hour.
+    pub(crate) fn token(self) -> String {
+        let pem = || self.pair().serialize_pem();
+        let key = match self.0 {
+            Algorithm::RS256 => EncodingKey::from_rsa_pem(pem().as_bytes()),
+            Algorithm::ES256 => EncodingKey::from_ec_pem(pem().as_bytes()),
+            Algorithm::EdDSA => EncodingKey::from_ed_pem(pem().as_bytes()),
+            _ => Ok(EncodingKey::from_secret(&SECRET)),
+        };
+        let header = Header {
+            typ: Some("at+jwt".into()),
+            kid: Some("2026-11".into()),
+            ..Header::new(self.0)
+        };
+        encode(&header, &claims(), &key.expect("own key")).expect("own claims")
+    }
+
+    /// The key that checks the token.
+    pub(crate) fn decoding_key(self) -> DecodingKey {
+        let pem = || self.pair().public_key_pem();
+        match self.0 {
+            Algorithm::RS256 => DecodingKey::from_rsa_pem(pem().as_bytes()),
+            Algorithm::ES256 => DecodingKey::from_ec_pem(pem().as_bytes()),
+            Algorithm::EdDSA => DecodingKey::from_ed_pem(pem().as_bytes()),
+            _ => Ok(DecodingKey::from_secret(&SECRET)),
+        }
+        .expect("own key")
+    }
+
+    fn pair(self) -> &'static KeyPair {
+        match self.0 {
+            Algorithm::RS256 => &RSA,
+            Algorithm::ES256 => &P256,
+            _ => &ED25519,
+        }
+    }
+}
+
+fn generate(algorithm: &'static rcgen::SignatureAlgorithm) -> KeyPair {
+    KeyPair::generate_for(algorithm).expect("a key for an algorithm that the provider has")
+}
+
+fn claims() -> serde_json::Value {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed: Duration| elapsed.as_secs());
+    json!({
+        "iss": ISSUER,
+        "sub": "248289761001-5b1f4c3e-7d2a-4e0b",
+        "aud": AUDIENCE,
+        "exp": now + 3600,
+        "iat": now,
+        "nbf": now,
+        "jti": "f3b0c442-98fc-4c14-9afb-4c8996fb9242",
+        "client_id": "shop-frontend",
+        "scope": "openid profile items:read orders:read orders:write",
+        "roles": ["user", "support"],
+        "name": "Alice Wonderland",
+        "preferred_username": "alice",
+        "email": "alice@example.com",
+        "email_verified": true,
+        "tenant": "emea-retail",
+        "acr": "urn:example:loa:2",
+        "amr": ["pwd", "otp"],
+        "locale": "en-GB",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_claims_have_the_size_the_report_speaks_of() {
+        let length = claims().to_string().len();
+        assert!((450..=550).contains(&length), "{length} bytes");
+    }
+}

@@ -1,0 +1,147 @@
+//! `cargo xtask conformance`, as a function.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::Harness;
+use crate::report::Tally;
+use crate::run::{Filter, run};
+use crate::suite::Suite;
+
+/// How the command is used.
+pub const USAGE: &str = "\
+usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] [--coverage]
+
+  --html FILE        also write the matrix as a page
+  --filter TEXT      only cases whose `file: name` contains TEXT, or that guard it (`PITFALLS 19`)
+  --framework NAME   only one framework
+  --coverage         also list how many cases guard each line";
+
+/// The folder of the cases in this repository.
+pub fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+/// Runs the cases of this repository on `harnesses`, prints the matrix and returns the tally.
+///
+/// # Errors
+/// Wrong arguments, mistakes in case files, or a page that cannot be written. Failed cases are not an error: they are
+/// in the tally.
+pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, String> {
+    let options = Options::parse(args)?;
+    if let Some(name) = options
+        .filter
+        .framework
+        .as_deref()
+        .filter(|name| !harnesses.iter().any(|harness| harness.name() == *name))
+    {
+        let names: Vec<_> = harnesses.iter().map(|harness| harness.name()).collect();
+        return Err(format!(
+            "there is no framework `{name}`; there are {}",
+            names.join(", ")
+        ));
+    }
+    let suite = Suite::read(&cases()).map_err(|mistakes| {
+        let lines = mistakes.iter().map(ToString::to_string);
+        lines.collect::<Vec<_>>().join("\n")
+    })?;
+    let report = run(&suite, harnesses, &options.filter)?;
+    if report.rows.is_empty() {
+        return Err("no case matches the filter".to_owned());
+    }
+    if options.coverage {
+        for (guard, cases) in report.coverage() {
+            println!(
+                "{guard}: {}",
+                if cases == 0 {
+                    "no case".to_owned()
+                } else {
+                    cases.to_string()
+                }
+            );
+        }
+        println!();
+    }
+    report.print();
+    if let Some(path) = &options.html {
+        fs::write(path, report.html())
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    }
+    Ok(report.tally())
+}
+
+#[derive(Debug, Default)]
+struct Options {
+    filter: Filter,
+    html: Option<PathBuf>,
+    coverage: bool,
+}
+
+impl Options {
+    fn parse(args: &[String]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = || {
+                args.next()
+                    .cloned()
+                    .ok_or_else(|| format!("{arg} needs a value\n{USAGE}"))
+            };
+            match arg.as_str() {
+                "--html" => options.html = Some(value()?.into()),
+                "--filter" => options.filter.text = Some(value()?),
+                "--framework" => options.filter.framework = Some(value()?),
+                "--coverage" => options.coverage = true,
+                _ => return Err(format!("unknown argument `{arg}`\n{USAGE}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, String> {
+        Options::parse(
+            &line
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn arguments() {
+        let options =
+            parse("--html page.html --filter PITFALLS --framework poem --coverage").unwrap();
+        assert_eq!(options.html.as_deref(), Some(Path::new("page.html")));
+        assert_eq!(
+            (
+                options.filter.text.as_deref(),
+                options.filter.framework.as_deref()
+            ),
+            (Some("PITFALLS"), Some("poem"))
+        );
+        assert!(options.coverage);
+        assert!(
+            parse("--html")
+                .unwrap_err()
+                .starts_with("--html needs a value\nusage: ")
+        );
+        assert!(
+            parse("--htm x")
+                .unwrap_err()
+                .starts_with("unknown argument `--htm`\nusage: ")
+        );
+    }
+
+    #[test]
+    fn an_unknown_framework_is_named() {
+        assert_eq!(
+            command(&["--framework".into(), "warp".into()], &[]).unwrap_err(),
+            "there is no framework `warp`; there are "
+        );
+    }
+}

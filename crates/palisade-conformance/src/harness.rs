@@ -1,0 +1,196 @@
+//! The seam between a case and a framework: what a server under test is given, and how it is started.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One framework's way to serve the conformance applications.
+pub trait Harness: Sync {
+    /// The framework's short name, as cases and the matrix write it: `axum`, `actix`, `poem`.
+    fn name(&self) -> &'static str;
+
+    /// Starts a real server on `127.0.0.1:0` in threads of its own.
+    ///
+    /// # Errors
+    /// Why the server could not start: a mistake in the policy, a socket that cannot be opened.
+    fn start(&self, fixture: &Fixture) -> Result<Running, String>;
+}
+
+/// What one server under test is made of. The cells are shared with the runner, which reads and moves them from outside.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    /// The application to serve.
+    pub app: App,
+    /// The policy, ready to be parsed: its macros are expanded.
+    pub policy_toml: String,
+    /// The only clock the server may read.
+    pub clock: Arc<ManualClock>,
+    /// Where the server's audit events go.
+    pub audit: Arc<AuditLog>,
+    /// Counts the handlers that ran.
+    pub handled: Arc<Handled>,
+}
+
+/// The two applications that cases are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum App {
+    /// Routes made for cases alone: they echo what the handler saw.
+    Probe,
+    /// The example application.
+    Demo,
+}
+
+/// A running server; dropping it stops it.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Running {
+    /// A server at `address`. `stop` is called once, on drop, and returns when the server has let go of its threads.
+    pub fn new(address: SocketAddr, stop: impl FnOnce() + Send + 'static) -> Self {
+        Self {
+            address,
+            stop: Some(Box::new(stop)),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop();
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A clock that moves only when a case says so.
+#[derive(Debug)]
+pub struct ManualClock {
+    unix_millis: AtomicU64,
+    monotonic_nanos: AtomicU64,
+}
+
+impl ManualClock {
+    /// Where every server's clock starts: 2026-06-01T00:00:00Z.
+    pub const START_UNIX_SECONDS: u64 = 1_780_272_000;
+
+    /// Milliseconds since the Unix epoch.
+    pub fn unix_millis(&self) -> u64 {
+        self.unix_millis.load(Ordering::SeqCst)
+    }
+
+    /// Seconds since the Unix epoch.
+    pub fn unix_seconds(&self) -> u64 {
+        self.unix_millis() / 1000
+    }
+
+    /// Nanoseconds since an arbitrary instant; never goes back.
+    pub fn monotonic_nanos(&self) -> u64 {
+        self.monotonic_nanos.load(Ordering::SeqCst)
+    }
+
+    /// Moves both clocks forward.
+    pub fn advance(&self, by: Duration) {
+        self.unix_millis
+            .fetch_add(by.as_millis().try_into().unwrap_or(0), Ordering::SeqCst);
+        self.monotonic_nanos
+            .fetch_add(by.as_nanos().try_into().unwrap_or(0), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock back, as an administrator or NTP may; the monotonic clock stands still.
+    pub fn set_back(&self, by: Duration) {
+        let by = by.as_millis().try_into().unwrap_or(u64::MAX);
+        let _ = self
+            .unix_millis
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
+                Some(now.saturating_sub(by))
+            });
+    }
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self {
+            unix_millis: AtomicU64::new(Self::START_UNIX_SECONDS * 1000),
+            // Not zero: code that subtracts a period from the first instant must not be excused.
+            monotonic_nanos: AtomicU64::new(1_000_000_000),
+        }
+    }
+}
+
+/// The audit events a server wrote, as JSON.
+#[derive(Debug, Default)]
+pub struct AuditLog(Mutex<Vec<Value>>);
+
+impl AuditLog {
+    /// Appends one event.
+    pub fn record(&self, event: Value) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(event);
+    }
+
+    /// Takes out the events written so far, oldest first.
+    pub fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// How many handlers ran.
+#[derive(Debug, Default)]
+pub struct Handled(AtomicU64);
+
+impl Handled {
+    /// Called by every handler of the application under test, first thing.
+    pub fn mark(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Handlers run since the server started.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_monotonic_clock_never_goes_back() {
+        let clock = ManualClock::default();
+        let before = clock.monotonic_nanos();
+        clock.advance(Duration::from_secs(30));
+        clock.set_back(Duration::from_secs(90));
+        assert_eq!(clock.unix_seconds(), ManualClock::START_UNIX_SECONDS - 60);
+        assert_eq!(clock.monotonic_nanos(), before + 30_000_000_000);
+    }
+
+    #[test]
+    fn dropping_a_server_stops_it_once() {
+        let stopped = Arc::new(Handled::default());
+        let seen = stopped.clone();
+        drop(Running::new(
+            SocketAddr::from(([127, 0, 0, 1], 1)),
+            move || seen.mark(),
+        ));
+        assert_eq!(stopped.count(), 1);
+    }
+}

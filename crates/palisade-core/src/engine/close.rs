@@ -1,0 +1,310 @@
+//! The one exit: every response head leaves through [`Exchange::close`].
+
+use super::{compiled::Compiled, exchange::Exchange};
+use crate::{
+    audit::{self, AuditEvent, Decision, printable},
+    head::ResponseHead,
+    policy::{AddressDetail, PrincipalDetail},
+    problem::{Code, Reason},
+    reply::Reply,
+};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use std::{borrow::Cow, net::IpAddr};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// Fields that tell an attacker which versions to look up.
+const NEVER_SENT: [HeaderName; 2] = [header::SERVER, HeaderName::from_static("x-powered-by")];
+
+impl Exchange {
+    /// Finishes the response, whoever made it: a handler, an error, a refusal, a panic.
+    ///
+    /// Calling it again, as an error that is turned into a response twice does, changes nothing
+    /// more and audits nothing more.
+    pub fn close(&mut self, response: &mut dyn ResponseHead) {
+        if self.body.as_ref().is_some_and(|body| body.is_over()) {
+            // Left alone, each framework would make another answer of the broken body.
+            let reply = self.refuse(Reason::new(Code::ContentTooLarge, "body_too_large"));
+            response.replace(reply);
+        }
+        let policy = std::sync::Arc::clone(&self.policy);
+        response.reserve(policy.known_fields_per_response());
+        self.set_security_headers(&policy, response);
+        self.set_cors(&policy, response);
+        self.set_rate_limit(&policy, response);
+        self.set_caching(&policy, response);
+        if let Ok(id) = HeaderValue::from_str(self.facts.request_id.as_str()) {
+            response.insert(&X_REQUEST_ID, id);
+        }
+        for name in &NEVER_SENT {
+            response.remove(name);
+        }
+        if !self.closed {
+            self.closed = true;
+            self.audit(Some(response.status()));
+        }
+    }
+
+    fn set_security_headers(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+        let corp = self.policy.rule(self.facts.rule).and_then(|rule| rule.corp);
+        for field in &policy.headers.fixed {
+            if !field.yields || !has(response, &field.name) {
+                response.insert_known(&policy.known, field.index);
+            }
+        }
+        if let Some(corp) = corp {
+            response.insert_known(&policy.known, corp);
+        }
+        let nonce = match &self.grant {
+            Some(grant) => grant.csp_nonce(),
+            None => self.facts.nonce.as_deref(),
+        };
+        for field in &policy.headers.with_nonce {
+            let value = nonce.and_then(|nonce| field.value(nonce));
+            if let (Some(value), false) = (value, has(response, &field.name)) {
+                response.insert(&field.name, value);
+            }
+        }
+        match policy.headers.hsts {
+            // RFC 6797 §7.2: never over plain HTTP; §8.1.1: never for an address.
+            Some(index) if self.facts.secure && self.facts.hsts_host => {
+                response.insert_known(&policy.known, index);
+            }
+            _ => response.remove(&header::STRICT_TRANSPORT_SECURITY),
+        }
+    }
+
+    fn set_cors(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+        let Some(cors) = &policy.cors else {
+            return;
+        };
+        if let Some(origin) = &self.facts.allow_origin {
+            response.insert(&header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            for &index in &cors.response_fields {
+                response.insert_known(&policy.known, index);
+            }
+        }
+        if cors.varies() {
+            vary(response, &HeaderValue::from_static("origin"));
+        }
+    }
+
+    fn set_rate_limit(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+        if self.facts.rate_limit.is_empty() {
+            return;
+        }
+        let rule = policy.rule_or_unlisted(self.facts.rule);
+        if let Some(index) = rule.limits.policy_field {
+            response.insert_known(&policy.known, index);
+        }
+        if let Ok(value) = HeaderValue::from_str(&self.facts.rate_limit) {
+            response.insert(&RATELIMIT, value);
+        }
+    }
+
+    /// RFC 9111 §3.5 lets shared caches keep less than most people think, and browsers more.
+    fn set_caching(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+        let rule = policy.rule_or_unlisted(self.facts.rule);
+        let identified = self
+            .grant
+            .as_ref()
+            .is_some_and(|grant| grant.principal().is_some());
+        if identified && !rule.handler_caches {
+            let (mut keeps, mut shares) = (false, false);
+            response.values(&header::CACHE_CONTROL, &mut |value| {
+                keeps |= names(value, &[b"private", b"no-cache", b"no-store"]);
+                shares |= names(value, &[b"public", b"s-maxage"]);
+            });
+            if !keeps || shares {
+                response.insert_known(&policy.known, policy.no_store);
+            }
+        }
+        if !identified {
+            for name in &rule.vary {
+                vary(response, name);
+            }
+        }
+    }
+
+    fn audit(&self, status: Option<StatusCode>) {
+        let refused = self.facts.refused.clone().or_else(|| {
+            let grant = self.grant.as_ref()?;
+            grant.refused().clone()
+        });
+        let decision = match (&refused, status) {
+            (_, None) => Decision::Aborted,
+            (Some(_), _) => Decision::Refuse,
+            (None, _) => Decision::Admit,
+        };
+        let policy = &self.policy;
+        let method = self
+            .facts
+            .method
+            .map_or("other", |id| policy.methods.name(id));
+        let sink = &policy.ports.audit;
+        if !sink.wants(audit::level(decision, method)) {
+            return;
+        }
+
+        let rule = policy.rule(self.facts.rule);
+        let grant = self.grant.as_ref();
+        let caller = self.facts.caller.as_ref();
+        let principal = grant
+            .and_then(|grant| grant.principal())
+            .or(caller.map(|caller| &caller.principal));
+        let scheme = self
+            .facts
+            .presented
+            .and_then(|index| policy.schemes.get(index));
+        let now = policy.ports.clock.monotonic_nanos();
+        sink.record(&AuditEvent {
+            schema: 1,
+            time_unix_ms: policy.ports.clock.unix_millis(),
+            request_id: self.facts.request_id.as_str(),
+            decision,
+            status: status.map(|status| status.as_u16()),
+            code: refused.as_ref().map(|(code, _)| code.as_str()),
+            reason: refused.as_ref().map(|(_, cause)| printable(cause)),
+            rule: rule.map(|rule| &*rule.template),
+            requirement: rule.map(|rule| Cow::Owned(rule.requirement.to_string())),
+            principal: principal.map(|caller| policy.shown_principal(caller.subject())),
+            issuer: principal.map(|caller| printable(caller.issuer())),
+            tenant: principal
+                .and_then(|caller| caller.tenant_name())
+                .map(printable),
+            scheme: scheme.map(|own| own.scheme.name()),
+            credential_id: self.credential_id().map(printable),
+            client: self
+                .facts
+                .peer
+                .and_then(|_| policy.shown_address(self.facts.client)),
+            peer: self
+                .facts
+                .peer
+                .and_then(|peer| policy.shown_address(peer.ip())),
+            method,
+            shadow_limits: policy.limit_names(&self.facts.shadow_limits),
+            ambient_ignored: self.facts.ambient_ignored,
+            credential_exposed: self.facts.credential_exposed,
+            policy: &policy.fingerprint,
+            duration_ns: now.saturating_sub(self.facts.started_nanos),
+        });
+    }
+
+    fn credential_id(&self) -> Option<&str> {
+        let granted = self.grant.as_ref().and_then(|grant| {
+            let inner = grant.inner();
+            inner.credential_id.as_deref()
+        });
+        let caller = self.facts.caller.as_ref();
+        granted.or(caller.and_then(|caller| caller.credential_id.as_deref()))
+    }
+}
+
+impl Drop for Exchange {
+    /// The client went away before there was a response.
+    fn drop(&mut self) {
+        if !self.closed {
+            self.closed = true;
+            self.audit(None);
+        }
+    }
+}
+
+impl Compiled {
+    /// How many header lines most responses get.
+    fn known_fields_per_response(&self) -> usize {
+        self.headers.fixed.len() + 8
+    }
+
+    /// The answer to a true preflight; `close` adds what every response to the origin has.
+    pub(super) fn preflight_reply(&self) -> Reply {
+        let headers = self.cors.iter().flat_map(|cors| cors.preflight_fields());
+        let vary = HeaderValue::from_static(
+            "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+        );
+        Reply {
+            status: StatusCode::NO_CONTENT,
+            headers: headers.cloned().chain([(header::VARY, vary)]).collect(),
+            body: bytes::Bytes::new(),
+        }
+    }
+
+    /// RFC 9112 §9.6: after a refusal that left the body unread, the connection cannot be used
+    /// again. HTTP/2 has no such field (RFC 9113 §8.2.2).
+    pub(super) fn mark_unread_body(&self, reply: &mut Reply, http2: bool) {
+        let unread = matches!(
+            reply.status,
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+        );
+        if unread && !http2 {
+            reply
+                .headers
+                .push((header::CONNECTION, HeaderValue::from_static("close")));
+        }
+    }
+
+    fn shown_principal<'a>(&self, subject: &'a str) -> Cow<'a, str> {
+        match self.audit.principal {
+            PrincipalDetail::Full => printable(subject),
+            PrincipalDetail::Hash => Cow::Owned(self.ids.pseudonym(subject)),
+        }
+    }
+
+    fn shown_address(&self, address: IpAddr) -> Option<Cow<'static, str>> {
+        let address = address.to_canonical();
+        let text = match self.audit.address {
+            AddressDetail::Full => address.to_string(),
+            AddressDetail::Prefix => prefix(address),
+            AddressDetail::Hash => self.ids.pseudonym(&address.to_string()),
+            AddressDetail::None => return None,
+        };
+        Some(Cow::Owned(text))
+    }
+}
+
+fn prefix(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}::/48")
+        }
+    }
+}
+
+fn has(response: &dyn ResponseHead, name: &HeaderName) -> bool {
+    let mut found = false;
+    response.values(name, &mut |_| found = true);
+    found
+}
+
+/// Appends a name to `Vary` unless it is there, or `*` is.
+fn vary(response: &mut dyn ResponseHead, name: &HeaderValue) {
+    let mut there = false;
+    response.values(&header::VARY, &mut |value| {
+        there |= list(value).any(|own| own == b"*" || own.eq_ignore_ascii_case(name.as_bytes()));
+    });
+    if !there {
+        response.append(&header::VARY, name.clone());
+    }
+}
+
+/// The elements of a comma-separated list, trimmed (RFC 9110 §5.6.1).
+fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&b| b == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Whether a `Cache-Control` holds one of these directives (RFC 9111 §5.2).
+fn names(value: &[u8], directives: &[&[u8]]) -> bool {
+    list(value).any(|element| {
+        let end = element.iter().position(|&b| b == b'=');
+        let name = element.get(..end.unwrap_or(element.len()));
+        let name = name.unwrap_or_default().trim_ascii();
+        directives.iter().any(|own| name.eq_ignore_ascii_case(own))
+    })
+}

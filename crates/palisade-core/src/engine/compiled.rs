@@ -1,0 +1,236 @@
+//! A policy in the form that requests are judged by.
+
+use super::{limits::Limits, methods::Methods, rules::CompiledRule, rules::Rules};
+use crate::{
+    cors::CompiledCors,
+    fields::KnownFields,
+    headers::CompiledHeaders,
+    host::HostList,
+    policy::{Audit, Body, Firewall, Https, Ports, Unlisted},
+    principal::Principal,
+    problem::{Code, Problems, Reason},
+    reply::Reply,
+    requirement::{Judgement, Requirement, Roles},
+    scheme::Scheme,
+};
+use http::{HeaderName, HeaderValue, header};
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::{
+    hash::Hasher,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// A policy, compiled.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) ports: Ports,
+    pub(crate) hosts: Option<HostList>,
+    pub(crate) https: Https,
+    pub(crate) firewall: Firewall,
+    pub(crate) methods: Methods,
+    pub(crate) headers: CompiledHeaders,
+    pub(crate) known: KnownFields,
+    pub(crate) no_store: usize,
+    pub(crate) cors: Option<CompiledCors>,
+    pub(crate) schemes: Vec<CompiledScheme>,
+    pub(crate) roles: Roles,
+    pub(crate) limits: Limits,
+    pub(crate) rules: Rules,
+    pub(crate) unlisted: Unlisted,
+    pub(crate) body: Body,
+    pub(crate) problems: Problems,
+    pub(crate) audit: Audit,
+    pub(crate) ids: Ids,
+    /// Names this version of the policy in the audit.
+    pub(crate) fingerprint: String,
+}
+
+/// A scheme and its challenges, written once.
+#[derive(Debug)]
+pub(crate) struct CompiledScheme {
+    pub(crate) scheme: Arc<dyn Scheme>,
+    pub(crate) challenges: Option<Challenges>,
+    pub(crate) is_bearer_like: bool,
+}
+
+/// The challenges of a scheme that do not depend on the request.
+#[derive(Debug)]
+pub(crate) struct Challenges {
+    pub(crate) bare: HeaderValue,
+    pub(crate) invalid_token: HeaderValue,
+    pub(crate) invalid_request: HeaderValue,
+}
+
+/// Draws request ids and pseudonyms: a keyed hash of a counter under a secret of this process,
+/// because asking the system for randomness on every request costs more than a whole stage.
+pub(crate) struct Ids {
+    hasher: SipHasher13,
+    next: AtomicU64,
+}
+
+impl Ids {
+    pub(crate) fn new(secret: &[u8; 16]) -> Self {
+        Self {
+            hasher: SipHasher13::new_with_key(secret),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn draw(&self) -> [u8; 16] {
+        let mut hasher = self.hasher;
+        hasher.write_u64(self.next.fetch_add(1, Ordering::Relaxed));
+        hasher.finish128().as_bytes()
+    }
+
+    /// The same short name for the same text, until the process ends.
+    pub(crate) fn pseudonym(&self, text: &str) -> String {
+        let mut hasher = self.hasher;
+        // Longer than a counter, so that no pseudonym is ever a request id.
+        hasher.write(b"pseudonym");
+        hasher.write(text.as_bytes());
+        format!("{:016x}", hasher.finish128().h1)
+    }
+}
+
+impl std::fmt::Debug for Ids {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ids")
+    }
+}
+
+impl Compiled {
+    /// The rule at this index; `None` for an unlisted path.
+    pub(crate) fn rule(&self, rule: Option<usize>) -> Option<&CompiledRule> {
+        self.rules.get(rule?)
+    }
+
+    /// The rule at this index, or what holds for unlisted paths.
+    pub(crate) fn rule_or_unlisted(&self, rule: Option<usize>) -> &CompiledRule {
+        self.rule(rule).unwrap_or(&self.rules.unlisted)
+    }
+
+    /// Turns a reason into a whole response.
+    pub(crate) fn reply(&self, mut reason: Reason, request_id: &str) -> Reply {
+        let (content_type, body) = self.problems.render(&reason, request_id);
+        let mut headers = reason.take_headers();
+        headers.push((header::CONTENT_TYPE, content_type));
+        headers.push((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        Reply {
+            status: reason.code().status(),
+            headers,
+            body,
+        }
+    }
+
+    /// Compares the caller with what the rule and, beyond it, a route or a guardrail demand.
+    pub(crate) fn judge(
+        &self,
+        caller: &Principal,
+        rule: Option<usize>,
+        scheme: Option<usize>,
+        more: Option<&Requirement>,
+    ) -> Result<(), Reason> {
+        let demands = || std::iter::once(&self.rule_or_unlisted(rule).requirement).chain(more);
+        let worst = demands()
+            .map(|demand| demand.judge(caller, &self.roles))
+            .max()
+            .unwrap_or(Judgement::Forbidden);
+        match worst {
+            Judgement::Met => Ok(()),
+            Judgement::Forbidden => Err(Reason::new(Code::Forbidden, "requirement_not_met")),
+            Judgement::ScopeMissing => {
+                let mut scopes = Vec::new();
+                for demand in demands() {
+                    demand.scopes_needed(caller, &self.roles, &mut scopes);
+                }
+                Err(self.insufficient_scope(scheme, &scopes.join(" ")))
+            }
+        }
+    }
+
+    /// RFC 6750 §3.1: only a bearer credential is told what is missing.
+    fn insufficient_scope(&self, scheme: Option<usize>, scopes: &str) -> Reason {
+        let reason = Reason::new(Code::InsufficientScope, "scope_missing");
+        let presented = scheme.and_then(|index| self.schemes.get(index));
+        let challenge = presented
+            .filter(|presented| presented.is_bearer_like)
+            .and_then(|presented| presented.scheme.challenge());
+        match challenge {
+            Some(challenge) => reason.header(
+                header::WWW_AUTHENTICATE,
+                challenge
+                    .with("error", "insufficient_scope")
+                    .with("scope", scopes)
+                    .to_value(),
+            ),
+            None => reason,
+        }
+    }
+
+    /// RFC 9110 §11.6.1: the bare challenges of every scheme that the rule accepts; 403 where
+    /// none of them can be asked for over HTTP.
+    pub(crate) fn credentials_required(&self, rule: Option<usize>, cause: &'static str) -> Reason {
+        let challenges = self.challenge_lines(rule, None);
+        if challenges.is_empty() && !self.rule_or_unlisted(rule).schemes.is_empty() {
+            return Reason::new(Code::ClientCertificateRequired, cause);
+        }
+        Reason::new(Code::CredentialsRequired, cause).headers(challenges)
+    }
+
+    /// The credential of the scheme is bad: its challenge first, with the error; the others
+    /// bare.
+    pub(crate) fn invalid_token(
+        &self,
+        rule: Option<usize>,
+        scheme: usize,
+        cause: &'static str,
+    ) -> Reason {
+        Reason::new(Code::InvalidToken, cause).headers(self.challenge_lines(rule, Some(scheme)))
+    }
+
+    /// The request is malformed; only a scheme that was presented is told so.
+    pub(crate) fn invalid_request(&self, scheme: Option<usize>, cause: &'static str) -> Reason {
+        let reason = Reason::new(Code::InvalidRequest, cause);
+        let presented = scheme
+            .and_then(|index| self.schemes.get(index))
+            .filter(|presented| presented.is_bearer_like);
+        match presented.and_then(|presented| presented.challenges.as_ref()) {
+            Some(challenges) => {
+                reason.header(header::WWW_AUTHENTICATE, challenges.invalid_request.clone())
+            }
+            None => reason,
+        }
+    }
+
+    fn challenge_lines(
+        &self,
+        rule: Option<usize>,
+        failed: Option<usize>,
+    ) -> Vec<(HeaderName, HeaderValue)> {
+        let mut lines: Vec<(HeaderName, HeaderValue)> = Vec::new();
+        let mut asked: Vec<&HeaderValue> = Vec::new();
+        let failed_first = failed
+            .into_iter()
+            .chain(self.rule_or_unlisted(rule).schemes.iter().copied());
+        for index in failed_first {
+            let scheme = self.schemes.get(index);
+            let Some(challenges) = scheme.and_then(|scheme| scheme.challenges.as_ref()) else {
+                continue;
+            };
+            // Two schemes may ask in the same words, as two issuers of bearer tokens do.
+            if asked.contains(&&challenges.bare) {
+                continue;
+            }
+            asked.push(&challenges.bare);
+            let value = match failed == Some(index) {
+                true => &challenges.invalid_token,
+                false => &challenges.bare,
+            };
+            lines.push((header::WWW_AUTHENTICATE, value.clone()));
+        }
+        lines
+    }
+}

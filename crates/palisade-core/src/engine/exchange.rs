@@ -1,0 +1,225 @@
+//! One request and its response.
+
+use super::compiled::Compiled;
+use crate::{
+    body::BodyGuard,
+    grant::{Caller, Grant},
+    head::{HeadEdits, RequestHead},
+    limit::LimitId,
+    problem::{Code, Reason},
+    reply::Reply,
+    request_id::RequestId,
+    requirement::Requirement,
+    scheme::RemoteVerification,
+};
+use http::HeaderValue;
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+/// What became of a request's head.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The request is answered by this; no handler runs.
+    Refuse(Reply),
+    /// The handler may run.
+    Admit(Admission),
+}
+
+/// What the adapter does before the handler runs.
+#[derive(Debug)]
+pub struct Admission {
+    /// Goes into the request's extensions.
+    pub grant: Grant,
+    /// Is made in the request's head.
+    pub edits: HeadEdits,
+    /// Watches the request's body, where the rule limits it.
+    pub body: Option<BodyGuard>,
+}
+
+/// One request on its way to a response.
+///
+/// Owned and `Send`: nothing of the request is borrowed. Every response leaves through
+/// [`close`](Self::close); an exchange that is dropped before is audited as aborted.
+#[must_use = "an exchange that is not closed is audited as aborted"]
+pub struct Exchange {
+    pub(super) policy: Arc<Compiled>,
+    pub(super) facts: Facts,
+    pub(super) grant: Option<Grant>,
+    pub(super) body: Option<BodyGuard>,
+    pub(super) closed: bool,
+    step: Step,
+}
+
+/// How far the decision is.
+enum Step {
+    Decided(Decision),
+    Waiting(RemoteVerification),
+    HandedOut,
+}
+
+/// A decision about a request, before it is a verdict.
+pub(super) enum Decision {
+    Refuse(Box<Reason>),
+    Preflight,
+    Admit,
+    /// Somebody must be asked about the credential first.
+    Ask(RemoteVerification),
+}
+
+/// What is known of the request, for later stages, the response and the audit.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) request_id: RequestId,
+    pub(super) started_nanos: u64,
+    pub(super) method: Option<super::methods::MethodId>,
+    pub(super) http2: bool,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) client: IpAddr,
+    pub(super) secure: bool,
+    /// Whether the host is a name for which HSTS means something.
+    pub(super) hsts_host: bool,
+    pub(super) allow_origin: Option<HeaderValue>,
+    pub(super) rule: Option<usize>,
+    /// A rule for another method of the path, or none at all: refused once that is decided.
+    pub(super) no_rule: Option<Box<Reason>>,
+    pub(super) guardrail: Option<Requirement>,
+    pub(super) presented: Option<usize>,
+    pub(super) caller: Option<Caller>,
+    pub(super) content_length: Option<u64>,
+    pub(super) rate_limit: String,
+    pub(super) shadow_limits: Vec<LimitId>,
+    pub(super) edits: HeadEdits,
+    pub(super) nonce: Option<Box<str>>,
+    pub(super) ambient_ignored: bool,
+    pub(super) credential_exposed: bool,
+    pub(super) refused: Option<(Code, Cow<'static, str>)>,
+}
+
+impl Exchange {
+    pub(super) fn open(policy: Arc<Compiled>, head: &dyn RequestHead) -> Self {
+        let mut facts = Facts::new(&policy, head);
+        let decision = policy.decide(head, &mut facts);
+        let step = match decision {
+            Decision::Ask(remote) => Step::Waiting(remote),
+            decision => Step::Decided(decision),
+        };
+        Self {
+            policy,
+            facts,
+            grant: None,
+            body: None,
+            closed: false,
+            step,
+        }
+    }
+
+    /// The verdict, as soon as it is there. A request that needs no answer from elsewhere has
+    /// it at once. Call it until it is ready, and then no more.
+    pub fn poll_decide(&mut self, context: &mut Context<'_>) -> Poll<Verdict> {
+        let decision = match std::mem::replace(&mut self.step, Step::HandedOut) {
+            Step::Decided(decision) => decision,
+            Step::Waiting(mut remote) => match remote.as_mut().poll(context) {
+                Poll::Ready(outcome) => self.policy.settle(outcome, &mut self.facts),
+                Poll::Pending => {
+                    self.step = Step::Waiting(remote);
+                    return Poll::Pending;
+                }
+            },
+            Step::HandedOut => {
+                Decision::Refuse(Reason::new(Code::InternalError, "verdict_asked_twice").into())
+            }
+        };
+        Poll::Ready(match decision {
+            Decision::Refuse(reason) => Verdict::Refuse(self.refuse(*reason)),
+            Decision::Preflight => Verdict::Refuse(self.policy.preflight_reply()),
+            Decision::Admit => self.admit(),
+            Decision::Ask(remote) => {
+                // Only `open` asks; `settle` never does.
+                self.step = Step::Waiting(remote);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        })
+    }
+
+    /// The response of a handler that panicked.
+    pub fn panicked(&mut self) -> Reply {
+        tracing::error!(
+            target: "palisade",
+            request_id = self.facts.request_id.as_str(),
+            "a handler panicked"
+        );
+        self.refuse(Reason::new(Code::InternalError, "panic"))
+    }
+
+    pub(super) fn refuse(&mut self, reason: Reason) -> Reply {
+        self.facts.refused = Some((reason.code(), Cow::Owned(reason.cause().to_owned())));
+        let mut reply = self.policy.reply(reason, self.facts.request_id.as_str());
+        self.policy.mark_unread_body(&mut reply, self.facts.http2);
+        reply
+    }
+
+    fn admit(&mut self) -> Verdict {
+        let rule = self.policy.rule_or_unlisted(self.facts.rule);
+        self.body = rule.max_body.map(BodyGuard::new);
+        let grant = Grant::new(
+            Arc::clone(&self.policy),
+            self.facts.rule,
+            self.facts.request_id,
+            self.facts.caller.take(),
+            self.facts.nonce.take(),
+        );
+        self.grant = Some(grant.clone());
+        Verdict::Admit(Admission {
+            grant,
+            edits: std::mem::take(&mut self.facts.edits),
+            body: self.body.clone(),
+        })
+    }
+}
+
+impl Facts {
+    fn new(policy: &Compiled, head: &dyn RequestHead) -> Self {
+        let peer = head.peer();
+        Self {
+            request_id: RequestId::from_bytes(policy.ids.draw()),
+            started_nanos: policy.ports.clock.monotonic_nanos(),
+            method: None,
+            http2: head.http2(),
+            peer,
+            client: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
+                peer.ip().to_canonical()
+            }),
+            secure: policy.https.assumed || head.tls(),
+            hsts_host: false,
+            allow_origin: None,
+            rule: None,
+            no_rule: None,
+            guardrail: None,
+            presented: None,
+            caller: None,
+            content_length: None,
+            rate_limit: String::new(),
+            shadow_limits: Vec::new(),
+            edits: HeadEdits::default(),
+            nonce: None,
+            ambient_ignored: false,
+            credential_exposed: false,
+            refused: None,
+        }
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("request_id", &self.facts.request_id)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,282 @@
+//! Which limits a request is charged by, and for whom.
+
+use super::{compiled::Compiled, exchange::Facts, rules::CompiledRule};
+use crate::{
+    config::Mistakes,
+    limit::{
+        Charge, Decision, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet, LimitSpec,
+        Quota, Report,
+    },
+    policy::{Limit, LimitKey},
+    problem::{Code, Reason},
+    view::View,
+};
+use http::{HeaderName, HeaderValue, header};
+use smallvec::SmallVec;
+use std::num::NonZeroU32;
+
+/// `[[limit]]`, compiled.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    set: LimitSet,
+    keys: KeyHasher,
+    by: Vec<CountBy>,
+}
+
+/// What a limit counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum CountBy {
+    Address,
+    Header(HeaderName),
+    Global,
+    Principal,
+    Tenant,
+    Credential,
+}
+
+/// When a request is charged: before its credential is verified, or after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Address,
+    Principal,
+}
+
+/// The limits of a rule, by stage.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RuleLimits {
+    address: Vec<LimitId>,
+    principal: Vec<LimitId>,
+    /// The `RateLimit-Policy` of the rule, among the known fields.
+    pub(super) policy_field: Option<usize>,
+}
+
+impl Limits {
+    pub(super) fn compile(
+        limits: &[Limit],
+        max_keys: usize,
+        secret: &[u8; 16],
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
+        let mut specs = Vec::new();
+        let mut by = Vec::new();
+        for (index, limit) in limits.iter().enumerate() {
+            let quotas = Quota::parse_list(&limit.quota).unwrap_or_else(|message| {
+                mistakes.add(format!("limit[{index}].quota"), message);
+                Vec::new()
+            });
+            let mut spec = LimitSpec::new(&limit.name, quotas);
+            spec.burst = limit.burst;
+            spec.strict = limit.strict;
+            spec.shadow = limit.shadow;
+            specs.push(spec);
+            by.push(CountBy::compile(&limit.by).unwrap_or_else(|message| {
+                mistakes.add(format!("limit[{index}].by"), message);
+                CountBy::Global
+            }));
+            let twin = limits
+                .iter()
+                .take(index)
+                .any(|other| other.name == limit.name);
+            if twin {
+                mistakes.add(
+                    format!("limit[{index}].name"),
+                    format!("{:?} is the name of another limit; rename one", limit.name),
+                );
+            }
+        }
+        if mistakes.has("limit") {
+            return None;
+        }
+        match LimitSet::new(specs, LimitOptions { max_keys }) {
+            Ok(set) => Some(Self {
+                set,
+                keys: KeyHasher::new(secret),
+                by,
+            }),
+            Err(wrong) => {
+                for mistake in wrong {
+                    let index = limits.iter().position(|limit| limit.name == mistake.limit);
+                    let key = match index {
+                        Some(index) => format!("limit[{index}].{}", mistake.key),
+                        None => "limit".to_owned(),
+                    };
+                    mistakes.add(key, mistake.message);
+                }
+                None
+            }
+        }
+    }
+
+    /// No limits at all.
+    pub(super) fn none() -> Self {
+        Self {
+            set: LimitSet::default(),
+            keys: KeyHasher::new(&[0; 16]),
+            by: Vec::new(),
+        }
+    }
+
+    pub(super) fn id(&self, name: &str) -> Option<LimitId> {
+        self.set.id(name)
+    }
+
+    /// Sorts the limits of a rule into stages; their order is that of the policy.
+    pub(super) fn for_rule(&self, mut ids: Vec<LimitId>) -> (RuleLimits, String) {
+        ids.sort_unstable();
+        ids.dedup();
+        let field = self.set.policy_field(&ids);
+        let (address, principal) = ids
+            .into_iter()
+            .partition(|&id| self.count_by(id).stage() == Stage::Address);
+        let limits = RuleLimits {
+            address,
+            principal,
+            policy_field: None,
+        };
+        (limits, field)
+    }
+
+    fn count_by(&self, id: LimitId) -> &CountBy {
+        let by = self.set.ids().position(|own| own == id);
+        by.and_then(|index| self.by.get(index))
+            .unwrap_or(&CountBy::Global)
+    }
+
+    fn key(&self, by: &CountBy, who: &Who<'_, '_>) -> KeyHash {
+        let address = Key::Address(who.facts.client);
+        let principal = |fallback| match &who.facts.caller {
+            Some(caller) => Key::Principal {
+                issuer: caller.principal.issuer(),
+                subject: caller.principal.subject(),
+            },
+            None => fallback,
+        };
+        let caller = who.facts.caller.as_ref();
+        self.keys.hash(match by {
+            CountBy::Address => address,
+            CountBy::Global => Key::Global,
+            // Without the header, a caller counts by address: never unlimited.
+            CountBy::Header(name) => {
+                let value = who.view.and_then(|view| view.header(name).next());
+                value.map_or(address, Key::Header)
+            }
+            CountBy::Principal => principal(address),
+            CountBy::Tenant => caller
+                .and_then(|caller| caller.principal.tenant_name())
+                .map_or_else(|| principal(address), Key::Tenant),
+            CountBy::Credential => caller
+                .and_then(|caller| caller.credential_id.as_deref())
+                .map_or_else(|| principal(address), Key::ApiKey),
+        })
+    }
+}
+
+/// Whom a request is charged to.
+struct Who<'a, 'h> {
+    facts: &'a Facts,
+    view: Option<&'a View<'h>>,
+}
+
+impl CountBy {
+    fn compile(key: &LimitKey) -> Result<Self, String> {
+        Ok(match key {
+            LimitKey::Address => CountBy::Address,
+            LimitKey::Principal => CountBy::Principal,
+            LimitKey::Tenant => CountBy::Tenant,
+            LimitKey::Credential => CountBy::Credential,
+            LimitKey::Global => CountBy::Global,
+            LimitKey::Header(name) => CountBy::Header(name.parse().map_err(|_| {
+                format!("{name:?} is no header name; write \"header:x-tenant\" for instance")
+            })?),
+        })
+    }
+
+    fn stage(&self) -> Stage {
+        match self {
+            CountBy::Address | CountBy::Header(_) | CountBy::Global => Stage::Address,
+            CountBy::Principal | CountBy::Tenant | CountBy::Credential => Stage::Principal,
+        }
+    }
+}
+
+impl Compiled {
+    /// Charges the request by the limits of one stage (STANDARDS: all of them, or none).
+    pub(super) fn charge(
+        &self,
+        stage: Stage,
+        rule: &CompiledRule,
+        view: Option<&View<'_>>,
+        facts: &mut Facts,
+    ) -> Result<(), Reason> {
+        let ids = match stage {
+            Stage::Address => &rule.limits.address,
+            Stage::Principal => &rule.limits.principal,
+        };
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let who = Who {
+            facts: &*facts,
+            view,
+        };
+        let charges: SmallVec<[Charge; 4]> = ids
+            .iter()
+            .map(|&limit| Charge {
+                limit,
+                key: self.limits.key(self.limits.count_by(limit), &who),
+                cost: rule.cost,
+            })
+            .collect();
+        let mut report = Report::new();
+        let now = self.ports.clock.monotonic_nanos();
+        let decision = self.limits.set.take(&charges, now, &mut report);
+        self.note(&report, facts);
+        match decision {
+            Decision::Admit => Ok(()),
+            Decision::Refuse { retry_after } => Err(self.quota_exceeded(&report, retry_after)),
+        }
+    }
+
+    /// Remembers what the response and the audit must tell.
+    fn note(&self, report: &Report, facts: &mut Facts) {
+        self.limits.set.write_field(report, &mut facts.rate_limit);
+        for row in report.rows() {
+            if row.shadow && row.violated {
+                facts.shadow_limits.push(row.limit);
+            }
+        }
+        if let Some(id) = report.alarm() {
+            let name = self.limits.set.name(id).unwrap_or_default();
+            tracing::warn!(
+                target: "palisade",
+                limit = name,
+                "half of the keys that the limit can remember are in use; when all are, new \
+                 keys share one bucket: raise limit_max_keys, or look for an attack"
+            );
+        }
+    }
+
+    /// The names of limits, for the audit.
+    pub(super) fn limit_names(&self, ids: &[LimitId]) -> Vec<&str> {
+        ids.iter()
+            .filter_map(|&id| self.limits.set.name(id))
+            .collect()
+    }
+
+    fn quota_exceeded(&self, report: &Report, retry_after: u32) -> Reason {
+        let violated: Vec<&str> = report
+            .rows()
+            .iter()
+            .filter(|row| row.violated && !row.shadow)
+            .filter_map(|row| self.limits.set.quota_name(row))
+            .collect();
+        Reason::new(Code::QuotaExceeded, "quota_exceeded")
+            .header(header::RETRY_AFTER, HeaderValue::from(retry_after))
+            .member("violated-policies", &violated)
+    }
+}
+
+/// A rule's cost; 0 is refused when the policy is compiled.
+pub(super) fn cost(cost: u32) -> NonZeroU32 {
+    NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
+}

@@ -1,0 +1,133 @@
+//! Reading credentials: exactly one of them, from schemes that the rule accepts.
+
+use super::compiled::Compiled;
+use crate::{
+    engine::rules::CompiledRule,
+    scheme::{Carrier, Credential, Presented},
+    view::View,
+};
+
+/// What a request presented to the schemes of its rule.
+#[derive(Debug)]
+pub(super) enum Found<'h> {
+    /// No credential.
+    Nothing,
+    /// An `Authorization` that no scheme of the rule knows.
+    UnknownAuthorization,
+    /// The request is malformed; the scheme is named if one was presented.
+    Malformed {
+        scheme: Option<usize>,
+        cause: &'static str,
+    },
+    /// One credential to verify.
+    One(Candidate<'h>),
+}
+
+/// A credential and the scheme to verify it.
+#[derive(Debug)]
+pub(super) struct Candidate<'h> {
+    pub(super) scheme: usize,
+    pub(super) credential: Credential<'h>,
+}
+
+/// What reading found.
+#[derive(Debug)]
+pub(super) struct Reading<'h> {
+    pub(super) found: Found<'h>,
+    /// Whether a cookie was ignored because an explicit credential came with it.
+    pub(super) ambient_ignored: bool,
+}
+
+impl Compiled {
+    /// Asks every scheme of the rule what it finds in the head.
+    pub(super) fn read<'h>(&self, rule: &CompiledRule, view: &View<'h>) -> Reading<'h> {
+        let mut explicit: Option<Candidate<'h>> = None;
+        let mut ambient: Option<Candidate<'h>> = None;
+        let mut malformed: Option<Found<'h>> = None;
+
+        // RFC 9110 §5.3: Authorization is no list, so a second line is an attack on whoever
+        // reads only one of them.
+        if view.authorization().len() > 1 {
+            malformed = Some(Found::Malformed {
+                scheme: self.bearer_like(rule),
+                cause: "repeated_authorization",
+            });
+        }
+        for &index in &rule.schemes {
+            let Some(own) = self.schemes.get(index) else {
+                continue;
+            };
+            match own.scheme.read(view) {
+                Presented::Nothing => {}
+                Presented::Malformed(cause) => {
+                    malformed.get_or_insert(Found::Malformed {
+                        scheme: Some(index),
+                        cause,
+                    });
+                }
+                Presented::Credential(credential) => {
+                    let candidate = Candidate {
+                        scheme: index,
+                        credential,
+                    };
+                    let slot = match self.carrier(&candidate).is_some_and(Carrier::is_ambient) {
+                        true => &mut ambient,
+                        false => &mut explicit,
+                    };
+                    match slot.take() {
+                        None => *slot = Some(candidate),
+                        Some(first) if self.carrier(&first) == self.carrier(&candidate) => {
+                            *slot = Some(self.prefer(first, candidate));
+                        }
+                        Some(first) => {
+                            malformed.get_or_insert(Found::Malformed {
+                                scheme: Some(first.scheme),
+                                cause: "two_credentials",
+                            });
+                            *slot = Some(first);
+                        }
+                    }
+                }
+            }
+        }
+
+        let ambient_ignored = explicit.is_some() && ambient.is_some();
+        let found = match (malformed, explicit.or(ambient)) {
+            (Some(malformed), _) => malformed,
+            (None, Some(one)) => Found::One(one),
+            (None, None) if !view.authorization().is_empty() => Found::UnknownAuthorization,
+            (None, None) => Found::Nothing,
+        };
+        Reading {
+            found,
+            ambient_ignored,
+        }
+    }
+
+    /// Where the credential travelled.
+    pub(super) fn carrier(&self, candidate: &Candidate<'_>) -> Option<&Carrier> {
+        let scheme = self.schemes.get(candidate.scheme)?;
+        scheme.scheme.carriers().get(candidate.credential.carrier)
+    }
+
+    /// Of two schemes that read the same place, the first that recognises the credential.
+    fn prefer<'h>(&self, first: Candidate<'h>, second: Candidate<'h>) -> Candidate<'h> {
+        let recognises = |candidate: &Candidate<'h>| {
+            let scheme = self.schemes.get(candidate.scheme);
+            scheme.is_some_and(|own| own.scheme.recognises(&candidate.credential))
+        };
+        if !recognises(&first) && recognises(&second) {
+            second
+        } else {
+            first
+        }
+    }
+
+    fn bearer_like(&self, rule: &CompiledRule) -> Option<usize> {
+        rule.schemes.iter().copied().find(|&index| {
+            self.schemes
+                .get(index)
+                .is_some_and(|scheme| scheme.is_bearer_like)
+        })
+    }
+}

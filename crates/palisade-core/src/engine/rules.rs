@@ -1,0 +1,517 @@
+//! `[[rule]]`, compiled: which rule speaks for a path and a method, and what it demands.
+
+use super::{
+    compiled::CompiledScheme,
+    limits::{Limits, RuleLimits},
+    methods::{MethodId, MethodSet, Methods},
+};
+use crate::{
+    config::Mistakes,
+    fields::KnownFields,
+    firewall::EncodedSet,
+    policy::{Limit, Rule},
+    requirement::{Requirement, all_of, authenticated, public},
+    rule::{pattern::Pattern, table::PathTable},
+};
+use http::{HeaderName, HeaderValue};
+use std::{
+    collections::HashSet,
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+};
+
+/// The rules of a policy.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    paths: PathTable<PathRules>,
+    list: Vec<CompiledRule>,
+    guardrails: Vec<Guardrail>,
+    /// What holds for paths without a rule.
+    pub(crate) unlisted: CompiledRule,
+    warned: Mutex<HashSet<Box<str>>>,
+}
+
+/// So many unlisted paths are worth a warning: enough to find a forgotten rule, too few to fill
+/// a log or the memory.
+const MOST_WARNINGS: usize = 64;
+
+/// One rule, ready to judge by.
+#[derive(Debug)]
+pub(crate) struct CompiledRule {
+    pub(crate) template: Box<str>,
+    pub(crate) requirement: Requirement,
+    /// The schemes that it accepts.
+    pub(crate) schemes: Vec<usize>,
+    pub(crate) accepts_ambient: bool,
+    pub(super) limits: RuleLimits,
+    pub(super) cost: NonZeroU32,
+    pub(crate) max_body: Option<u64>,
+    pub(super) probe: bool,
+    pub(super) allow_encoded: EncodedSet,
+    pub(super) handler_caches: bool,
+    pub(super) corp: Option<usize>,
+    /// The names of the request headers that carry credentials, for `Vary`.
+    pub(super) vary: Vec<HeaderValue>,
+    /// Guardrails that some of its paths lie beneath.
+    guardrails: Vec<usize>,
+}
+
+/// The rules of one path.
+#[derive(Debug, Default)]
+struct PathRules {
+    by_method: Vec<(MethodSet, usize)>,
+    allow: Option<HeaderValue>,
+}
+
+/// A rule marked `always`.
+#[derive(Debug)]
+struct Guardrail {
+    pattern: Pattern,
+    requirement: Requirement,
+}
+
+/// What the rules say of a request.
+#[derive(Debug)]
+pub(super) enum Listed<'a> {
+    /// This rule speaks for it.
+    Rule(usize),
+    /// Rules know the path, but not the method.
+    OtherMethod { allow: Option<&'a HeaderValue> },
+    /// No rule knows the path.
+    Unlisted,
+}
+
+impl Rules {
+    pub(crate) fn get(&self, index: usize) -> Option<&CompiledRule> {
+        self.list.get(index)
+    }
+
+    pub(super) fn find(&self, path: &str, method: MethodId) -> Listed<'_> {
+        let Some(found) = self.paths.find(path) else {
+            return Listed::Unlisted;
+        };
+        let rules = found.value;
+        match rules.by_method.iter().find(|(set, _)| set.contains(method)) {
+            Some(&(_, index)) => Listed::Rule(index),
+            None => Listed::OtherMethod {
+                allow: rules.allow.as_ref(),
+            },
+        }
+    }
+
+    /// Tells the author of a policy once which rule would open a path.
+    pub(super) fn warn_unlisted(&self, path: &str, method: Option<MethodId>, methods: &Methods) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() >= MOST_WARNINGS || path.len() > 256 || !warned.insert(path.into()) {
+            return;
+        }
+        let method = method.map_or("GET", |id| methods.name(id));
+        tracing::warn!(
+            target: "palisade",
+            "no rule lists {path}; to open it, add: [[rule]] path = {path:?}, \
+             methods = [{method:?}], require = \"authenticated\""
+        );
+    }
+
+    /// The guardrails that the path lies beneath and that the rule does not include already.
+    pub(super) fn guardrail(&self, rule: &CompiledRule, path: &str) -> Option<Requirement> {
+        let above: Vec<Requirement> = rule
+            .guardrails
+            .iter()
+            .filter_map(|&index| self.guardrails.get(index))
+            .filter(|guardrail| guardrail.pattern.is_above(path))
+            .map(|guardrail| guardrail.requirement.clone())
+            .collect();
+        (!above.is_empty()).then(|| all_of(above))
+    }
+}
+
+/// What rules are compiled with.
+pub(super) struct RuleContext<'a> {
+    pub(super) schemes: &'a [CompiledScheme],
+    pub(super) limits: &'a Limits,
+    pub(super) limit_parts: &'a [Limit],
+    pub(super) methods: &'a mut Methods,
+    pub(super) known: &'a mut KnownFields,
+    pub(super) mistakes: &'a mut Mistakes,
+}
+
+impl RuleContext<'_> {
+    pub(super) fn compile(mut self, rules: &[Rule]) -> Rules {
+        let patterns: Vec<Option<Pattern>> = rules
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| self.pattern(index, rule))
+            .collect();
+        let guardrails: Vec<Guardrail> = rules
+            .iter()
+            .zip(&patterns)
+            .filter(|(rule, _)| rule.always)
+            .filter_map(|(rule, pattern)| {
+                Some(Guardrail {
+                    pattern: pattern.clone()?,
+                    requirement: rule.require.clone()?,
+                })
+            })
+            .collect();
+
+        let mut list = Vec::new();
+        let mut paths: PathTable<PathRules> = PathTable::new();
+        for (index, (rule, pattern)) in rules.iter().zip(&patterns).enumerate() {
+            let compiled = self.rule(index, rule, pattern.as_ref(), &guardrails);
+            let methods = self.method_set(index, rule);
+            if let Some(pattern) = pattern {
+                self.place(&mut paths, index, pattern, methods, rules);
+            }
+            list.push(compiled);
+        }
+        let unlisted = self.unlisted(&guardrails);
+        Rules {
+            paths,
+            list,
+            guardrails,
+            unlisted,
+            warned: Mutex::default(),
+        }
+    }
+
+    fn pattern(&mut self, index: usize, rule: &Rule) -> Option<Pattern> {
+        match Pattern::parse(&rule.path) {
+            Ok(pattern) if rule.same_with_slash => Some(pattern.with_same_trailing_slash()),
+            Ok(pattern) => Some(pattern),
+            Err(message) => {
+                self.mistakes.add(format!("rule[{index}].path"), message);
+                None
+            }
+        }
+    }
+
+    fn method_set(&mut self, index: usize, rule: &Rule) -> MethodSet {
+        let mut set = MethodSet::default();
+        for (place, name) in rule.methods.iter().enumerate() {
+            match self.methods.learn(name) {
+                Ok(id) => set.add(id),
+                Err(message) => self
+                    .mistakes
+                    .add(format!("rule[{index}].methods[{place}]"), message),
+            }
+        }
+        if rule.methods.is_empty() {
+            MethodSet::ALL
+        } else {
+            set
+        }
+    }
+
+    fn place(
+        &mut self,
+        paths: &mut PathTable<PathRules>,
+        index: usize,
+        pattern: &Pattern,
+        methods: MethodSet,
+        rules: &[Rule],
+    ) {
+        if let Some(own) = paths.get_mut(pattern) {
+            // A rule for all methods answers for those that no other rule of the path names.
+            let clash = own.by_method.iter().find(|(set, _)| {
+                set.overlaps(methods) && (*set == MethodSet::ALL) == (methods == MethodSet::ALL)
+            });
+            if let Some(&(_, other)) = clash {
+                let path = rules.get(other).map_or("", |rule| &rule.path);
+                self.mistakes.add(
+                    format!("rule[{index}].methods"),
+                    format!(
+                        "rule[{other}] ({path}) answers for the same path and a method of these; \
+                         merge them"
+                    ),
+                );
+            }
+            let place = match methods == MethodSet::ALL {
+                true => own.by_method.len(),
+                false => 0,
+            };
+            own.by_method.insert(place, (methods, index));
+            let all = own
+                .by_method
+                .iter()
+                .fold(MethodSet::default(), |all, (set, _)| all.union(*set));
+            own.allow = HeaderValue::try_from(self.methods.allow(all)).ok();
+            return;
+        }
+        let rules = PathRules {
+            by_method: vec![(methods, index)],
+            allow: HeaderValue::try_from(self.methods.allow(methods)).ok(),
+        };
+        if let Err(message) = paths.insert(pattern, rules) {
+            self.mistakes.add(format!("rule[{index}].path"), message);
+        }
+    }
+
+    fn rule(
+        &mut self,
+        index: usize,
+        rule: &Rule,
+        pattern: Option<&Pattern>,
+        guardrails: &[Guardrail],
+    ) -> CompiledRule {
+        let key = |name: &str| format!("rule[{index}].{name}");
+        let mut requirement = match (&rule.require, rule.probe) {
+            (Some(requirement), false) => requirement.clone(),
+            (None, true) => public(),
+            (Some(requirement), true) => {
+                if !requirement.is_public() {
+                    self.mistakes.add(
+                        key("require"),
+                        "a probe is public; remove it, or probe = true",
+                    );
+                }
+                public()
+            }
+            (None, false) => {
+                self.mistakes.add(
+                    key("require"),
+                    "is missing; write \"public\", \"optional\", \"authenticated\", or what the \
+                     caller must have, such as { scope = \"items:read\" }",
+                );
+                authenticated()
+            }
+        };
+        if requirement.is_ill_formed() {
+            self.mistakes.add(
+                key("require"),
+                "all_of and any_of need at least one entry, and none that is public or optional",
+            );
+        }
+        if rule.always && requirement.admits_anonymous() {
+            self.mistakes.add(
+                key("always"),
+                "adds nothing to the rules beneath, because the rule demands nothing",
+            );
+        }
+        if rule.always && !rule.methods.is_empty() {
+            self.mistakes.add(
+                key("always"),
+                "holds for all methods; remove methods, and list other rules for the path",
+            );
+        }
+        let mut partly_above = Vec::new();
+        for (number, guardrail) in guardrails.iter().enumerate() {
+            let Some(pattern) = pattern.filter(|_| !rule.probe) else {
+                continue;
+            };
+            let own = guardrail.pattern.is_same_as(pattern) && rule.always;
+            if guardrail.pattern.covers(pattern) && !own {
+                requirement = requirement.and(&guardrail.requirement);
+            } else if guardrail.pattern.overlaps(pattern) && !own {
+                partly_above.push(number);
+            }
+        }
+
+        let schemes = self.schemes(index, rule);
+        if !requirement.admits_anonymous() && schemes.is_empty() {
+            self.mistakes.add(
+                key("require"),
+                format!(
+                    "demands {requirement}, but the policy has no way to authenticate; add a \
+                     [jwt.NAME] or an [api_key.NAME]"
+                ),
+            );
+        }
+        let limits = self.rule_limits(index, rule);
+        if rule.cost == 0 {
+            self.mistakes.add(key("cost"), "is 0; write 1 or more");
+        }
+        if rule.max_body.is_some_and(|max| max == 0) {
+            self.mistakes.add(
+                key("max_body"),
+                "is 0; write the bytes that a body may have",
+            );
+        }
+        CompiledRule {
+            template: rule.path.as_str().into(),
+            accepts_ambient: self.accepts_ambient(&schemes),
+            vary: self.vary(&schemes, requirement.is_public()),
+            requirement,
+            schemes,
+            limits,
+            cost: super::limits::cost(rule.cost),
+            max_body: rule.max_body,
+            probe: rule.probe,
+            allow_encoded: self.allow_encoded(index, rule),
+            handler_caches: rule.handler_caches,
+            corp: self.corp(index, rule),
+            guardrails: partly_above,
+        }
+    }
+
+    /// What holds for paths without a rule: every scheme, the default limits, and every
+    /// guardrail that a path turns out to lie beneath.
+    fn unlisted(&mut self, guardrails: &[Guardrail]) -> CompiledRule {
+        let schemes: Vec<usize> = (0..self.schemes.len()).collect();
+        let limits = self.default_limits();
+        CompiledRule {
+            template: "".into(),
+            accepts_ambient: self.accepts_ambient(&schemes),
+            vary: self.vary(&schemes, false),
+            requirement: authenticated(),
+            schemes,
+            limits: self.compile_limits(limits),
+            cost: NonZeroU32::MIN,
+            max_body: None,
+            probe: false,
+            allow_encoded: EncodedSet::NONE,
+            handler_caches: false,
+            corp: None,
+            guardrails: (0..guardrails.len()).collect(),
+        }
+    }
+
+    fn schemes(&mut self, index: usize, rule: &Rule) -> Vec<usize> {
+        if rule.schemes.is_empty() {
+            return (0..self.schemes.len()).collect();
+        }
+        let mut accepted = Vec::new();
+        for (place, name) in rule.schemes.iter().enumerate() {
+            let position = self
+                .schemes
+                .iter()
+                .position(|own| own.scheme.name() == name);
+            match position {
+                Some(scheme) => accepted.push(scheme),
+                None => {
+                    let known: Vec<&str> =
+                        self.schemes.iter().map(|own| own.scheme.name()).collect();
+                    self.mistakes.add(
+                        format!("rule[{index}].schemes[{place}]"),
+                        format!(
+                            "there is no scheme {name:?}; the policy has {}",
+                            list_or(&known, "none")
+                        ),
+                    );
+                }
+            }
+        }
+        accepted
+    }
+
+    fn rule_limits(&mut self, index: usize, rule: &Rule) -> RuleLimits {
+        if rule.probe {
+            return RuleLimits::default();
+        }
+        let mut ids = match (&rule.limits, rule.add_limits) {
+            (Some(_), false) => Vec::new(),
+            (None, true) => {
+                self.mistakes.add(
+                    format!("rule[{index}].add_limits"),
+                    "adds nothing without limits; name some, or remove it",
+                );
+                Vec::new()
+            }
+            _ => self.default_limits(),
+        };
+        for (place, name) in rule.limits.iter().flatten().enumerate() {
+            match self.limits.id(name) {
+                Some(id) => ids.push(id),
+                None => {
+                    let known: Vec<&str> = self
+                        .limit_parts
+                        .iter()
+                        .map(|own| own.name.as_str())
+                        .collect();
+                    self.mistakes.add(
+                        format!("rule[{index}].limits[{place}]"),
+                        format!(
+                            "there is no limit {name:?}; the policy has {}",
+                            list_or(&known, "none")
+                        ),
+                    );
+                }
+            }
+        }
+        self.compile_limits(ids)
+    }
+
+    fn default_limits(&self) -> Vec<crate::limit::LimitId> {
+        self.limit_parts
+            .iter()
+            .filter(|limit| limit.default)
+            .filter_map(|limit| self.limits.id(&limit.name))
+            .collect()
+    }
+
+    fn compile_limits(&mut self, ids: Vec<crate::limit::LimitId>) -> RuleLimits {
+        let (mut limits, field) = self.limits.for_rule(ids);
+        if let (false, Ok(value)) = (field.is_empty(), HeaderValue::try_from(field)) {
+            let name = HeaderName::from_static("ratelimit-policy");
+            limits.policy_field = Some(self.known.add(name, value));
+        }
+        limits
+    }
+
+    fn accepts_ambient(&self, schemes: &[usize]) -> bool {
+        self.accepted(schemes).any(|scheme| {
+            scheme
+                .scheme
+                .carriers()
+                .iter()
+                .any(|place| place.is_ambient())
+        })
+    }
+
+    fn vary(&self, schemes: &[usize], public: bool) -> Vec<HeaderValue> {
+        let mut names = Vec::new();
+        if public {
+            return names;
+        }
+        for scheme in self.accepted(schemes) {
+            let places = scheme.scheme.carriers().iter();
+            for name in places.filter_map(|place| place.header()) {
+                let value = HeaderValue::from(name);
+                if !names.contains(&value) {
+                    names.push(value);
+                }
+            }
+        }
+        names
+    }
+
+    fn accepted<'s>(&'s self, schemes: &'s [usize]) -> impl Iterator<Item = &'s CompiledScheme> {
+        schemes.iter().filter_map(|&index| self.schemes.get(index))
+    }
+
+    fn allow_encoded(&mut self, index: usize, rule: &Rule) -> EncodedSet {
+        let mut set = EncodedSet::NONE;
+        for (place, text) in rule.allow_encoded.iter().enumerate() {
+            match text.as_str() {
+                "/" => set |= EncodedSet::SLASH,
+                "%" => set |= EncodedSet::PERCENT,
+                ";" => set |= EncodedSet::SEMICOLON,
+                other => self.mistakes.add(
+                    format!("rule[{index}].allow_encoded[{place}]"),
+                    format!("is {other:?}; write \"/\", \"%\" or \";\""),
+                ),
+            }
+        }
+        set
+    }
+
+    fn corp(&mut self, index: usize, rule: &Rule) -> Option<usize> {
+        let text = rule.corp.as_deref()?;
+        if !matches!(text, "same-origin" | "same-site" | "cross-origin") {
+            self.mistakes.add(
+                format!("rule[{index}].corp"),
+                format!("is {text:?}; write same-origin, same-site, or cross-origin"),
+            );
+            return None;
+        }
+        let name = HeaderName::from_static("cross-origin-resource-policy");
+        Some(self.known.add(name, HeaderValue::try_from(text).ok()?))
+    }
+}
+
+fn list_or(names: &[&str], nothing: &str) -> String {
+    match names {
+        [] => nothing.to_owned(),
+        names => names.join(", "),
+    }
+}

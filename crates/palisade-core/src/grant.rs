@@ -1,0 +1,205 @@
+//! The proof that a request was admitted.
+
+use crate::{
+    engine::Compiled,
+    policy::Body,
+    principal::Principal,
+    problem::{Code, Reason},
+    reply::Reply,
+    request_id::RequestId,
+    requirement::Requirement,
+};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// The proof that the security layer ran and admitted a request.
+///
+/// Only core can make one; the layer puts it into the request's extensions, where guards and
+/// extractors look for it. Without it they answer 500 and name the missing layer.
+#[derive(Clone)]
+pub struct Grant(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) policy: Arc<Compiled>,
+    pub(crate) rule: Option<usize>,
+    pub(crate) request_id: RequestId,
+    pub(crate) principal: Option<Principal>,
+    /// The scheme whose credential was verified.
+    pub(crate) scheme: Option<usize>,
+    pub(crate) credential_id: Option<Box<str>>,
+    pub(crate) claims: Bytes,
+    pub(crate) nonce: Option<Box<str>>,
+    /// What a guard or an extractor refused, for the audit.
+    refused: Mutex<Option<(Code, Cow<'static, str>)>>,
+}
+
+/// Why claims could not be had as the type that was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("the claims do not fit the type that the handler asks for: {0}")]
+pub struct ClaimsError(#[from] serde_json::Error);
+
+impl Grant {
+    pub(crate) fn new(
+        policy: Arc<Compiled>,
+        rule: Option<usize>,
+        request_id: RequestId,
+        caller: Option<Caller>,
+        nonce: Option<Box<str>>,
+    ) -> Self {
+        let mut inner = Inner {
+            policy,
+            rule,
+            request_id,
+            principal: None,
+            scheme: None,
+            credential_id: None,
+            claims: Bytes::new(),
+            nonce,
+            refused: Mutex::new(None),
+        };
+        if let Some(caller) = caller {
+            inner.principal = Some(caller.principal);
+            inner.scheme = Some(caller.scheme);
+            inner.credential_id = caller.credential_id;
+            inner.claims = caller.claims;
+        }
+        Self(Arc::new(inner))
+    }
+
+    /// The caller; `None` if the request carries no identity.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.0.principal.as_ref()
+    }
+
+    /// The caller, or the refusal for a handler that needs one.
+    ///
+    /// # Errors
+    /// 401 with the challenges of the rule: the request carries no identity.
+    pub fn require_principal(&self) -> Result<&Principal, Reply> {
+        self.principal().ok_or_else(|| self.ask_for_credentials())
+    }
+
+    /// The caller's claims as `T`.
+    ///
+    /// # Errors
+    /// 401 if the request carries no identity, 403 if its claims do not fit `T`: the
+    /// credential is good, but not for this handler.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Reply> {
+        self.require_principal()?;
+        serde_json::from_slice(&self.0.claims).map_err(|why| {
+            tracing::debug!(target: "palisade", "{}", ClaimsError(why));
+            self.refuse(Reason::new(Code::Forbidden, "claims_do_not_fit"))
+        })
+    }
+
+    /// Whether the caller has the permission, by one of its roles or by its credential.
+    pub fn has_permission(&self, permission: &str) -> bool {
+        self.principal()
+            .is_some_and(|caller| self.0.policy.roles.permit(caller, permission))
+    }
+
+    /// Checks what a route demands on top of the rule.
+    ///
+    /// # Errors
+    /// The refusal: 401 for anonymous callers, 403 for others, naming the scopes of the rule
+    /// and of the route together.
+    pub fn require(&self, requirement: &Requirement) -> Result<(), Reply> {
+        if requirement.admits_anonymous() {
+            return Ok(());
+        }
+        let Some(caller) = self.principal() else {
+            return Err(self.ask_for_credentials());
+        };
+        let policy = &self.0.policy;
+        match policy.judge(caller, self.0.rule, self.0.scheme, Some(requirement)) {
+            Ok(()) => Ok(()),
+            Err(reason) => Err(self.refuse(reason)),
+        }
+    }
+
+    /// Joins the request to its audit event and to `X-Request-Id`.
+    pub fn request_id(&self) -> &str {
+        self.0.request_id.as_str()
+    }
+
+    /// The nonce of this response's `Content-Security-Policy`, for `<script nonce="…">`; `None`
+    /// where the policy's headers use none.
+    pub fn csp_nonce(&self) -> Option<&str> {
+        self.0.nonce.as_deref()
+    }
+
+    /// The path template of the rule, such as `/users/{id}`.
+    pub fn rule(&self) -> Option<&str> {
+        self.0.policy.rule(self.0.rule).map(|rule| &*rule.template)
+    }
+
+    /// What the validating extractors accept.
+    pub fn body_limits(&self) -> &Body {
+        &self.0.policy.body
+    }
+
+    /// How many bytes an extractor may read of this request's body.
+    pub fn max_body(&self) -> u64 {
+        let rule = self.0.policy.rule(self.0.rule);
+        rule.and_then(|rule| rule.max_body)
+            .unwrap_or(self.0.policy.body.max)
+    }
+
+    /// Turns a reason into the refusal of this request, and notes it for the audit.
+    pub fn refuse(&self, reason: Reason) -> Reply {
+        let note = (reason.code(), Cow::Owned(reason.cause().to_owned()));
+        *self.refused() = Some(note);
+        self.0.policy.reply(reason, self.0.request_id.as_str())
+    }
+
+    /// Whether this grant was made under the same policy, so that a layer inside another of the
+    /// same policy lets the request pass.
+    pub fn is_from(&self, palisade: &crate::Palisade) -> bool {
+        palisade.is(&self.0.policy)
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// What a guard or an extractor refused.
+    pub(crate) fn refused(&self) -> std::sync::MutexGuard<'_, Option<(Code, Cow<'static, str>)>> {
+        self.0
+            .refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask_for_credentials(&self) -> Reply {
+        self.refuse(
+            self.0
+                .policy
+                .credentials_required(self.0.rule, "no_credential"),
+        )
+    }
+}
+
+/// Shows who and which rule, never a claim.
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant")
+            .field("request_id", &self.request_id())
+            .field("rule", &self.rule())
+            .field("principal", &self.principal())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An authenticated caller, as verification left it.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    pub(crate) scheme: usize,
+    pub(crate) claims: Bytes,
+    pub(crate) credential_id: Option<Box<str>>,
+}

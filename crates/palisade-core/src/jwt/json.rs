@@ -1,0 +1,305 @@
+//! Reading JSON strictly and once: names are checked for duplicates in every object, values stay borrowed.
+//!
+//! RFC 7515 §4 and RFC 7519 §4 let a parser take the last of two members with one name; two parsers that disagree on
+//! which one counts are an attack (RFC 8725 §2.5), so a duplicate is refused at every depth.
+
+use std::{borrow::Cow, fmt, mem};
+
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::{error::TokenError, path::ClaimPath};
+
+/// How many configured claims one token is searched for.
+pub(super) const MAX_PATHS: usize = 9;
+
+/// Above this many members a sort finds duplicates sooner than comparing each with each.
+const FEW_NAMES: usize = 16;
+
+/// A value, as far as the checks need to see it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Value<'a> {
+    #[default]
+    Absent,
+    Text(Cow<'a, str>),
+    /// An array of strings only.
+    List(Vec<Cow<'a, str>>),
+    /// Anything else.
+    Other,
+}
+
+/// One pass over one JSON text.
+pub(super) struct Scan<'p, 'a> {
+    paths: &'p [ClaimPath],
+    /// What stood at each of the paths.
+    pub(super) found: [Value<'a>; MAX_PATHS],
+    /// The names of the objects being read, the innermost last.
+    names: Vec<Cow<'a, str>>,
+    fault: Option<TokenError>,
+}
+
+/// Which of the searched paths led to the object or value being read, one bit each.
+#[derive(Clone, Copy)]
+pub(super) struct Trail {
+    depth: usize,
+    open: u16,
+}
+
+impl Trail {
+    pub(super) const START: Self = Self {
+        depth: 0,
+        open: u16::MAX,
+    };
+}
+
+/// What reads the members of the outermost object.
+pub(super) trait Members<'a> {
+    /// Reads the value of the member `name` from `map`.
+    fn member<A: MapAccess<'a>>(
+        &mut self,
+        scan: &mut Scan<'_, 'a>,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error>;
+}
+
+/// Reads `text`, one JSON object and nothing behind it, into `object`.
+pub(super) fn read<'a>(
+    text: &'a str,
+    scan: &mut Scan<'_, 'a>,
+    object: &mut impl Members<'a>,
+) -> Result<(), TokenError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer
+        .deserialize_map(Root {
+            scan: &mut *scan,
+            object,
+        })
+        .and_then(|()| deserializer.end())
+        .map_err(|_| scan.fault.take().unwrap_or(TokenError::Json))
+}
+
+impl<'p, 'a> Scan<'p, 'a> {
+    pub(super) fn new(paths: &'p [ClaimPath]) -> Self {
+        Self {
+            paths,
+            found: Default::default(),
+            names: Vec::with_capacity(FEW_NAMES),
+            fault: None,
+        }
+    }
+
+    /// Reads the members of one object: `member` is told each name and must read its value.
+    fn members<A: MapAccess<'a>>(
+        &mut self,
+        mut map: A,
+        mut member: impl FnMut(&mut Self, &str, &mut A) -> Result<(), A::Error>,
+    ) -> Result<(), A::Error> {
+        let outer = self.names.len();
+        while let Some(Name(name)) = map.next_key()? {
+            self.names.push(name.clone());
+            member(self, &name, &mut map)?;
+        }
+        let names = self.names.get_mut(outer..).unwrap_or_default();
+        if has_duplicate(names) {
+            return Err(self.fail(TokenError::DuplicateMember));
+        }
+        self.names.truncate(outer);
+        Ok(())
+    }
+
+    /// Reads one value and keeps what a path asks for.
+    pub(super) fn value<A: MapAccess<'a>>(
+        &mut self,
+        map: &mut A,
+        trail: Trail,
+        name: &str,
+    ) -> Result<Value<'a>, A::Error> {
+        let (ends, open) = self.follow(trail, name);
+        let trail = Trail {
+            depth: trail.depth + 1,
+            open,
+        };
+        let value = map.next_value_seed(Node {
+            scan: self,
+            trail,
+            list: ends != 0,
+        })?;
+        if ends != 0 {
+            for (place, found) in self.found.iter_mut().enumerate() {
+                if ends & (1 << place) != 0 {
+                    found.clone_from(&value);
+                }
+            }
+        }
+        Ok(value)
+    }
+
+    /// Ends the reading with `error` as its reason.
+    pub(super) fn fail<E: de::Error>(&mut self, error: TokenError) -> E {
+        self.fault.get_or_insert(error);
+        E::custom("")
+    }
+
+    /// The value found at path `place`.
+    pub(super) fn take(&mut self, place: usize) -> Value<'a> {
+        self.found.get_mut(place).map(mem::take).unwrap_or_default()
+    }
+
+    fn follow(&self, trail: Trail, name: &str) -> (u16, u16) {
+        let (mut ends, mut open) = (0, 0);
+        if trail.open != 0 {
+            for (place, path) in self.paths.iter().enumerate() {
+                if trail.open & (1 << place) != 0 && path.name_at(trail.depth) == Some(name) {
+                    if path.len() == trail.depth + 1 {
+                        ends |= 1 << place
+                    } else {
+                        open |= 1 << place
+                    }
+                }
+            }
+        }
+        (ends, open)
+    }
+}
+
+fn has_duplicate(names: &mut [Cow<'_, str>]) -> bool {
+    if names.len() <= FEW_NAMES {
+        let mut rest = &*names;
+        while let [name, others @ ..] = rest {
+            if others.contains(name) {
+                return true;
+            }
+            rest = others;
+        }
+        return false;
+    }
+    names.sort_unstable();
+    names
+        .windows(2)
+        .any(|pair| matches!(pair, [one, other] if one == other))
+}
+
+/// The outermost object.
+struct Root<'s, 'p, 'a, M> {
+    scan: &'s mut Scan<'p, 'a>,
+    object: &'s mut M,
+}
+
+impl<'a, M: Members<'a>> Visitor<'a> for Root<'_, '_, 'a, M> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, map: A) -> Result<(), A::Error> {
+        self.scan
+            .members(map, |scan, name, map| self.object.member(scan, name, map))
+    }
+}
+
+/// Any value.
+struct Node<'s, 'p, 'a> {
+    scan: &'s mut Scan<'p, 'a>,
+    trail: Trail,
+    /// Whether the strings of an array are wanted.
+    list: bool,
+}
+
+impl<'a> DeserializeSeed<'a> for Node<'_, '_, 'a> {
+    type Value = Value<'a>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Value<'a>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Node<'_, '_, 'a> {
+    type Value = Value<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Value<'a>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'a>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<Value<'a>, A::Error> {
+        let (mut list, mut pure) = (Vec::new(), true);
+        let nowhere = Trail { depth: 0, open: 0 };
+        while let Some(item) = items.next_element_seed(Node {
+            scan: &mut *self.scan,
+            trail: nowhere,
+            list: false,
+        })? {
+            match item {
+                Value::Text(text) if self.list => list.push(text),
+                Value::Text(_) => {}
+                _ => pure = false,
+            }
+        }
+        Ok(if self.list && pure {
+            Value::List(list)
+        } else {
+            Value::Other
+        })
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, map: A) -> Result<Value<'a>, A::Error> {
+        let trail = self.trail;
+        self.scan.members(map, |scan, name, map| {
+            scan.value(map, trail, name).map(|_| ())
+        })?;
+        Ok(Value::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'a>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value<'a>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value<'a>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Value<'a>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value<'a>, E> {
+        Ok(Value::Other)
+    }
+}
+
+/// A member's name, borrowed unless it is written with escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}

@@ -1,0 +1,42 @@
+//! Access tokens in JWT form (RFC 7519), verified with local keys.
+//!
+//! A [`KeySet`] holds the issuer's keys, checked and prepared once. A [`TokenPolicy`] says what its tokens must look
+//! like; [`TokenPolicy::compile`] refuses a policy that leaves a check undecided. The [`TokenVerifier`] then turns
+//! bytes into a [`VerifiedToken`]: it splits, picks the one key, checks the signature, and reads the claims once.
+//! Nothing here reads a clock, a file or the network.
+//!
+//! ```
+//! use palisade_core::jwt::{Algorithm, KeySet, TokenError, TokenPolicy};
+//!
+//! let keys = KeySet::from_secret(&[7; 32], Algorithm::HS256)?;
+//! let verifier = TokenPolicy::new("https://id.example.com", "urn:api").compile(keys).expect("a complete policy");
+//!
+//! let now = 1_800_000_000;
+//! assert_eq!(verifier.verify(b"not a token", now).unwrap_err(), TokenError::Parts);
+//! # Ok::<(), palisade_core::jwt::KeyError>(())
+//! ```
+
+mod algorithm;
+mod claims;
+mod error;
+mod header;
+mod json;
+mod jwk;
+mod keys;
+mod path;
+mod policy;
+mod rsa;
+mod token;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use error::TokenError;
+pub use jwk::{JwkOptions, MAX_SET_BYTES, SkippedKey};
+pub use keys::{KeyError, KeySet, MAX_KEYS};
+pub use path::ClaimPath;
+pub use policy::{Ignored, PolicyMistake, Profile, TokenPolicy};
+pub use token::{PrincipalKind, VerifiedToken};
+pub use verify::{TokenVerifier, peek_issuer};

@@ -1,0 +1,241 @@
+//! What is known of a caller once the token has been verified.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use super::json::Value;
+
+/// A token that passed every check.
+///
+/// All its text lives in one buffer, the decoded claims set: names and scopes are places in it, so that verifying
+/// costs next to no allocation. `Debug` shows neither claims nor names.
+pub struct VerifiedToken {
+    pub(super) text: String,
+    pub(super) claims_end: usize,
+    pub(super) issuer: Arc<str>,
+    pub(super) kid: Option<Arc<str>>,
+    pub(super) expires_at: u64,
+    pub(super) issued_at: Option<u64>,
+    pub(super) authenticated_at: Option<u64>,
+    pub(super) facts: Facts,
+}
+
+/// What the claims say of the caller.
+pub(super) struct Facts {
+    pub(super) kind: PrincipalKind,
+    pub(super) subject: Span,
+    pub(super) client_id: Option<Span>,
+    pub(super) id: Option<Span>,
+    pub(super) context_class: Option<Span>,
+    pub(super) tenant: Option<Span>,
+    pub(super) scopes: Names,
+    pub(super) roles: Names,
+    pub(super) permissions: Names,
+}
+
+/// Who stands behind a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PrincipalKind {
+    /// A person, or whatever the issuer calls a resource owner.
+    User,
+    /// A program on its own behalf (client credentials).
+    Client,
+}
+
+impl VerifiedToken {
+    /// The configured issuer: with [`subject`](Self::subject) and [`kind`](Self::kind) the identity of the caller.
+    #[must_use]
+    pub fn issuer(&self) -> &Arc<str> {
+        &self.issuer
+    }
+
+    /// The value of the principal claim, `sub` unless configured otherwise. Never empty.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.at(self.facts.subject)
+    }
+
+    /// Whether a user or a client stands behind the token.
+    #[must_use]
+    pub fn kind(&self) -> PrincipalKind {
+        self.facts.kind
+    }
+
+    /// The client the token was issued to: `client_id`, else `azp`, else `cid`.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.facts.client_id.map(|span| self.at(span))
+    }
+
+    /// The scopes, in the order of the token.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.facts.scopes.iter(&self.text)
+    }
+
+    /// The roles, in the order of the token.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.facts.roles.iter(&self.text)
+    }
+
+    /// The permissions, in the order of the token.
+    pub fn permissions(&self) -> impl Iterator<Item = &str> {
+        self.facts.permissions.iter(&self.text)
+    }
+
+    /// The tenant, where the policy names a claim for it.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.facts.tenant.map(|span| self.at(span))
+    }
+
+    /// `jti`. Hash it before it is logged: it may serve as a credential elsewhere.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.facts.id.map(|span| self.at(span))
+    }
+
+    /// The name of the key that verified the token, as the key set has it.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// `exp` in Unix seconds, rounded down, without leeway.
+    #[must_use]
+    pub fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
+
+    /// `iat` in Unix seconds, rounded down.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<u64> {
+        self.issued_at
+    }
+
+    /// `auth_time`, when the user last logged in, in Unix seconds, rounded down (RFC 9470 §6.1).
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<u64> {
+        self.authenticated_at
+    }
+
+    /// `acr`, how the user logged in (RFC 9470 §6.1).
+    #[must_use]
+    pub fn context_class(&self) -> Option<&str> {
+        self.facts.context_class.map(|span| self.at(span))
+    }
+
+    /// The claims set as JSON, for claims of the application's own. No name occurs twice in any object of it.
+    #[must_use]
+    pub fn claims(&self) -> &str {
+        self.text.get(..self.claims_end).unwrap_or_default()
+    }
+
+    fn at(&self, span: Span) -> &str {
+        span.of(&self.text)
+    }
+}
+
+impl fmt::Debug for VerifiedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedToken")
+            .field("issuer", &self.issuer)
+            .field("kid", &self.kid)
+            .field("kind", &self.facts.kind)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place in the text of a token.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    fn of(self, text: &str) -> &str {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// Several names.
+#[derive(Debug)]
+pub(super) enum Names {
+    /// In one string, between spaces (RFC 6749 §3.3).
+    Spaced(Span),
+    /// Each by itself.
+    Listed(Box<[Span]>),
+}
+
+impl Names {
+    fn iter<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        let (spaced, listed) = match self {
+            Self::Spaced(span) => (span.of(text), &[][..]),
+            Self::Listed(spans) => ("", &**spans),
+        };
+        spaced
+            .split(' ')
+            .chain(listed.iter().map(|span| span.of(text)))
+            .filter(|name| !name.is_empty())
+    }
+}
+
+/// Turns borrowed values into places: most lie in the claims set already, those written with escapes are put behind it.
+pub(super) struct Placement<'a> {
+    claims: &'a str,
+    pub(super) behind: String,
+}
+
+impl<'a> Placement<'a> {
+    pub(super) fn new(claims: &'a str) -> Self {
+        Self {
+            claims,
+            behind: String::new(),
+        }
+    }
+
+    pub(super) fn place(&mut self, value: &Cow<'a, str>) -> Span {
+        let start = match value {
+            // A value that serde_json lends out is a part of the text it reads.
+            Cow::Borrowed(part) => part
+                .as_ptr()
+                .addr()
+                .checked_sub(self.claims.as_ptr().addr()),
+            Cow::Owned(_) => None,
+        };
+        match start.map(|start| Span {
+            start,
+            end: start + value.len(),
+        }) {
+            Some(span) if span.of(self.claims) == &**value => span,
+            _ => {
+                let start = self.claims.len() + self.behind.len();
+                self.behind.push_str(value);
+                Span {
+                    start,
+                    end: start + value.len(),
+                }
+            }
+        }
+    }
+
+    /// Names in a string between spaces or in a list; `None` for another type.
+    pub(super) fn spaced(&mut self, value: &Value<'a>) -> Option<Names> {
+        match value {
+            Value::Text(text) => Some(Names::Spaced(self.place(text))),
+            other => self.listed(other),
+        }
+    }
+
+    /// Names in a list, or a single one, which may contain spaces; `None` for another type.
+    pub(super) fn listed(&mut self, value: &Value<'a>) -> Option<Names> {
+        match value {
+            Value::Absent => Some(Names::Listed(Box::default())),
+            Value::Text(name) => Some(Names::Listed(Box::new([self.place(name)]))),
+            Value::List(names) => Some(Names::Listed(
+                names.iter().map(|name| self.place(name)).collect(),
+            )),
+            Value::Other => None,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The sections that are small: one function each.
+
+use crate::{
+    config::Section,
+    policy::{
+        AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
+        LimitKey, Preset, PrincipalDetail,
+    },
+};
+
+pub(super) fn host(section: &mut Section<'_, '_>) -> Host {
+    Host {
+        allowed: section.strings("allowed").unwrap_or_default(),
+    }
+}
+
+pub(super) fn https(section: &mut Section<'_, '_>) -> Https {
+    let modes = [("off", HttpsMode::Off), ("refuse", HttpsMode::Refuse)];
+    Https {
+        mode: section.choice("mode", &modes).unwrap_or_default(),
+        assumed: section.boolean("assumed").unwrap_or_default(),
+    }
+}
+
+pub(super) fn firewall(section: &mut Section<'_, '_>) -> Firewall {
+    let default = Firewall::default();
+    Firewall {
+        max_target: section.size("max_target").unwrap_or(default.max_target),
+        max_header_lines: section
+            .unsigned("max_header_lines")
+            .unwrap_or(default.max_header_lines),
+        max_header_bytes: section
+            .size("max_header_bytes")
+            .unwrap_or(default.max_header_bytes),
+    }
+}
+
+pub(super) fn headers(section: &mut Section<'_, '_>) -> Headers {
+    let presets = [
+        ("api", Preset::Api),
+        ("html", Preset::Html),
+        ("reference", Preset::Reference),
+        ("none", Preset::None),
+    ];
+    Headers {
+        preset: section.choice("preset", &presets).unwrap_or_default(),
+        remove: section.strings("remove").unwrap_or_default(),
+        isolated: section.boolean("isolated").unwrap_or_default(),
+        set: section
+            .table("set", |set| set.named_strings())
+            .unwrap_or_default(),
+        hsts: section.table("hsts", hsts).unwrap_or_default(),
+    }
+}
+
+fn hsts(section: &mut Section<'_, '_>) -> Hsts {
+    let default = Hsts::default();
+    Hsts {
+        max_age: section
+            .duration_seconds("max_age")
+            .unwrap_or(default.max_age),
+        include_subdomains: section
+            .boolean("include_subdomains")
+            .unwrap_or(default.include_subdomains),
+        preload: section.boolean("preload").unwrap_or(default.preload),
+    }
+}
+
+pub(super) fn cors(section: &mut Section<'_, '_>) -> Cors {
+    let default = Cors::default();
+    Cors {
+        origins: section.strings("origins").unwrap_or_default(),
+        credentials: section.boolean("credentials").unwrap_or_default(),
+        methods: section.strings("methods").unwrap_or(default.methods),
+        allow_headers: section.strings("allow_headers").unwrap_or_default(),
+        expose_headers: section.strings("expose_headers").unwrap_or_default(),
+        max_age: section
+            .duration_seconds("max_age")
+            .unwrap_or(default.max_age),
+    }
+}
+
+pub(super) fn limit(section: &mut Section<'_, '_>) -> Limit {
+    let name = section.string("name").unwrap_or_default();
+    let quota = section.string("quota").unwrap_or_default();
+    let default = Limit::new(name, quota);
+    Limit {
+        by: limit_key(section).unwrap_or(default.by),
+        burst: section.unsigned("burst"),
+        strict: section.boolean("strict").unwrap_or_default(),
+        shadow: section.boolean("shadow").unwrap_or_default(),
+        default: section.boolean("default").unwrap_or_default(),
+        ..default
+    }
+}
+
+fn limit_key(section: &mut Section<'_, '_>) -> Option<LimitKey> {
+    let by = section.optional_string("by")?;
+    Some(match by.as_str() {
+        "address" => LimitKey::Address,
+        "principal" => LimitKey::Principal,
+        "tenant" => LimitKey::Tenant,
+        "credential" => LimitKey::Credential,
+        "global" => LimitKey::Global,
+        _ => match by.strip_prefix("header:") {
+            Some(name) => LimitKey::Header(name.to_owned()),
+            None => {
+                let message = format!(
+                    "{by:?} is none of \"address\", \"principal\", \"tenant\", \"credential\", \
+                     \"header:NAME\", \"global\""
+                );
+                section.mistake("by", message);
+                return None;
+            }
+        },
+    })
+}
+
+pub(super) fn body(section: &mut Section<'_, '_>) -> Body {
+    let default = Body::default();
+    Body {
+        max: section.size("max").unwrap_or(default.max),
+        json_depth: section.unsigned("json_depth").unwrap_or(default.json_depth),
+        json_array: section.unsigned("json_array").unwrap_or(default.json_array),
+    }
+}
+
+pub(super) fn audit(section: &mut Section<'_, '_>) -> Audit {
+    let addresses = [
+        ("full", AddressDetail::Full),
+        ("prefix", AddressDetail::Prefix),
+        ("hash", AddressDetail::Hash),
+        ("none", AddressDetail::None),
+    ];
+    let principals = [
+        ("full", PrincipalDetail::Full),
+        ("hash", PrincipalDetail::Hash),
+    ];
+    Audit {
+        address: section.choice("address", &addresses).unwrap_or_default(),
+        principal: section.choice("principal", &principals).unwrap_or_default(),
+    }
+}
