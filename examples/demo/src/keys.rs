@@ -3,12 +3,11 @@
 use crate::DemoUser;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use palisade_core::{
-    Entropy, Secret, SourceError, SystemEntropy,
-    scheme::{ApiKey, Jwt, Key},
+    ApiKey, ApiKeyEntry, Entropy, GeneratedKey, Jwt, Secret, SourceError, SystemEntropy,
+    generate_key,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::{
     fs,
     io::{self, Write as _},
@@ -26,6 +25,9 @@ pub(crate) const AUDIENCE: &str = "urn:palisade:demo:api";
 /// How long a token lives, in seconds.
 pub(crate) const TOKEN_LIFETIME: u64 = 1800;
 
+const API_KEY_PREFIX: &str = "demo";
+const API_KEY_OWNER: &str = "service1";
+
 const SIGNING_KEY_FILE: &str = "signing.key";
 const API_KEY_FILE: &str = "api-key.digest";
 
@@ -34,10 +36,10 @@ const API_KEY_FILE: &str = "api-key.digest";
 pub(crate) struct Keys {
     /// 256 random bits in hexadecimal. HS256, because who signs here also verifies.
     signing_key: SecretString,
-    /// `sha256:` and the digest of the API key.
-    api_key_digest: String,
+    /// What the policy knows of the API key: its id and its digest.
+    api_key: ApiKeyEntry,
     /// The API key itself: only at the start that made it.
-    new_api_key: Option<SecretString>,
+    new_api_key: Option<GeneratedKey>,
 }
 
 /// Why there are no keys.
@@ -59,16 +61,19 @@ impl Keys {
             Some(key) => key.into(),
             None => random_hex(32)?.into(),
         };
-        let (api_key_digest, new_api_key) = match kept(API_KEY_FILE)? {
-            Some(digest) => (digest, None),
+        let (api_key, new_api_key) = match kept(API_KEY_FILE)? {
+            Some(line) => {
+                let (id, digest) = line.split_once(' ').unwrap_or_default();
+                (ApiKeyEntry::new(API_KEY_OWNER, digest).id(id), None)
+            }
             None => {
-                let key = format!("demo-{}", random_hex(32)?);
-                (digest(&key), Some(key.into()))
+                let made = generate_key(API_KEY_PREFIX, &SystemEntropy)?;
+                (made.entry(API_KEY_OWNER), Some(made))
             }
         };
         Ok(Self {
             signing_key,
-            api_key_digest,
+            api_key,
             new_api_key,
         })
     }
@@ -79,11 +84,11 @@ impl Keys {
             path: folder.to_owned(),
             why,
         })?;
-        write_new(
-            folder.join(SIGNING_KEY_FILE),
-            self.signing_key.expose_secret(),
-        )?;
-        write_new(folder.join(API_KEY_FILE), &self.api_key_digest)
+        let signing_key = self.signing_key.expose_secret();
+        write_new(folder.join(SIGNING_KEY_FILE), signing_key)?;
+        let ApiKeyEntry { id, digest, .. } = &self.api_key;
+        let line = format!("{} {digest}", id.as_deref().unwrap_or_default());
+        write_new(folder.join(API_KEY_FILE), &line)
     }
 
     /// What `[jwt.demo]` would say.
@@ -97,14 +102,11 @@ impl Keys {
     /// What `[api_key.keys]` would say.
     pub(crate) fn api_keys(&self) -> ApiKey {
         ApiKey::new(API_KEYS)
+            .prefix(API_KEY_PREFIX)
             .header("x-api-key")
             .query("api-key")
             .cookie("api-key")
-            .key(
-                Key::new(&self.api_key_digest)
-                    .owner("service1")
-                    .scopes(["read", "write"]),
-            )
+            .key(self.api_key.clone().scopes(["read", "write"]))
     }
 
     /// An access token for a demo user, in the form of RFC 9068 §2.
@@ -130,7 +132,7 @@ impl Keys {
 
     /// The API key, if this start made it: nobody can show it later.
     pub(crate) fn new_api_key(&self) -> Option<&str> {
-        self.new_api_key.as_ref().map(ExposeSecret::expose_secret)
+        self.new_api_key.as_ref().map(GeneratedKey::reveal)
     }
 }
 
@@ -151,15 +153,7 @@ struct Claims<'a> {
 fn random_hex(length: usize) -> Result<String, SourceError> {
     let mut bytes = vec![0; length];
     SystemEntropy.fill(&mut bytes)?;
-    Ok(hex(&bytes))
-}
-
-fn digest(key: &str) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(key)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn read(path: PathBuf) -> Result<Option<String>, KeyError> {
@@ -219,7 +213,7 @@ mod tests {
             second.signing_key.expose_secret(),
             first.signing_key.expose_secret()
         );
-        assert_eq!(second.api_key_digest, digest(api_key));
+        assert_eq!(second.api_key.digest, first.api_key.digest);
         assert!(second.new_api_key().is_none());
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -231,7 +225,7 @@ mod tests {
             one.signing_key.expose_secret(),
             other.signing_key.expose_secret()
         );
-        assert_ne!(one.api_key_digest, other.api_key_digest);
+        assert_ne!(one.api_key.digest, other.api_key.digest);
         let shown = format!("{one:?}");
         assert!(!shown.contains(one.signing_key.expose_secret()));
         assert!(!shown.contains(one.new_api_key().unwrap()));
