@@ -9,7 +9,6 @@ use crate::{
     request_id::RequestId,
     requirement::Requirement,
 };
-use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use std::{
     borrow::Cow,
@@ -31,8 +30,6 @@ pub(crate) struct Inner {
     pub(crate) principal: Option<Principal>,
     /// The scheme whose credential was verified.
     pub(crate) scheme: Option<usize>,
-    pub(crate) credential_id: Option<Box<str>>,
-    pub(crate) claims: Bytes,
     pub(crate) nonce: Option<Box<str>>,
     /// What a guard or an extractor refused, for the audit.
     refused: Mutex<Option<(Code, Cow<'static, str>)>>,
@@ -57,16 +54,12 @@ impl Grant {
             request_id,
             principal: None,
             scheme: None,
-            credential_id: None,
-            claims: Bytes::new(),
             nonce,
             refused: Mutex::new(None),
         };
         if let Some(caller) = caller {
             inner.principal = Some(caller.principal);
             inner.scheme = Some(caller.scheme);
-            inner.credential_id = caller.credential_id;
-            inner.claims = caller.claims;
         }
         Self(Arc::new(inner))
     }
@@ -90,8 +83,8 @@ impl Grant {
     /// 401 if the request carries no identity, 403 if its claims do not fit `T`: the
     /// credential is good, but not for this handler.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, Reply> {
-        self.require_principal()?;
-        serde_json::from_slice(&self.0.claims).map_err(|why| {
+        let claims = self.require_principal()?.claims_json().unwrap_or("{}");
+        serde_json::from_str(claims).map_err(|why| {
             tracing::debug!(target: "palisade", "{}", ClaimsError(why));
             self.refuse(Reason::new(Code::Forbidden, "claims_do_not_fit"))
         })
@@ -163,10 +156,6 @@ impl Grant {
         palisade.is(&self.0.policy)
     }
 
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.0
-    }
-
     /// What a guard or an extractor refused.
     pub(crate) fn refused(&self) -> std::sync::MutexGuard<'_, Option<(Code, Cow<'static, str>)>> {
         self.0
@@ -200,6 +189,4 @@ impl fmt::Debug for Grant {
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
     pub(crate) scheme: usize,
-    pub(crate) claims: Bytes,
-    pub(crate) credential_id: Option<Box<str>>,
 }

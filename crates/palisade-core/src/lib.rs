@@ -42,4 +42,5 @@ pub use reply::Reply;
 pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
+pub use scheme::{ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, generate_key};
 pub use view::View;

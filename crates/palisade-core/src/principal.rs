@@ -1,11 +1,12 @@
 //! Who is calling.
 
+use crate::jwt::VerifiedToken;
 use std::{fmt, sync::Arc};
 
 /// Whether a principal is a person or a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PrincipalKind {
-    /// A person, through some client.
+    /// A person, or whatever the issuer calls a resource owner.
     User,
     /// A program acting for itself (RFC 6749 §4.4).
     Client,
@@ -26,176 +27,208 @@ pub enum PrincipalKind {
 /// assert!(caller.has_scope("items:read"));
 /// assert!(!caller.has_scope("items"));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Principal {
+#[derive(Clone)]
+pub struct Principal(Source);
+
+/// Where a principal's names are kept.
+#[derive(Clone)]
+enum Source {
+    /// In the text of the token that was verified: nothing is copied on the hot path.
+    Token(Arc<VerifiedToken>),
+    Given(Arc<Given>),
+}
+
+#[derive(Clone)]
+struct Given {
     issuer: Arc<str>,
-    subject: Arc<str>,
+    subject: Box<str>,
     kind: PrincipalKind,
-    tenant: Option<Arc<str>>,
-    scopes: Names,
-    roles: Names,
-    permissions: Names,
+    tenant: Option<Box<str>>,
+    credential_id: Option<Box<str>>,
+    scopes: Vec<Box<str>>,
+    roles: Vec<Box<str>>,
+    permissions: Vec<Box<str>>,
 }
 
 impl Principal {
     /// The user `subject` of `issuer`, without scopes, roles or permissions.
-    pub fn new(issuer: impl Into<Arc<str>>, subject: impl Into<Arc<str>>) -> Self {
-        Self {
+    pub fn new(issuer: impl Into<Arc<str>>, subject: impl Into<Box<str>>) -> Self {
+        Self(Source::Given(Arc::new(Given {
             issuer: issuer.into(),
             subject: subject.into(),
             kind: PrincipalKind::User,
             tenant: None,
-            scopes: Names::default(),
-            roles: Names::default(),
-            permissions: Names::default(),
-        }
+            credential_id: None,
+            scopes: Vec::new(),
+            roles: Vec::new(),
+            permissions: Vec::new(),
+        })))
     }
 
     /// Says whether this is a person or a program.
     #[must_use]
-    pub fn kind(mut self, kind: PrincipalKind) -> Self {
-        self.kind = kind;
-        self
+    pub fn kind(self, kind: PrincipalKind) -> Self {
+        self.with(|given| given.kind = kind)
     }
 
     /// Says which tenant the caller belongs to.
     #[must_use]
-    pub fn tenant(mut self, tenant: impl Into<Arc<str>>) -> Self {
-        self.tenant = Some(tenant.into());
-        self
+    pub fn tenant(self, tenant: impl Into<Box<str>>) -> Self {
+        self.with(|given| given.tenant = Some(tenant.into()))
+    }
+
+    /// Names the credential for the audit and for limits: a key id, never a secret.
+    #[must_use]
+    pub fn credential_id(self, id: impl Into<Box<str>>) -> Self {
+        self.with(|given| given.credential_id = Some(id.into()))
     }
 
     /// Gives the caller these scopes (RFC 6749 §3.3: case-sensitive, without spaces).
     #[must_use]
-    pub fn scopes<S: AsRef<str>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes = scopes.into_iter().collect();
-        self
+    pub fn scopes<S: AsRef<str>>(self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.with(|given| given.scopes = names(scopes))
     }
 
     /// Gives the caller these roles.
     #[must_use]
-    pub fn roles<S: AsRef<str>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
-        self.roles = roles.into_iter().collect();
-        self
+    pub fn roles<S: AsRef<str>>(self, roles: impl IntoIterator<Item = S>) -> Self {
+        self.with(|given| given.roles = names(roles))
     }
 
     /// Gives the caller these permissions, beside those of its roles.
     #[must_use]
-    pub fn permissions<S: AsRef<str>>(mut self, permissions: impl IntoIterator<Item = S>) -> Self {
-        self.permissions = permissions.into_iter().collect();
-        self
+    pub fn permissions<S: AsRef<str>>(self, permissions: impl IntoIterator<Item = S>) -> Self {
+        self.with(|given| given.permissions = names(permissions))
     }
 
     /// Who vouches for the caller: the `iss` of a token, or the name of a local scheme.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        match &self.0 {
+            Source::Token(token) => token.issuer(),
+            Source::Given(given) => &given.issuer,
+        }
     }
 
     /// Who the caller is, as the issuer names it.
     pub fn subject(&self) -> &str {
-        &self.subject
+        match &self.0 {
+            Source::Token(token) => token.subject(),
+            Source::Given(given) => &given.subject,
+        }
     }
 
     /// Whether the caller is a person or a program.
     pub fn principal_kind(&self) -> PrincipalKind {
-        self.kind
+        match &self.0 {
+            Source::Token(token) => token.kind(),
+            Source::Given(given) => given.kind,
+        }
     }
 
     /// The caller's tenant, where the issuer names one.
     pub fn tenant_name(&self) -> Option<&str> {
-        self.tenant.as_deref()
+        match &self.0 {
+            Source::Token(token) => token.tenant(),
+            Source::Given(given) => given.tenant.as_deref(),
+        }
+    }
+
+    /// Names the credential that was used: a key id, or the `kid` of the key that signed.
+    pub fn credential_name(&self) -> Option<&str> {
+        match &self.0 {
+            Source::Token(token) => token.kid(),
+            Source::Given(given) => given.credential_id.as_deref(),
+        }
+    }
+
+    /// The claims as JSON, where the credential has any.
+    pub fn claims_json(&self) -> Option<&str> {
+        match &self.0 {
+            Source::Token(token) => Some(token.claims()),
+            Source::Given(_) => None,
+        }
     }
 
     /// Whether the caller has the scope; compared byte for byte.
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scopes.contains(scope)
+        self.scope_names().any(|own| own == scope)
     }
 
     /// Whether the caller has the role.
     pub fn has_role(&self, role: &str) -> bool {
-        self.roles.contains(role)
+        self.role_names().any(|own| own == role)
     }
 
     /// Whether the credential itself carries the permission; the policy's `[roles]` may give
     /// more ([`Grant::has_permission`](crate::Grant::has_permission)).
     pub fn has_own_permission(&self, permission: &str) -> bool {
-        self.permissions.contains(permission)
+        self.permission_names().any(|own| own == permission)
     }
 
     /// The scopes, in the order of the credential.
     pub fn scope_names(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter()
+        let (token, given) = self.sources();
+        let given = given.map(|given| &given.scopes);
+        either(token.map(VerifiedToken::scopes), given)
     }
 
     /// The roles, in the order of the credential.
     pub fn role_names(&self) -> impl Iterator<Item = &str> {
-        self.roles.iter()
+        let (token, given) = self.sources();
+        let given = given.map(|given| &given.roles);
+        either(token.map(VerifiedToken::roles), given)
+    }
+
+    /// The permissions that the credential itself carries, in its order.
+    pub fn permission_names(&self) -> impl Iterator<Item = &str> {
+        let (token, given) = self.sources();
+        let given = given.map(|given| &given.permissions);
+        either(token.map(VerifiedToken::permissions), given)
+    }
+
+    fn sources(&self) -> (Option<&VerifiedToken>, Option<&Given>) {
+        match &self.0 {
+            Source::Token(token) => (Some(token), None),
+            Source::Given(given) => (None, Some(given)),
+        }
+    }
+
+    /// Changes a principal that is still being made; one from a token is what the token says.
+    fn with(mut self, change: impl FnOnce(&mut Given)) -> Self {
+        if let Source::Given(given) = &mut self.0 {
+            change(Arc::make_mut(given));
+        }
+        self
+    }
+}
+
+impl From<VerifiedToken> for Principal {
+    fn from(token: VerifiedToken) -> Self {
+        Self(Source::Token(Arc::new(token)))
     }
 }
 
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Principal")
-            .field("issuer", &self.issuer)
-            .field("subject", &self.subject)
-            .field("kind", &self.kind)
-            .field("tenant", &self.tenant)
-            .field("scopes", &self.scopes)
-            .field("roles", &self.roles)
-            .field("permissions", &self.permissions)
-            .finish()
+            .field("issuer", &self.issuer())
+            .field("subject", &self.subject())
+            .field("kind", &self.principal_kind())
+            .field("tenant", &self.tenant_name())
+            .field("scopes", &self.scope_names().collect::<Vec<_>>())
+            .field("roles", &self.role_names().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
-/// A few names in one allocation, separated by line feeds: `has` is asked far more often than
-/// names are listed, and a principal is made on every request. A name that holds the separator
-/// could pretend to be two, so it is left out.
-#[derive(Clone, Default, PartialEq, Eq)]
-struct Names(Option<Arc<str>>);
-
-impl Names {
-    fn contains(&self, name: &str) -> bool {
-        !name.is_empty() && self.iter().any(|own| own == name)
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &str> {
-        let joined = self.0.as_deref().unwrap_or_default();
-        joined.split('\n').filter(|name| !name.is_empty())
-    }
+fn names<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Vec<Box<str>> {
+    names.into_iter().map(|name| name.as_ref().into()).collect()
 }
 
-impl<S: AsRef<str>> FromIterator<S> for Names {
-    fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
-        let mut joined = String::new();
-        for name in names {
-            let name = name.as_ref();
-            if name.contains('\n') {
-                continue;
-            }
-            if !joined.is_empty() {
-                joined.push('\n');
-            }
-            joined.push_str(name);
-        }
-        Self((!joined.is_empty()).then(|| joined.into()))
-    }
-}
-
-impl fmt::Debug for Names {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_the_separator_is_not_two_names() {
-        let caller = Principal::new("i", "s").scopes(["a\nadmin", "b"]);
-        assert!(!caller.has_scope("admin"));
-        assert!(caller.has_scope("b"));
-        assert!(!caller.has_scope(""));
-    }
+fn either<'a>(
+    token: Option<impl Iterator<Item = &'a str>>,
+    given: Option<&'a Vec<Box<str>>>,
+) -> impl Iterator<Item = &'a str> {
+    let given = given.into_iter().flatten().map(|name| &**name);
+    token.into_iter().flatten().chain(given)
 }

@@ -174,7 +174,9 @@ impl Exchange {
                 .and_then(|caller| caller.tenant_name())
                 .map(printable),
             scheme: scheme.map(|own| own.scheme.name()),
-            credential_id: self.credential_id().map(printable),
+            credential_id: principal
+                .and_then(|caller| caller.credential_name())
+                .map(printable),
             client: self
                 .facts
                 .peer
@@ -190,15 +192,6 @@ impl Exchange {
             policy: &policy.fingerprint,
             duration_ns: now.saturating_sub(self.facts.started_nanos),
         });
-    }
-
-    fn credential_id(&self) -> Option<&str> {
-        let granted = self.grant.as_ref().and_then(|grant| {
-            let inner = grant.inner();
-            inner.credential_id.as_deref()
-        });
-        let caller = self.facts.caller.as_ref();
-        granted.or(caller.and_then(|caller| caller.credential_id.as_deref()))
     }
 }
 

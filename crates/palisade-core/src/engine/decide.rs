@@ -333,7 +333,7 @@ impl Compiled {
         let Some(own) = self.schemes.get(candidate.scheme) else {
             return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme").into());
         };
-        if !own.scheme.keeps_credential() {
+        if !own.scheme.shows_credential() {
             self.hide(&candidate, view, facts);
         }
         let now = self.ports.clock.unix_millis() / 1000;
@@ -364,13 +364,8 @@ impl Compiled {
     pub(super) fn settle(&self, outcome: Outcome, facts: &mut Facts) -> Decision {
         let scheme = facts.presented.unwrap_or(usize::MAX);
         let decided = match outcome {
-            Outcome::Verified(verified) => {
-                facts.caller = Some(Caller {
-                    principal: verified.principal,
-                    scheme,
-                    claims: verified.claims,
-                    credential_id: verified.credential_id,
-                });
+            Outcome::Verified(principal) => {
+                facts.caller = Some(Caller { principal, scheme });
                 let rule = self.rule_or_unlisted(facts.rule);
                 self.settle_caller(rule, facts)
             }

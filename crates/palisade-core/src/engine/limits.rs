@@ -165,7 +165,7 @@ impl Limits {
                 .and_then(|caller| caller.principal.tenant_name())
                 .map_or_else(|| principal(address), Key::Tenant),
             CountBy::Credential => caller
-                .and_then(|caller| caller.credential_id.as_deref())
+                .and_then(|caller| caller.principal.credential_name())
                 .map_or_else(|| principal(address), Key::ApiKey),
         })
     }

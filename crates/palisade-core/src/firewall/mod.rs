@@ -136,18 +136,17 @@ pub fn check_path(path: &[u8]) -> Result<EncodedSet, Refused> {
     let mut rest = path;
     while let [byte, tail @ ..] = rest {
         rest = tail;
-        match CLASSES.get(usize::from(*byte)) {
-            Some(Class::Plain) => {}
-            Some(Class::Slash) => {
+        match class(*byte) {
+            Class::Plain => {}
+            Class::Slash => {
                 if let [b'/', ..] = rest {
                     return Err(Refused::DoubleSlash);
                 }
                 refuse_dot_segment(rest)?;
             }
-            Some(Class::Percent) => rest = check_encoded(rest, &mut needs)?,
-            Some(Class::Semicolon) => needs |= EncodedSet::SEMICOLON,
-            Some(Class::Refuse(refused)) => return Err(*refused),
-            None => return Err(Refused::NonAscii),
+            Class::Percent => rest = check_encoded(rest, &mut needs)?,
+            Class::Semicolon => needs |= EncodedSet::SEMICOLON,
+            Class::Refuse(refused) => return Err(refused),
         }
     }
     Ok(needs)
@@ -195,6 +194,10 @@ enum Class {
     Refuse(Refused),
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "runs in the compiler, which checks it"
+)]
 static CLASSES: [Class; 256] = {
     let mut classes = [Class::Plain; 256];
     let mut byte = 0;
@@ -204,6 +207,13 @@ static CLASSES: [Class; 256] = {
     }
     classes
 };
+
+fn class(byte: u8) -> Class {
+    CLASSES
+        .get(usize::from(byte))
+        .copied()
+        .unwrap_or(Class::Refuse(Refused::Control))
+}
 
 const fn classify(byte: u8) -> Class {
     match byte {

@@ -7,7 +7,6 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use super::{
     error::TokenError,
     json::{self, Members, Scan, Trail, Value},
-    path::ClaimPath,
 };
 
 /// The claims that are dates, and so cannot hold names.
@@ -36,13 +35,13 @@ pub(super) struct Claims<'a> {
 }
 
 impl<'a> Claims<'a> {
-    pub(super) fn read<'p>(
+    /// Reads into `self`: returned, it would be copied several times over.
+    pub(super) fn read(
+        &mut self,
         text: &'a str,
-        paths: &'p [ClaimPath],
-    ) -> Result<(Self, Scan<'p, 'a>), TokenError> {
-        let (mut claims, mut scan) = (Self::default(), Scan::new(paths));
-        json::read(text, &mut scan, &mut claims)?;
-        Ok((claims, scan))
+        scan: &mut Scan<'_, 'a>,
+    ) -> Result<(), TokenError> {
+        json::read(text, scan, self)
     }
 }
 

@@ -12,8 +12,8 @@ use super::{error::TokenError, path::ClaimPath};
 /// How many configured claims one token is searched for.
 pub(super) const MAX_PATHS: usize = 9;
 
-/// Above this many members a sort finds duplicates sooner than comparing each with each.
-const FEW_NAMES: usize = 16;
+/// Up to this many members a duplicate is looked for name by name; a sort is sooner in larger objects.
+const FEW_NAMES: usize = 64;
 
 /// A value, as far as the checks need to see it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,6 +30,8 @@ pub(super) enum Value<'a> {
 /// One pass over one JSON text.
 pub(super) struct Scan<'p, 'a> {
     paths: &'p [ClaimPath],
+    /// The [`shape`]s of all names in `paths`: most members are on none of them.
+    shapes: u64,
     /// What stood at each of the paths.
     pub(super) found: [Value<'a>; MAX_PATHS],
     /// The names of the objects being read, the innermost last.
@@ -50,6 +52,9 @@ impl Trail {
         open: u16::MAX,
     };
 }
+
+/// Room for the names of a usual token.
+const USUAL_NAMES: usize = 24;
 
 /// What reads the members of the outermost object.
 pub(super) trait Members<'a> {
@@ -82,8 +87,12 @@ impl<'p, 'a> Scan<'p, 'a> {
     pub(super) fn new(paths: &'p [ClaimPath]) -> Self {
         Self {
             paths,
+            shapes: paths
+                .iter()
+                .flat_map(ClaimPath::names)
+                .fold(0, |shapes, name| shapes | shape(name)),
             found: Default::default(),
-            names: Vec::with_capacity(FEW_NAMES),
+            names: Vec::with_capacity(USUAL_NAMES),
             fault: None,
         }
     }
@@ -95,13 +104,25 @@ impl<'p, 'a> Scan<'p, 'a> {
         mut member: impl FnMut(&mut Self, &str, &mut A) -> Result<(), A::Error>,
     ) -> Result<(), A::Error> {
         let outer = self.names.len();
+        let mut shapes = 0;
         while let Some(Name(name)) = map.next_key()? {
+            let seen = self.names.get(outer..).unwrap_or_default();
+            if shapes & shape(&name) != 0 && seen.len() < FEW_NAMES && seen.contains(&name) {
+                return Err(self.fail(TokenError::DuplicateMember));
+            }
+            shapes |= shape(&name);
             self.names.push(name.clone());
             member(self, &name, &mut map)?;
         }
         let names = self.names.get_mut(outer..).unwrap_or_default();
-        if has_duplicate(names) {
-            return Err(self.fail(TokenError::DuplicateMember));
+        if names.len() > FEW_NAMES {
+            names.sort_unstable();
+            if names
+                .windows(2)
+                .any(|pair| matches!(pair, [one, other] if one == other))
+            {
+                return Err(self.fail(TokenError::DuplicateMember));
+            }
         }
         self.names.truncate(outer);
         Ok(())
@@ -147,7 +168,7 @@ impl<'p, 'a> Scan<'p, 'a> {
 
     fn follow(&self, trail: Trail, name: &str) -> (u16, u16) {
         let (mut ends, mut open) = (0, 0);
-        if trail.open != 0 {
+        if trail.open != 0 && self.shapes & shape(name) != 0 {
             for (place, path) in self.paths.iter().enumerate() {
                 if trail.open & (1 << place) != 0 && path.name_at(trail.depth) == Some(name) {
                     if path.len() == trail.depth + 1 {
@@ -162,21 +183,11 @@ impl<'p, 'a> Scan<'p, 'a> {
     }
 }
 
-fn has_duplicate(names: &mut [Cow<'_, str>]) -> bool {
-    if names.len() <= FEW_NAMES {
-        let mut rest = &*names;
-        while let [name, others @ ..] = rest {
-            if others.contains(name) {
-                return true;
-            }
-            rest = others;
-        }
-        return false;
-    }
-    names.sort_unstable();
-    names
-        .windows(2)
-        .any(|pair| matches!(pair, [one, other] if one == other))
+/// One bit for a name, taken from its length and its ends: names with different bits are different.
+pub(super) fn shape(name: &str) -> u64 {
+    let end = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+    let bytes = name.as_bytes();
+    1 << ((bytes.len() ^ (end(bytes.first()) << 1) ^ (end(bytes.last()) << 3)) % 64)
 }
 
 /// The outermost object.

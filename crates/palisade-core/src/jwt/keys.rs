@@ -171,6 +171,10 @@ pub(super) struct VerificationKey {
     prepared: Prepared,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a hundred keys at most, and one pointer less for each token"
+)]
 enum Prepared {
     Hmac(hmac::Key),
     Public(ParsedPublicKey),

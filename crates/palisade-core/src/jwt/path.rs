@@ -34,6 +34,10 @@ impl ClaimPath {
         self.names.len()
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     pub(super) fn name_at(&self, depth: usize) -> Option<&str> {
         self.names.get(depth).map(String::as_str)
     }

@@ -1,8 +1,9 @@
 //! What is known of a caller once the token has been verified.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use super::json::Value;
+use crate::principal::PrincipalKind;
 
 /// A token that passed every check.
 ///
@@ -30,15 +31,6 @@ pub(super) struct Facts {
     pub(super) scopes: Names,
     pub(super) roles: Names,
     pub(super) permissions: Names,
-}
-
-/// Who stands behind a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PrincipalKind {
-    /// A person, or whatever the issuer calls a resource owner.
-    User,
-    /// A program on its own behalf (client credentials).
-    Client,
 }
 
 impl VerifiedToken {
@@ -194,20 +186,17 @@ impl<'a> Placement<'a> {
         }
     }
 
-    pub(super) fn place(&mut self, value: &Cow<'a, str>) -> Span {
-        let start = match value {
-            // A value that serde_json lends out is a part of the text it reads.
-            Cow::Borrowed(part) => part
-                .as_ptr()
-                .addr()
-                .checked_sub(self.claims.as_ptr().addr()),
-            Cow::Owned(_) => None,
-        };
+    /// A value that serde_json lends out is a part of the text it reads; where it is not, the comparison shows it.
+    pub(super) fn place(&mut self, value: &str) -> Span {
+        let start = value
+            .as_ptr()
+            .addr()
+            .checked_sub(self.claims.as_ptr().addr());
         match start.map(|start| Span {
             start,
-            end: start + value.len(),
+            end: start.saturating_add(value.len()),
         }) {
-            Some(span) if span.of(self.claims) == &**value => span,
+            Some(span) if span.of(self.claims) == value => span,
             _ => {
                 let start = self.claims.len() + self.behind.len();
                 self.behind.push_str(value);
@@ -220,7 +209,7 @@ impl<'a> Placement<'a> {
     }
 
     /// Names in a string between spaces or in a list; `None` for another type.
-    pub(super) fn spaced(&mut self, value: &Value<'a>) -> Option<Names> {
+    pub(super) fn spaced(&mut self, value: &Value<'_>) -> Option<Names> {
         match value {
             Value::Text(text) => Some(Names::Spaced(self.place(text))),
             other => self.listed(other),
@@ -228,7 +217,7 @@ impl<'a> Placement<'a> {
     }
 
     /// Names in a list, or a single one, which may contain spaces; `None` for another type.
-    pub(super) fn listed(&mut self, value: &Value<'a>) -> Option<Names> {
+    pub(super) fn listed(&mut self, value: &Value<'_>) -> Option<Names> {
         match value {
             Value::Absent => Some(Names::Listed(Box::default())),
             Value::Text(name) => Some(Names::Listed(Box::new([self.place(name)]))),

@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::Deserialize;
 
 use super::{
+    PrincipalKind,
     algorithm::Algorithm,
     claims::{Claims, Date},
     error::TokenError,
@@ -14,7 +15,7 @@ use super::{
     keys::{KeySet, VerificationKey},
     path::ClaimPath,
     policy::{Profile, TokenPolicy},
-    token::{Facts, Placement, PrincipalKind, VerifiedToken},
+    token::{Facts, Placement, VerifiedToken},
 };
 
 const MAX_AUDIENCES: usize = 32;
@@ -93,7 +94,8 @@ impl TokenVerifier {
         let parts = Parts::split(token, self.policy.max_bytes)?;
         let key = self.check_signature(&parts)?;
         let text = parts.decode_claims()?;
-        let (claims, mut scan) = Claims::read(&text, &self.paths)?;
+        let (mut claims, mut scan) = (Claims::default(), Scan::new(&self.paths));
+        claims.read(&text, &mut scan)?;
 
         self.check_issuer(&claims)?;
         self.check_use(&claims)?;
@@ -328,16 +330,19 @@ impl<'t> Parts<'t> {
         if token.len() > max_bytes {
             return Err(TokenError::TooLong);
         }
-        match token.iter().filter(|byte| **byte == b'.').count() {
-            2 => {}
-            4 => return Err(TokenError::Encrypted),
-            _ => return Err(TokenError::Parts),
-        }
         let at_dot = |byte: &u8| *byte == b'.';
         let mut halves = token.rsplitn(2, at_dot);
         let (signature, signed) = halves.next().zip(halves.next()).ok_or(TokenError::Parts)?;
         let mut halves = signed.splitn(2, at_dot);
         let (header, claims) = halves.next().zip(halves.next()).ok_or(TokenError::Parts)?;
+        if claims.contains(&b'.') {
+            let dots = token.iter().filter(|byte| at_dot(byte)).count();
+            return Err(if dots == 4 {
+                TokenError::Encrypted
+            } else {
+                TokenError::Parts
+            });
+        }
         Ok(Self {
             header,
             claims,

@@ -130,8 +130,8 @@ impl LimitSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitOptions {
     /// The most keys a limit keeps apart when it does not say itself; a strict limit keeps fewer
-    /// where its times would take more than 128 MiB. At about 40 bytes a key, and 8 for each
-    /// further quota.
+    /// where its times would take more than 128 MiB. A key of one quota takes 30 to 45 bytes, and
+    /// 8 for each further quota.
     pub max_keys: usize,
 }
 

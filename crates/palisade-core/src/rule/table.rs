@@ -15,7 +15,8 @@
 
 use std::collections::HashMap;
 
-use percent_encoding::percent_decode_str;
+use foldhash::fast::RandomState;
+use percent_encoding::percent_decode;
 
 use super::pattern::{LONGEST_LITERAL, Pattern, Segment};
 
@@ -52,7 +53,7 @@ struct Entry<T> {
 /// One position in the patterns; the numbers are places in the list of entries.
 #[derive(Clone, Debug, Default)]
 struct Node {
-    literals: HashMap<Box<[u8]>, Node>,
+    literals: HashMap<Box<[u8]>, Node, RandomState>,
     parameter: Option<Box<Node>>,
     wildcard: Option<usize>,
     end: Option<usize>,
@@ -111,7 +112,9 @@ impl<T> PathTable<T> {
     /// Finds the most specific pattern that matches a path, given as it was sent.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<Found<'_, T>> {
-        let entry = self.root.find(path.strip_prefix('/')?)?;
+        let entry = self
+            .root
+            .find(path.strip_prefix('/')?.as_bytes(), path.contains('%'))?;
         let Entry { pattern, value } = self.entries.get(entry)?;
         Some(Found {
             value,
@@ -135,16 +138,14 @@ impl<T> Default for PathTable<T> {
 
 impl Node {
     /// Each node is visited at most once, so the patterns bound the work, not the path.
-    fn find(&self, rest: &str) -> Option<usize> {
-        let (segment, tail) = match rest.split_once('/') {
-            Some((segment, tail)) => (segment, Some(tail)),
-            None => (rest, None),
-        };
+    fn find(&self, rest: &[u8], encoded: bool) -> Option<usize> {
+        let mut parts = rest.splitn(2, |byte| *byte == b'/');
+        let (segment, tail) = (parts.next()?, parts.next());
         let onwards = |node: &Node| match tail {
-            Some(tail) => node.find(tail),
+            Some(tail) => node.find(tail, encoded),
             None => node.end,
         };
-        let literal = self.literal(segment).and_then(onwards);
+        let literal = self.literal(segment, encoded).and_then(onwards);
         if literal.is_some() || segment.is_empty() {
             return literal;
         }
@@ -154,17 +155,14 @@ impl Node {
             .or(self.wildcard)
     }
 
-    fn literal(&self, segment: &str) -> Option<&Node> {
-        if self.literals.is_empty() {
-            return None;
-        }
-        if !segment.contains('%') {
-            return self.literals.get(segment.as_bytes());
+    fn literal(&self, segment: &[u8], encoded: bool) -> Option<&Node> {
+        if !encoded || self.literals.is_empty() || !segment.contains(&b'%') {
+            return self.literals.get(segment);
         }
         // No literal is longer than the buffer.
         let mut buffer = [0; LONGEST_LITERAL];
         let mut length = 0;
-        for byte in percent_decode_str(segment) {
+        for byte in percent_decode(segment) {
             *buffer.get_mut(length)? = byte;
             length += 1;
         }

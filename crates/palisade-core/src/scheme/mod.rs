@@ -11,10 +11,12 @@
 mod api_key;
 mod authorization;
 mod challenge;
+mod jwt;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, generate_key};
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
+pub use jwt::{Jwt, KeySource};
 
 use crate::{
     config::{Mistakes, Section},
@@ -23,12 +25,11 @@ use crate::{
     principal::Principal,
     view::View,
 };
-use bytes::Bytes;
 use http::HeaderName;
 use std::{borrow::Cow, fmt::Debug, future::Future, pin::Pin, sync::Arc};
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND];
+pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -75,10 +76,6 @@ pub trait Scheme: Debug + Send + Sync {
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
 
-    /// Whether the handler may see a key that came in a header of its own or in a cookie.
-    /// `Authorization` and the query always stay.
-    fn keeps_credential(&self) -> bool {
-        false
     /// Whether the handler may see the credential. If not, the engine removes the header or the
     /// cookie it came in; a query stays, because the checked target must reach the router.
     fn shows_credential(&self) -> bool {
@@ -174,25 +171,14 @@ impl Debug for Verification {
 /// What came of judging a credential.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is good.
-    Verified(Verified),
+    /// It is good, and speaks for this caller.
+    Verified(Principal),
     /// It is bad.
     Rejected(Rejected),
     /// The account or key behind it is disabled.
     Disabled(Rejected),
     /// Nobody could tell: refused with 503.
     Unavailable(SourceError),
-}
-
-/// A good credential.
-#[derive(Debug)]
-pub struct Verified {
-    /// Who it speaks for.
-    pub principal: Principal,
-    /// Names the credential in the audit (a key id, a `kid`), never its secret.
-    pub credential_id: Option<Arc<str>>,
-    /// The claims as JSON, for `Claims<T>`; empty where the scheme has none.
-    pub claims: Bytes,
 }
 
 /// Why a credential is bad; both texts are for logs, neither holds any part of it.

@@ -583,3 +583,42 @@ fn choosing_among_issuers() {
     assert_eq!(peek_issuer(token.as_bytes(), 100), None);
     assert_eq!(peek_issuer(b"a.b", 8192), None);
 }
+
+/// Claims as two providers write them.
+#[test]
+fn provider_tokens() {
+    let keycloak = judge(
+        policy().provider(Provider::Keycloak),
+        &[
+            ("aud", r#"["urn:api","account"]"#),
+            ("typ", r#""Bearer""#),
+            ("azp", r#""web""#),
+            ("realm_access", r#"{"roles":["admin","user"]}"#),
+            (
+                "resource_access",
+                r#"{"account":{"roles":["view-profile"]}}"#,
+            ),
+            ("scope", r#""profile email""#),
+        ],
+    )
+    .unwrap();
+    assert_eq!(keycloak.roles().collect::<Vec<_>>(), ["admin", "user"]);
+    assert_eq!(keycloak.client_id(), Some("web"));
+
+    let cognito = |token_use| {
+        judge(
+            policy().provider(Provider::Cognito),
+            &[
+                ("aud", ""),
+                ("client_id", r#""urn:api""#),
+                ("token_use", token_use),
+                ("cognito:groups", r#"["admin"]"#),
+            ],
+        )
+    };
+    assert_eq!(
+        cognito(r#""access""#).unwrap().roles().collect::<Vec<_>>(),
+        ["admin"]
+    );
+    assert_eq!(cognito(r#""id""#).unwrap_err(), TokenError::TokenUse);
+}

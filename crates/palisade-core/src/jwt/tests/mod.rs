@@ -1,5 +1,7 @@
 //! Signers and small builders for the tests of this module; the tests stand in the files beside this one.
 
+#![allow(clippy::string_slice, reason = "tokens are ASCII")]
+
 mod claims;
 mod header;
 mod keys;
@@ -43,6 +45,7 @@ const EVERY_ALGORITHM: [Algorithm; 13] = [
 ];
 
 /// The private half of a key.
+#[expect(clippy::large_enum_variant, reason = "a handful per test")]
 enum Signer {
     Hmac(hmac::Key),
     Rsa(&'static dyn RsaEncoding),

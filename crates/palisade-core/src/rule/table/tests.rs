@@ -237,7 +237,10 @@ proptest! {
             let mut number = 0;
             let renamed: String = template
                 .split_inclusive("{x")
-                .map(|piece| { number += 1; if piece.ends_with("{x") { format!("{piece}{number}") } else { piece.into() } })
+                .map(|piece| {
+                    number += 1;
+                    if piece.ends_with("{x") { format!("{piece}{number}") } else { piece.into() }
+                })
                 .collect();
             table.insert(&pattern(&renamed), template.as_str()).unwrap();
         }

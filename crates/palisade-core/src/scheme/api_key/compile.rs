@@ -139,20 +139,20 @@ fn keys(config: &ApiKey, path: &str, mistakes: &mut Mistakes) -> (Keys, LegacyKe
 fn stored(
     entry: &ApiKeyEntry,
     digest: Digest,
-    credential_id: impl Into<Arc<str>>,
+    credential_id: impl Into<Box<str>>,
     issuer: &Arc<str>,
 ) -> StoredKey {
     let mut principal = Principal::new(issuer.clone(), entry.owner.as_str())
         .kind(PrincipalKind::Client)
         .scopes(&entry.scopes)
-        .roles(&entry.roles);
+        .roles(&entry.roles)
+        .credential_id(credential_id);
     if let Some(tenant) = &entry.tenant {
         principal = principal.tenant(tenant.as_str());
     }
     StoredKey {
         digest,
         principal,
-        credential_id: credential_id.into(),
         expires: entry.expires,
         active: entry.active,
     }

@@ -5,12 +5,10 @@ use crate::{
     principal::Principal,
     scheme::{
         Carrier, Challenge, Credential, Outcome, Presented, Rejected, Scheme, Verification,
-        Verified,
     },
     view::View,
 };
-use bytes::Bytes;
-use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt};
 use subtle::ConstantTimeEq;
 
 /// No key is longer; anything more would only be work.
@@ -35,7 +33,6 @@ pub(super) struct KeyScheme {
 pub(super) struct StoredKey {
     pub(super) digest: Digest,
     pub(super) principal: Principal,
-    pub(super) credential_id: Arc<str>,
     pub(super) expires: Option<u64>,
     pub(super) active: bool,
 }
@@ -148,11 +145,7 @@ impl StoredKey {
         if self.expires.is_some_and(|expires| unix_seconds >= expires) {
             return rejected("expired");
         }
-        Outcome::Verified(Verified {
-            principal: self.principal.clone(),
-            credential_id: Some(self.credential_id.clone()),
-            claims: Bytes::new(),
-        })
+        Outcome::Verified(self.principal.clone())
     }
 }
 

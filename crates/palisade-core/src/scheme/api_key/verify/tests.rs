@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use super::*;
 use crate::{
     ApiKey, ApiKeyEntry, GeneratedKey, Mistakes, RequestHead, SystemEntropy, generate_key,
@@ -71,7 +72,7 @@ fn read(scheme: &dyn Scheme, lines: &[(&'static str, &str)], query: &str) -> Str
     }
 }
 
-fn verify(scheme: &dyn Scheme, key: &str) -> Result<Verified, &'static str> {
+fn verify(scheme: &dyn Scheme, key: &str) -> Result<Principal, &'static str> {
     let credential = Credential {
         bytes: key.as_bytes().into(),
         carrier: 0,
@@ -157,13 +158,12 @@ fn a_good_key_speaks_for_its_owner() {
         .tenant("acme");
     let scheme = compiled(ApiKey::new("partners").key(entry.expires(NOW + 1)));
     let verified = verify(&*scheme, made.reveal()).unwrap();
-    let expected = Principal::new("palisade:api_key/partners", "service1")
-        .kind(PrincipalKind::Client)
-        .scopes(["read"])
-        .roles(["admin"])
-        .tenant("acme");
-    assert_eq!(verified.principal, expected);
-    assert_eq!(verified.credential_id.as_deref(), Some(made.id()));
+    assert_eq!(verified.issuer(), "palisade:api_key/partners");
+    assert_eq!(verified.subject(), "service1");
+    assert_eq!(verified.principal_kind(), PrincipalKind::Client);
+    assert!(verified.has_scope("read") && verified.has_role("admin"));
+    assert_eq!(verified.tenant_name(), Some("acme"));
+    assert_eq!(verified.credential_name(), Some(made.id()));
     let challenge = scheme.challenge().unwrap();
     assert_eq!(challenge.to_value(), r#"ApiKey realm="api""#);
     assert!(!scheme.shows_credential());
@@ -212,8 +212,8 @@ fn a_key_of_an_earlier_system_is_found_by_its_digest() {
     let digest = hex_digest(LEGACY);
     let scheme = compiled(ApiKey::new("p").key(ApiKeyEntry::new("old", &digest)));
     let verified = verify(&*scheme, LEGACY).unwrap();
-    assert_eq!(verified.principal.subject(), "old");
-    assert_eq!(verified.credential_id.as_deref(), digest.get(7..15));
+    assert_eq!(verified.subject(), "old");
+    assert_eq!(verified.credential_name(), digest.get(7..15));
     assert_eq!(verify(&*scheme, "sk-legacy").unwrap_err(), "key_unknown");
 }
 
