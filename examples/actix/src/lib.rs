@@ -32,7 +32,7 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let add_item = post().to(add_item).wrap(require(scope("items:write")));
+    let can_write = require(scope("items:write"));
     App::new()
         .app_data(Data::new(store))
         .route("/health", get().to(async || Json(answers::health())))
@@ -42,7 +42,11 @@ pub fn app(
                 .route(get().to(users))
                 .route(post().to(add_user)),
         )
-        .service(resource("/items").route(get().to(items)).route(add_item))
+        .service(
+            resource("/items")
+                .route(get().to(items))
+                .route(post().to(add_item).wrap(can_write)),
+        )
         .service(
             resource("/items/{id}")
                 .route(get().to(item))
@@ -114,9 +118,11 @@ async fn add_item(
     store: Data<Store>,
     ValidJson(new): ValidJson<NewItem>,
 ) -> Result<HttpResponse, Problem> {
-    let item = store.add_item(&caller, new).await?;
-    let location = (header::LOCATION, format!("/items/{}", item.id));
-    Ok(HttpResponse::Created().insert_header(location).json(item))
+    let created = store.add_item(&caller, new).await?;
+    let location = (header::LOCATION, format!("/items/{}", created.id));
+    Ok(HttpResponse::Created()
+        .insert_header(location)
+        .json(created))
 }
 
 async fn item(

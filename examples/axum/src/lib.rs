@@ -23,12 +23,12 @@ use std::{
 
 /// The routes, inside the one layer that guards them all.
 pub fn app(store: Store, palisade: Palisade) -> Router {
-    let add_item = add_item.layer(require(scope("items:write")));
+    let can_write = require(scope("items:write"));
     Router::new()
         .route("/health", get(async || Json(answers::health())))
         .route("/users/me", get(me))
         .route("/users", get(users).post(add_user))
-        .route("/items", get(items).post(add_item))
+        .route("/items", get(items).post(add_item.layer(can_write)))
         .route(
             "/items/{id}",
             get(item).put(replace_item).delete(remove_item),
@@ -90,9 +90,9 @@ async fn add_item(
     State(store): State<Store>,
     ValidJson(new): ValidJson<NewItem>,
 ) -> Result<impl IntoResponse, Problem> {
-    let item = store.add_item(&caller, new).await?;
-    let location = [(header::LOCATION, format!("/items/{}", item.id))];
-    Ok((StatusCode::CREATED, location, Json(item)))
+    let created = store.add_item(&caller, new).await?;
+    let location = [(header::LOCATION, format!("/items/{}", created.id))];
+    Ok((StatusCode::CREATED, location, Json(created)))
 }
 
 async fn item(

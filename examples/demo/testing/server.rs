@@ -15,9 +15,14 @@ use std::{
 fn the_printed_curl_lines_work_as_they_stand() {
     let mut server = Server::start(&[]);
     let lines = server.lines_until("--cookie");
-    let curl: Vec<_> = lines.iter().filter(|line| line.starts_with("curl ")).collect();
+    let curl: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("curl "))
+        .collect();
     let statuses: Vec<_> = curl.iter().map(|line| run_curl(line)).collect();
-    let expected = [200, 401, 200, 200, 403, 403, 201, 204, 422, 200, 200, 200, 200];
+    let expected = [
+        200, 401, 200, 200, 403, 403, 201, 204, 422, 200, 200, 200, 200,
+    ];
     assert_eq!(statuses, expected, "{lines:#?}");
 }
 
@@ -103,7 +108,11 @@ impl Server {
             .strip_prefix("listening on http://")
             .and_then(|rest| rest.trim_end().parse().ok())
             .unwrap_or_else(|| panic!("the first line is {first:?}"));
-        Self { process, stdout, address }
+        Self {
+            process,
+            stdout,
+            address,
+        }
     }
 
     /// The lines up to one that contains `last`.
@@ -178,7 +187,9 @@ fn run_curl(line: &str) -> u16 {
     let (host, path) = rest.split_once('/').unwrap();
     let length = body.len();
     let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
     write!(
         stream,
         "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
@@ -187,7 +198,10 @@ fn run_curl(line: &str) -> u16 {
     .unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
-    let status = response.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = response
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     status.unwrap_or_else(|| panic!("{line} got {response:?}"))
 }
 

@@ -20,12 +20,12 @@ use std::{future::Future, io, net::TcpListener};
 
 /// The routes, inside the one layer that guards them all.
 pub fn app(store: Store, palisade: Palisade) -> impl Endpoint<Output = Response> + 'static {
-    let add_item = add_item.with(require(scope("items:write")));
+    let can_write = require(scope("items:write"));
     Route::new()
         .at("/health", get(health))
         .at("/users/me", get(me))
         .at("/users", get(users).post(add_user))
-        .at("/items", get(items).post(add_item))
+        .at("/items", get(items).post(add_item.with(can_write)))
         .at(
             "/items/:id",
             get(item).put(replace_item).delete(remove_item),
@@ -120,9 +120,9 @@ async fn add_item(
     Data(store): Data<&Store>,
     ValidJson(new): ValidJson<NewItem>,
 ) -> Result<impl IntoResponse, Problem> {
-    let item = store.add_item(&caller, new).await?;
-    let location = format!("/items/{}", item.id);
-    Ok(json(item)
+    let created = store.add_item(&caller, new).await?;
+    let location = format!("/items/{}", created.id);
+    Ok(json(created)
         .with_status(StatusCode::CREATED)
         .with_header(header::LOCATION, location))
 }

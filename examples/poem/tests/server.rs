@@ -1,5 +1,7 @@
 //! The program from outside, as the three examples promise it together.
 
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 #[path = "../../demo/testing/server.rs"]
 mod server;
 
