@@ -2,7 +2,7 @@
 
 use crate::{
     DEMO_USERS,
-    keys::{KeyError, Keys, TOKEN_LIFETIME},
+    keys::{API_KEY_OWNER, KeyError, Keys, TOKEN_LIFETIME},
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,10 +11,8 @@ pub(crate) fn listening(address: SocketAddr) -> String {
     format!("listening on http://{address}\n")
 }
 
-/// A token for each demo user, the API key, and curl lines that work as they stand.
-pub(crate) fn how_to_try(address: SocketAddr, keys: &Keys, now: u64) -> Result<String, KeyError> {
-    let base = format!("http://{}", reachable(address));
-    let json = "-H 'Content-Type: application/json'";
+/// A token for each demo user, and curl lines that work as they stand.
+pub(crate) fn demo_users(address: SocketAddr, keys: &Keys, now: u64) -> Result<String, KeyError> {
     let mut text = format!("\nTokens for {} minutes:\n\n", TOKEN_LIFETIME / 60);
     let mut bearers = Vec::new();
     for user in &DEMO_USERS {
@@ -26,8 +24,15 @@ pub(crate) fn how_to_try(address: SocketAddr, keys: &Keys, now: u64) -> Result<S
         bearers.push(format!("-H 'Authorization: Bearer {token}'"));
     }
     if let [john, alice] = bearers.as_slice() {
-        text.push_str(&format!(
-            "
+        text.push_str(&try_it(&base(address), john, alice));
+    }
+    Ok(text)
+}
+
+fn try_it(base: &str, john: &str, alice: &str) -> String {
+    let json = "-H 'Content-Type: application/json'";
+    format!(
+        "
 Try it:
 
 # for everybody: look at the headers, then try without a token what needs one
@@ -48,12 +53,19 @@ curl -i -X POST {base}/users -d '{{\"username\":\"b\",\"email\":\"b\",\"password
 # ten times a minute, then no more
 curl -i -X POST {base}/api/sensitive {john}
 "
-        ));
-    }
-    text.push_str(&match keys.new_api_key() {
-        Some(key) => format!(
-            "
-The API key of service1, shown this once; only its digest is kept:
+    )
+}
+
+/// The API key, at the start that made it: nobody can show it later.
+pub(crate) fn api_key(address: SocketAddr, keys: &Keys) -> String {
+    let Some(key) = keys.new_api_key() else {
+        return "\nThe API key was shown at the first start; remove its file for a new one.\n"
+            .into();
+    };
+    let base = base(address);
+    format!(
+        "
+The API key of {API_KEY_OWNER}, shown this once; only its digest is kept:
 
 {key}
 
@@ -61,21 +73,17 @@ curl -i {base}/api/resource -H 'X-API-Key: {key}'
 curl -i '{base}/api/resource?api-key={key}'
 curl -i {base}/api/resource --cookie 'api-key={key}'
 "
-        ),
-        None => "\nThe API key was shown at the first start; remove its file for a new one.\n"
-            .to_owned(),
-    });
-    Ok(text)
+    )
 }
 
-/// Where a client on this machine finds a server that listens on all addresses.
-fn reachable(address: SocketAddr) -> SocketAddr {
+/// Where a client on this machine finds the server, one that listens on all addresses too.
+fn base(address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    SocketAddr::new(ip, address.port())
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 #[cfg(test)]
@@ -86,7 +94,7 @@ mod tests {
     fn curl_lines_reach_a_server_that_listens_everywhere() {
         let keys = Keys::open(None).unwrap();
         let everywhere = "0.0.0.0:80".parse().unwrap();
-        let text = how_to_try(everywhere, &keys, 0).unwrap();
+        let text = demo_users(everywhere, &keys, 0).unwrap() + &api_key(everywhere, &keys);
         assert!(text.contains("curl -i http://127.0.0.1:80/users/me -H 'Authorization: Bearer ey"));
         assert!(!text.contains("0.0.0.0"));
         assert_eq!(listening(everywhere), "listening on http://0.0.0.0:80\n");

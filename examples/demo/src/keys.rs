@@ -22,11 +22,12 @@ pub(crate) const API_KEYS: &str = "keys";
 pub(crate) const ISSUER: &str = "urn:palisade:demo:issuer";
 /// Whom their tokens are for.
 pub(crate) const AUDIENCE: &str = "urn:palisade:demo:api";
+/// Whose API key it is.
+pub(crate) const API_KEY_OWNER: &str = "service1";
 /// How long a token lives, in seconds.
 pub(crate) const TOKEN_LIFETIME: u64 = 1800;
 
 const API_KEY_PREFIX: &str = "demo";
-const API_KEY_OWNER: &str = "service1";
 
 const SIGNING_KEY_FILE: &str = "signing.key";
 const API_KEY_FILE: &str = "api-key.digest";

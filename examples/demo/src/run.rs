@@ -6,7 +6,10 @@ use crate::{
     store::in_memory,
 };
 use clap::Parser;
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use palisade_core::{Clock, ConfigError, Palisade, Policy, SystemClock};
 use std::{
     future::Future,
@@ -32,6 +35,9 @@ pub struct Demo {
     pub palisade: Palisade,
 }
 
+/// Ready when the process shall end.
+pub type Shutdown = Shared<BoxFuture<'static, ()>>;
+
 /// Runs the demo with `serve`, which gets a bound listener, what to serve, and a future that is
 /// ready when it is time to stop.
 ///
@@ -51,9 +57,6 @@ where
         }
     }
 }
-
-/// Ready when the process shall end.
-pub type Shutdown = futures_util::future::Shared<futures_util::future::BoxFuture<'static, ()>>;
 
 /// Why the server did not start, or ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -104,8 +107,9 @@ where
         }
         if has_demo_data {
             let now = SystemClock::default().unix_millis() / 1000;
-            text.push_str(&greeting::how_to_try(address, &keys, now)?);
+            text.push_str(&greeting::demo_users(address, &keys, now)?);
         }
+        text.push_str(&greeting::api_key(address, &keys));
     }
     drop(keys);
     // Nobody may be listening to stdout; the server serves all the same.
