@@ -109,8 +109,8 @@ impl<'a, 'i> Section<'a, 'i> {
         key: &'static str,
         choices: &[(&str, T)],
     ) -> Option<T> {
-        let needed = format!("one of {}", words(choices));
-        self.read(key, &needed, |value| chosen(value, choices))
+        let value = self.value(key)?;
+        self.word(&join(&self.path, key), value, choices, "")
     }
 
     /// A secret or a key, by reference. Whatever stands there instead is never repeated.
@@ -285,11 +285,27 @@ impl<'a, 'i> Section<'a, 'i> {
     ) -> Option<T> {
         match value.as_table() {
             Some(table) => self.beneath(table, path, read),
-            None => {
-                let needed = format!("one of {} or a table", words(choices));
-                self.fit(&path, &needed, value, chosen(value, choices))
-            }
+            None => self.word(&path, value, choices, " or a table"),
         }
+    }
+
+    fn word<T: Clone>(
+        &mut self,
+        path: &str,
+        value: &DeValue<'_>,
+        choices: &[(&str, T)],
+        or_else: &str,
+    ) -> Option<T> {
+        let words: Vec<_> = choices.iter().map(|&(word, _)| word).collect();
+        let words = format!("one of \"{}\"{or_else}", words.join("\", \""));
+        let chosen = value::string(value).and_then(|text| {
+            let chosen = choices.iter().find(|(word, _)| *word == text);
+            chosen.map(|(_, chosen)| chosen.clone()).ok_or_else(|| {
+                let guess = guess(&text, "\"", choices.iter().map(|&(word, _)| word));
+                Unfit::Value(format!("is {text:?}; {words} is needed{guess}"))
+            })
+        });
+        self.fit(path, &words, value, chosen)
     }
 
     /// Goes through the whole table, whatever the names in it.
@@ -332,11 +348,9 @@ impl<'a, 'i> Section<'a, 'i> {
         for name in self.table.keys() {
             let name = name.get_ref();
             if !self.asked.iter().any(|asked| asked == name) {
-                let near = nearest(name, self.asked.iter().copied())
-                    .map(|near| format!("; did you mean `{near}`?"))
-                    .unwrap_or_default();
+                let guess = guess(name, "`", self.asked.iter().copied());
                 let keys = self.asked.join(", ");
-                let message = format!("is unknown{near} (keys here: {keys})");
+                let message = format!("is unknown{guess} (keys here: {keys})");
                 self.mistakes.add(join(&self.path, name), message);
             }
         }
@@ -352,33 +366,15 @@ impl fmt::Debug for Section<'_, '_> {
     }
 }
 
-fn chosen<T: Clone>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, Unfit> {
-    let text = value::string(value)?;
-    if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text) {
-        return Ok(chosen.clone());
-    }
-    let near = nearest(&text, choices.iter().map(|(word, _)| *word))
-        .map(|near| format!("; did you mean \"{near}\"?"))
-        .unwrap_or_default();
-    let words = words(choices);
-    Err(Unfit::Value(format!("{text:?} is none of {words}{near}")))
-}
-
-fn words<T>(choices: &[(&str, T)]) -> String {
-    let quoted: Vec<_> = choices
-        .iter()
-        .map(|(word, _)| format!("\"{word}\""))
-        .collect();
-    quoted.join(", ")
-}
-
-/// The word that was probably meant: at most one slip of the finger in three letters.
-fn nearest<'w>(typed: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+/// The word that was probably meant, as a question in these quotes: at most one slip of the
+/// finger in three letters. Empty if no word is near.
+fn guess<'w>(typed: &str, quote: &str, words: impl Iterator<Item = &'w str>) -> String {
     words
         .map(|word| (strsim::osa_distance(typed, word), word))
         .filter(|&(distance, word)| distance <= word.len().div_ceil(3))
         .min_by_key(|&(distance, _)| distance)
-        .map(|(_, word)| word)
+        .map(|(_, word)| format!("; did you mean {quote}{word}{quote}?"))
+        .unwrap_or_default()
 }
 
 /// Which keys readers ask for, to be compared with the documentation.
@@ -461,7 +457,7 @@ mod tests {
             section.choice("a", &[("api", 1), ("html", 2)]);
             section.choice("b", &[("api", 1)]);
         });
-        let near = "1: a: \"htlm\" is none of \"api\", \"html\"; did you mean \"html\"?";
+        let near = "1: a: is \"htlm\"; one of \"api\", \"html\" is needed; did you mean \"html\"?";
         assert_eq!(
             found,
             [near, "2: b: is an integer; one of \"api\" is needed"]

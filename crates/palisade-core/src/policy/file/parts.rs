@@ -106,8 +106,8 @@ fn limit_key(section: &mut Section<'_, '_>) -> Option<LimitKey> {
             Some(name) => LimitKey::Header(name.to_owned()),
             None => {
                 let message = format!(
-                    "{by:?} is none of \"address\", \"principal\", \"tenant\", \"credential\", \
-                     \"header:NAME\", \"global\""
+                    "is {by:?}; one of \"address\", \"principal\", \"tenant\", \"credential\", \
+                     \"header:NAME\", \"global\" is needed"
                 );
                 section.mistake("by", message);
                 return None;

@@ -118,7 +118,12 @@ fn an_empty_file_is_the_default_policy() {
 #[test]
 fn every_mistake_is_reported_with_its_line_and_what_would_be_right() {
     let found = mistakes(BROKEN);
-    assert_eq!(found.trim(), BROKEN_MISTAKES.trim(), "\n{found}\n");
+    let schemes: Vec<_> = KINDS.iter().map(|kind| kind.section).collect();
+    let expected = BROKEN_MISTAKES.replace("SCHEMES", &schemes.join(", "));
+    for (found, expected) in found.lines().zip(expected.lines()) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.lines().count(), expected.lines().count());
     assert!(!found.contains("swordfish"));
 }
 
@@ -209,6 +214,32 @@ fn the_reference_and_the_reader_know_the_same_keys() {
     let read: BTreeSet<_> = asked::take().into_iter().filter(is_value).collect();
     let documented: BTreeSet<_> = documented().into_iter().filter(is_value).collect();
     assert_eq!(documented, read);
+}
+
+#[test]
+fn the_examples_of_the_reference_are_true() {
+    let blocks = |language: &str| -> Vec<&str> {
+        let blocks = DOCS.split(language).skip(1);
+        blocks
+            .map(|rest| rest.split("```").next().unwrap())
+            .collect()
+    };
+    let [good, broken, syntax] = blocks("```toml\n")[..] else {
+        panic!("three examples")
+    };
+    let [mistaken, unparsed] = blocks("```text\n")[..] else {
+        panic!("two outputs")
+    };
+    assert_eq!(mistakes(good), "");
+    let shown = |text: &str| -> String {
+        let found = mistakes(text);
+        found
+            .lines()
+            .map(|one| format!("palisade.toml:{one}\n"))
+            .collect()
+    };
+    assert_eq!(shown(broken), mistaken);
+    assert_eq!(shown(syntax), unparsed);
 }
 
 /// Whether this is a key with a value of its own, and no table that has its own heading.
