@@ -13,6 +13,8 @@ mod limits;
 mod methods;
 mod read;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use compile::compile;
 pub(crate) use compiled::Compiled;
