@@ -77,12 +77,26 @@ fn exists(files: &[File], test: &str) -> bool {
     let case = test.rsplit(": ").next().unwrap_or(test);
     files.iter().any(|file| {
         if file.path.ends_with(".rs") {
-            has_word(&file.text, &format!("fn {function}"))
+            is_test(&file.text, function)
         } else if is_case_file(&file.path) {
             file.path.ends_with(test) || file.text.contains(&format!("\nname = \"{case}\"\n"))
         } else {
             false
         }
+    })
+}
+
+/// Whether `text` has a function of this name with an attribute such as `#[test]` or `#[tokio::test]`.
+fn is_test(text: &str, function: &str) -> bool {
+    let function = format!("fn {function}");
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    lines.iter().enumerate().any(|(at, line)| {
+        let mut before = lines.iter().take(at).rev();
+        has_word(line, &function)
+            && before
+                .by_ref()
+                .take_while(|line| line.starts_with("#["))
+                .any(|line| line.contains("test]"))
     })
 }
 
@@ -140,5 +154,6 @@ fn knows_functions_cases_and_files() {
         assert!(exists(&files, name), "{name}");
     }
     assert!(!exists(&files, "expire"));
+    assert!(!exists(&files, "helper"));
     assert!(!exists(&files, "two"));
 }
