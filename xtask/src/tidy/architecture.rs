@@ -91,12 +91,9 @@ fn is_test(text: &str, function: &str) -> bool {
     let function = format!("fn {function}");
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     lines.iter().enumerate().any(|(at, line)| {
-        let mut before = lines.iter().take(at).rev();
-        has_word(line, &function)
-            && before
-                .by_ref()
-                .take_while(|line| line.starts_with("#["))
-                .any(|line| line.contains("test]"))
+        let before = lines.iter().take(at).rev();
+        let mut attributes = before.take_while(|line| line.starts_with("#["));
+        has_word(line, &function) && attributes.any(|line| line.contains("test]"))
     })
 }
 
