@@ -5,10 +5,11 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::http1::{self, Progress, Reading, Response};
+use crate::answer::Answer;
+use crate::http1::{self, Progress, Reading};
 
 /// How long a server may take to answer.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to look at a connection to learn whether it was closed.
 const GLANCE: Duration = Duration::from_millis(150);
@@ -24,45 +25,20 @@ const LARGEST: usize = 16 * 1024 * 1024;
 
 /// The bytes of one request and what has to be known to send them and read the answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// Request line and header, with the empty line.
-    pub head: Vec<u8>,
+    pub(crate) head: Vec<u8>,
     /// The body as it goes over the wire, framing included.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The method is HEAD.
-    pub is_head: bool,
+    pub(crate) is_head: bool,
     /// Send the body only after `100 Continue`.
-    pub expects_continue: bool,
-}
-
-/// What a server made of a request. A closed connection is an answer, not an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// A complete response.
-    Response(Response),
-    /// The connection was closed, or reset, before a complete response.
-    Closed {
-        /// What had been received by then.
-        received: Vec<u8>,
-    },
-    /// Something that is not HTTP.
-    Malformed {
-        /// What is wrong with it.
-        what: String,
-        /// All that was received.
-        received: Vec<u8>,
-    },
-    /// Nothing complete within [`PATIENCE`].
-    Silence,
-    /// The client itself closed the connection, as the case asked.
-    HungUp,
-    /// No connection could be made.
-    Unreachable(String),
+    pub(crate) expects_continue: bool,
 }
 
 /// One connection to a server.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     /// Bytes read beyond the last response.
     ahead: Vec<u8>,
@@ -73,7 +49,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Answer::Unreachable`], saying why.
-    pub fn open(address: SocketAddr) -> Result<Self, Answer> {
+    pub(crate) fn open(address: SocketAddr) -> Result<Self, Answer> {
         let open = || {
             let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
             stream.set_nodelay(true)?;
@@ -87,7 +63,7 @@ impl Connection {
     }
 
     /// Sends one request and reads its response.
-    pub fn exchange(&mut self, request: &Request) -> Answer {
+    pub(crate) fn exchange(&mut self, request: &Request) -> Answer {
         let reading = Reading {
             head: request.is_head,
             ..Reading::default()
@@ -107,7 +83,7 @@ impl Connection {
     }
 
     /// Sends one request and closes the connection without reading the response.
-    pub fn hang_up(mut self, request: &Request) -> Answer {
+    pub(crate) fn hang_up(mut self, request: &Request) -> Answer {
         self.send(&request.head);
         self.send(&request.body);
         thread::sleep(BEFORE_HANGING_UP);
@@ -115,7 +91,7 @@ impl Connection {
     }
 
     /// Whether the server has closed its side, and nothing follows the last response.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         if !self.ahead.is_empty() || self.stream.set_read_timeout(Some(GLANCE)).is_err() {
             return false;
         }
@@ -162,16 +138,12 @@ impl Connection {
                     return Answer::Response(response);
                 }
                 Progress::Malformed(what) => {
-                    return Answer::Malformed {
-                        what: what.to_owned(),
-                        received,
-                    };
+                    return Answer::Malformed { what };
                 }
                 Progress::Incomplete if reading.closed => return Answer::Closed { received },
                 Progress::Incomplete if received.len() > LARGEST => {
                     return Answer::Malformed {
-                        what: format!("longer than {LARGEST} bytes"),
-                        received: Vec::new(),
+                        what: "it is longer than 16 MiB",
                     };
                 }
                 Progress::Incomplete => {}
@@ -221,22 +193,14 @@ mod tests {
         }
     }
 
-    fn status(answer: &Answer) -> Option<u16> {
-        if let Answer::Response(response) = answer {
-            Some(response.status)
-        } else {
-            None
-        }
-    }
-
     #[test]
     fn two_responses_on_one_connection() {
         let mut connection = once(6, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(
-            status(&connection.exchange(&request("one", b"two"))),
+            connection.exchange(&request("one", b"two")).status(),
             Some(200)
         );
-        assert_eq!(status(&connection.exchange(&request("", b""))), Some(404));
+        assert_eq!(connection.exchange(&request("", b"")).status(), Some(404));
         assert!(connection.is_closed());
     }
 
@@ -267,7 +231,9 @@ mod tests {
             b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n",
         );
         assert_eq!(
-            status(&connection.exchange(&request("x", &vec![b'a'; 8 * 1024 * 1024]))),
+            connection
+                .exchange(&request("x", &vec![b'a'; 8 * 1024 * 1024]))
+                .status(),
             Some(413)
         );
     }
@@ -282,7 +248,7 @@ mod tests {
             expects_continue: true,
             ..request("head", b"never sent")
         };
-        assert_eq!(status(&connection.exchange(&request)), Some(417));
+        assert_eq!(connection.exchange(&request).status(), Some(417));
     }
 
     #[test]
@@ -295,7 +261,7 @@ mod tests {
             expects_continue: true,
             ..request("head", b"body")
         };
-        assert_eq!(status(&connection.exchange(&request)), Some(200));
+        assert_eq!(connection.exchange(&request).status(), Some(200));
     }
 
     #[test]

@@ -144,4 +144,11 @@ mod tests {
             "there is no framework `warp`; there are "
         );
     }
+
+    #[test]
+    fn the_cases_of_this_repository_can_be_read() {
+        let mistakes = Suite::read(&cases()).err().unwrap_or_default();
+        let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        assert_eq!(mistakes, [""; 0]);
+    }
 }

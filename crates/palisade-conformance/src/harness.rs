@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use palisade_core::Clock;
+use palisade_core::audit::{AuditEvent, AuditSink};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -90,19 +92,9 @@ impl ManualClock {
     /// Where every server's clock starts: 2026-06-01T00:00:00Z.
     pub const START_UNIX_SECONDS: u64 = 1_780_272_000;
 
-    /// Milliseconds since the Unix epoch.
-    pub fn unix_millis(&self) -> u64 {
-        self.unix_millis.load(Ordering::SeqCst)
-    }
-
     /// Seconds since the Unix epoch.
     pub fn unix_seconds(&self) -> u64 {
         self.unix_millis() / 1000
-    }
-
-    /// Nanoseconds since an arbitrary instant; never goes back.
-    pub fn monotonic_nanos(&self) -> u64 {
-        self.monotonic_nanos.load(Ordering::SeqCst)
     }
 
     /// Moves both clocks forward.
@@ -124,6 +116,16 @@ impl ManualClock {
     }
 }
 
+impl Clock for ManualClock {
+    fn unix_millis(&self) -> u64 {
+        self.unix_millis.load(Ordering::SeqCst)
+    }
+
+    fn monotonic_nanos(&self) -> u64 {
+        self.monotonic_nanos.load(Ordering::SeqCst)
+    }
+}
+
 impl Default for ManualClock {
     fn default() -> Self {
         Self {
@@ -140,7 +142,7 @@ pub struct AuditLog(Mutex<Vec<Value>>);
 
 impl AuditLog {
     /// Appends one event.
-    pub fn record(&self, event: Value) {
+    pub fn push(&self, event: Value) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -150,6 +152,13 @@ impl AuditLog {
     /// Takes out the events written so far, oldest first.
     pub fn take(&self) -> Vec<Value> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl AuditSink for AuditLog {
+    fn record(&self, event: &AuditEvent<'_>) {
+        // An event that cannot be written shows as `null`, which no case expects.
+        self.push(serde_json::to_value(event).unwrap_or_default());
     }
 }
 

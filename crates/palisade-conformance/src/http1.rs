@@ -4,18 +4,18 @@
 
 /// A response as the wire carried it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Response {
+pub(crate) struct Response {
     /// The status of the final response.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Header lines in the order they came: name and value, surrounding white space removed.
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) headers: Vec<(Vec<u8>, Vec<u8>)>,
     /// The body, without its chunked framing.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {
     /// The values of all lines named `name` (compared without case), in order.
-    pub fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.headers
             .iter()
             .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
@@ -25,7 +25,7 @@ impl Response {
 
 /// What the bytes read so far amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// A whole response, and how many bytes it and its interim responses took.
     Complete(Response, usize),
     /// The response goes on.
@@ -36,17 +36,17 @@ pub enum Progress {
 
 /// Where the bytes come from, as far as it changes their meaning.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// The request was HEAD: no body follows, whatever the header says.
-    pub head: bool,
+    pub(crate) head: bool,
     /// The server has closed the connection: nothing more will come.
-    pub closed: bool,
+    pub(crate) closed: bool,
     /// Also stop at `100 Continue`, to know when to send the body.
-    pub stop_at_continue: bool,
+    pub(crate) stop_at_continue: bool,
 }
 
 /// Parses the first final response in `bytes`, skipping interim ones (RFC 9110 §15.2).
-pub fn parse(bytes: &[u8], reading: Reading) -> Progress {
+pub(crate) fn parse(bytes: &[u8], reading: Reading) -> Progress {
     match try_parse(bytes, reading) {
         Ok((response, used)) => Progress::Complete(response, used),
         Err(Stop::Incomplete) => Progress::Incomplete,

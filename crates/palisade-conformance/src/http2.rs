@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use crate::client::{Answer, PATIENCE, Request};
+use crate::answer::Answer;
+use crate::client::{PATIENCE, Request};
 use crate::http1::Response;
 
 /// After a response without an end, how long the rest may take.

@@ -12,18 +12,23 @@
 //! | add a case | `cases/README.md` |
 //! | add a framework | [`Harness`] |
 //! | learn what is compared | `normal.rs` |
-//! | see how bytes are sent and read | [`client`], [`http1`], `http2.rs` |
+//! | see how bytes are sent and read | `client.rs`, `http1.rs`, `http2.rs` |
 
+mod answer;
 mod case;
 mod check;
-pub mod client;
+mod client;
 mod command;
+mod exchange;
 mod harness;
 mod html;
-pub mod http1;
+mod http1;
 mod http2;
 mod keys;
+mod lint;
 mod normal;
+mod print;
+mod reader;
 mod report;
 mod request;
 mod run;

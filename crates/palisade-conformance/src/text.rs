@@ -20,6 +20,24 @@ pub(crate) struct Macros<'a> {
     pub(crate) token: &'a dyn Fn(&str) -> Result<String, String>,
 }
 
+impl Macros<'static> {
+    /// What a token's own text may use: the time.
+    pub(crate) fn of_a_token(now: u64) -> Self {
+        static NOTHING: BTreeMap<String, String> = BTreeMap::new();
+        fn no_token(_: &str) -> Result<String, String> {
+            Err("a token cannot contain a token".to_owned())
+        }
+        Self {
+            host: "",
+            address: "",
+            now,
+            each: None,
+            saved: &NOTHING,
+            token: &no_token,
+        }
+    }
+}
+
 impl Macros<'_> {
     /// Replaces every macro of `text`. Braces that enclose none stay, so that JSON can be written as it is.
     pub(crate) fn expand(&self, text: &str) -> Result<String, String> {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::keys::Keys;
+use crate::text::Macros;
 
 /// Written as the value of a header member or claim to leave it out.
 pub(crate) const ABSENT: &str = "!absent";
@@ -68,7 +69,7 @@ impl Token {
             (None, _) => keys.usual_algorithm(key)?,
         };
         let header = match &self.header_json {
-            Some(text) => text.clone(),
+            Some(text) => Macros::of_a_token(now).expand(text)?,
             None => {
                 let mut header = BTreeMap::from([("alg".to_owned(), Value::from(alg))]);
                 header.extend(defaults.header.clone());
@@ -80,7 +81,7 @@ impl Token {
             }
         };
         let claims = match &self.claims_json {
-            Some(text) => text.clone(),
+            Some(text) => Macros::of_a_token(now).expand(text)?,
             None => {
                 let mut claims = defaults.claims.clone();
                 claims.extend(self.claims.clone());
@@ -226,5 +227,11 @@ mod tests {
         );
         let signature = |token: &str| loose.decode(token.rsplit('.').next().unwrap()).unwrap();
         assert_eq!(signature(&sound), signature(&other));
+    }
+
+    #[test]
+    fn exact_text_may_count_from_the_clock() {
+        let parts = mint(r#"claims_json = '{"exp":{now+60},"exp":{now-1}}'"#);
+        assert_eq!(parts[1], r#"{"exp":1060,"exp":999}"#);
     }
 }

@@ -1,2 +1,9 @@
-//! Not written yet.
-fn main() {}
+//! Runs the demo API on actix-web.
+
+use palisade_example_actix::serve;
+use std::process::ExitCode;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    palisade_example_demo::run(serve).await
+}

@@ -1,1 +1,30 @@
-//! Not written yet.
+//! The demo API, without a web framework: one policy and one small domain, shared by the
+//! servers on axum, actix-web and poem.
+//!
+//! Each server maps its framework's requests to the functions here, and back; see `app` in
+//! `examples/axum`, `examples/actix` and `examples/poem`.
+//!
+//! - [`POLICY`]: who may do what, as a file.
+//! - [`Store`]: users and items in SQLite.
+//! - [`answers`]: what the routes without a domain say.
+//! - [`problem`]: how the domain's errors look on the wire.
+//! - [`run`]: from the command line to the end of the process.
+
+pub mod answers;
+mod demo_data;
+mod greeting;
+mod items;
+mod keys;
+mod options;
+mod problem;
+mod run;
+mod store;
+mod users;
+
+pub use demo_data::{DEMO_USERS, DemoUser};
+pub use items::{Item, ItemPath, ItemQuery, NewItem};
+pub use options::Options;
+pub use problem::{DomainError, PROBLEM_JSON, problem};
+pub use run::{Demo, POLICY, Shutdown, run};
+pub use store::Store;
+pub use users::{NewUser, User};

@@ -1,2 +1,9 @@
-//! Not written yet.
-fn main() {}
+//! Runs the demo API on poem.
+
+use palisade_example_poem::serve;
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    palisade_example_demo::run(serve).await
+}

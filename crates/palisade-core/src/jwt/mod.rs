@@ -40,5 +40,7 @@ pub use keys::{KeyError, KeySet, MAX_KEYS};
 pub use path::ClaimPath;
 pub use policy::{Ignored, PolicyMistake, Profile, TokenPolicy};
 pub use provider::{Provider, UnknownProvider};
-pub use token::{PrincipalKind, VerifiedToken};
+pub use token::VerifiedToken;
+
+pub use crate::principal::PrincipalKind;
 pub use verify::{TokenVerifier, peek_issuer};

@@ -7,7 +7,8 @@ use super::{
 use crate::{
     config::{Mistakes, Section},
     jwt::{
-        Algorithm, Ignored, JwkOptions, KeySet, Profile, TokenError, TokenPolicy, TokenVerifier,
+        Algorithm, Ignored, JwkOptions, KeySet, Profile, Provider, TokenError, TokenPolicy,
+        TokenVerifier,
         peek_issuer,
     },
     policy::{BuildContext, Secret},
@@ -42,9 +43,9 @@ pub struct Jwt {
     pub token: TokenPolicy,
     /// Where the keys come from; exactly one source, checked by the build.
     pub keys: Vec<KeySource>,
-    /// `algorithms`: those that the keys are for. Empty: HS256 for a secret, what the key says
-    /// itself otherwise.
-    pub algorithms: Vec<String>,
+    /// `algorithm` of the key. `None`: HS256 for a secret, RS256 for an RSA key that does not say
+    /// its own, by the curve for the others.
+    pub algorithm: Option<String>,
 }
 
 /// Where the keys of an issuer come from.
@@ -62,11 +63,14 @@ pub enum KeySource {
 impl Jwt {
     /// The scheme `name`, still without issuer, audience and key.
     pub fn new(name: impl Into<String>) -> Self {
+        let mut token = TokenPolicy::without_audience("");
+        token.roles_claim = Some("roles".into());
+        token.permissions_claim = Some("permissions".into());
         Self {
             name: name.into(),
-            token: TokenPolicy::without_audience(""),
+            token,
             keys: Vec::new(),
-            algorithms: Vec::new(),
+            algorithm: None,
         }
     }
 
@@ -108,7 +112,7 @@ impl Jwt {
     /// Says which algorithm the key is for.
     #[must_use]
     pub fn algorithm(mut self, name: impl Into<String>) -> Self {
-        self.algorithms.push(name.into());
+        self.algorithm = Some(name.into());
         self
     }
 
@@ -122,6 +126,12 @@ impl Jwt {
 
     fn read(name: &str, section: &mut Section<'_, '_>) -> Self {
         let mut jwt = Self::new(name);
+        if let Some(provider) = section.optional_string("provider") {
+            match Provider::from_str(&provider) {
+                Ok(provider) => jwt.token = jwt.token.provider(provider),
+                Err(why) => section.mistake("provider", why.to_string()),
+            }
+        }
         let token = &mut jwt.token;
         token.issuer = section.optional_string("issuer").unwrap_or_default();
         token.audiences = section.strings("audience").unwrap_or_default();
@@ -150,13 +160,15 @@ impl Jwt {
         if let Some(paths) = section.strings("scope_claims") {
             token.scope_claims = paths.iter().map(|path| path.as_str().into()).collect();
         }
-        let mut path = |key| {
-            let path = section.optional_string(key)?;
-            Some(path.as_str().into())
-        };
-        token.roles_claim = path("roles_claim");
-        token.permissions_claim = path("permissions_claim");
-        token.tenant_claim = path("tenant_claim");
+        for (key, claim) in [
+            ("roles_claim", &mut token.roles_claim),
+            ("permissions_claim", &mut token.permissions_claim),
+            ("tenant_claim", &mut token.tenant_claim),
+        ] {
+            if let Some(path) = section.optional_string(key) {
+                *claim = Some(path.as_str().into());
+            }
+        }
         token.ignore = read_ignored(section);
         jwt.keys = [
             section.secret("secret").map(KeySource::Secret),
@@ -166,7 +178,7 @@ impl Jwt {
         .into_iter()
         .flatten()
         .collect();
-        jwt.algorithms = section.strings("algorithms").unwrap_or_default();
+        jwt.algorithm = section.optional_string("algorithm");
         jwt
     }
 
@@ -237,22 +249,13 @@ impl SchemeConfig for Jwt {
             "" => section.clone(),
             key => format!("{section}.{key}"),
         };
-        let mut algorithms = Vec::new();
-        for (index, name) in self.algorithms.iter().enumerate() {
-            match Algorithm::from_str(name) {
-                Ok(algorithm) => algorithms.push(algorithm),
-                Err(why) => mistakes.add(at(&format!("algorithms[{index}]")), why.to_string()),
-            }
-        }
-        if self.algorithms.len() > 1 {
-            mistakes.add(
-                at("algorithms"),
-                "names several; a key is for one algorithm, and the keys of a set say theirs \
-                 themselves",
-            );
-        }
+        let algorithm = self.algorithm.as_deref().and_then(|name| {
+            Algorithm::from_str(name)
+                .map_err(|why| mistakes.add(at("algorithm"), why.to_string()))
+                .ok()
+        });
         let keys = self
-            .load_keys(context, algorithms.first().copied())
+            .load_keys(context, algorithm)
             .map_err(|(key, message)| mistakes.add(at(key), message));
         // Without keys, the rest is checked against a stand-in, so that all mistakes show at once.
         let have_keys = keys.is_ok();

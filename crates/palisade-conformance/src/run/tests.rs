@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use palisade_conformance::{
-    Equality, Filter, Fixture, Harness, MatrixReport, Running, Suite, Tally, Verdict, must_be_red,
-    run,
-};
 use serde_json::json;
+
+use super::*;
+use crate::harness::{Fixture, Harness, Running};
+use crate::report::{Equality, MatrixReport, Tally, Verdict, must_be_red};
+use crate::suite::Suite;
 
 /// What is wrong with a server.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,7 @@ fn serve(stream: TcpStream, fixture: &Fixture, flaw: Flaw, count: &AtomicU64) ->
             let mut line = String::new();
             if reader.read_line(&mut line).unwrap_or(0) == 0 {
                 if !lines.is_empty() {
-                    fixture.audit.record(json!({ "decision": "aborted" }));
+                    fixture.audit.push(json!({ "decision": "aborted" }));
                 }
                 return Some(());
             }
@@ -137,7 +138,7 @@ fn serve(stream: TcpStream, fixture: &Fixture, flaw: Flaw, count: &AtomicU64) ->
             } else {
                 "refuse"
             };
-            fixture.audit.record(
+            fixture.audit.push(
                 json!({ "decision": decision, "principal": if admitted { "alice" } else { "" } }),
             );
         }

@@ -1,0 +1,213 @@
+//! One exchange: moves the clock, sends the request, gathers what came of it and judges that.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::answer::{Answer, shown};
+use crate::case::{Advance, CaseText};
+use crate::check::{Observed, check};
+use crate::client::{Connection, Request};
+use crate::harness::{AuditLog, Fixture, Running};
+use crate::http2;
+use crate::keys::Keys;
+use crate::normal::normalise;
+use crate::report::Trace;
+use crate::request;
+use crate::suite::File;
+use crate::text::Macros;
+
+/// How long an audit event may follow its response.
+const EVENT_DELAY: Duration = Duration::from_secs(1);
+
+/// A server under test, with the cells that it shares with the runner.
+pub(crate) struct Server {
+    pub(crate) running: Running,
+    pub(crate) fixture: Fixture,
+    /// The audit events of all earlier exchanges are known to have been written: a further one is one too many.
+    pub(crate) settled: bool,
+}
+
+/// What is demanded of a framework's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// All that the case says.
+    Case,
+    /// To be refused by the framework's own parser.
+    RefusalByParser,
+    /// The status of a declared difference.
+    Declared(u16),
+}
+
+/// The exchanges of one case, in order.
+pub(crate) struct Conversation<'a> {
+    file: &'a File,
+    keys: &'a Keys,
+    server: &'a mut Server,
+    each: Option<&'a str>,
+    demand: Demand,
+    saved: BTreeMap<String, String>,
+    connection: Option<Connection>,
+}
+
+impl<'a> Conversation<'a> {
+    pub(crate) fn new(
+        file: &'a File,
+        keys: &'a Keys,
+        server: &'a mut Server,
+        each: Option<&'a str>,
+        demand: Demand,
+    ) -> Self {
+        Self {
+            file,
+            keys,
+            server,
+            each,
+            demand,
+            saved: BTreeMap::new(),
+            connection: None,
+        }
+    }
+
+    /// Sends the request of `step` and judges the answer, which is also returned in its normalised form.
+    ///
+    /// # Errors
+    /// A mistake in the case that shows only now.
+    pub(crate) fn exchange(&mut self, step: &CaseText) -> Result<(Trace, Vec<u8>), String> {
+        if let Some(Advance { by, back }) = step.advance {
+            let clock = &self.server.fixture.clock;
+            if back {
+                clock.set_back(by)
+            } else {
+                clock.advance(by)
+            }
+        }
+        let (file, keys, saved) = (self.file, self.keys, self.saved.clone());
+        let now = self.server.fixture.clock.unix_seconds();
+        let token = |name: &str| match file.tokens.get(name) {
+            Some(token) => token.mint(&file.defaults.token, keys, now),
+            None => Err(format!("there is no [token.{name}]")),
+        };
+        let macros = Macros {
+            host: &file.defaults.host,
+            address: &self.server.running.address.to_string(),
+            now,
+            each: self.each,
+            saved: &saved,
+            token: &token,
+        };
+        let request = request::build(step, &macros, file.http2)?;
+
+        let mut late = self.server.fixture.audit.take();
+        if !self.server.settled {
+            late.clear();
+        }
+        let handled = self.server.fixture.handled.count();
+        let (answer, closed) = self.send(step, &request)?;
+        let mut trace = Trace::new(&request, &answer);
+        let normal = answer.response().map(normalise).unwrap_or_default();
+        self.server.settled = self.demand == Demand::Case;
+        match self.demand {
+            Demand::Case => {
+                let Fixture {
+                    audit,
+                    handled: handlers,
+                    ..
+                } = &self.server.fixture;
+                let events = take_events(audit, step.events.unwrap_or(1));
+                let handlers = handlers.count() - handled;
+                let seen = Observed {
+                    answer,
+                    handlers,
+                    events,
+                    closed,
+                };
+                trace.mistakes = check(step, &seen, &macros);
+                if let Some(first) = late.first() {
+                    let late = late.len();
+                    trace.mistakes.push(format!(
+                        "audit: {late} events too many before this exchange, the first {first}"
+                    ));
+                }
+                if trace.mistakes.is_empty() {
+                    self.save(step, &seen.answer)?;
+                }
+            }
+            Demand::RefusalByParser if !answer.is_refusal_by_parser() => {
+                trace.mistakes.push(format!(
+                    "the framework's parser was to refuse this, but {answer}"
+                ));
+            }
+            Demand::Declared(status) if answer.status() != Some(status) => {
+                trace.mistakes.push(format!(
+                    "status: {status} was declared for this framework, but {answer}"
+                ));
+            }
+            Demand::RefusalByParser | Demand::Declared(_) => {}
+        }
+        Ok((trace, normal))
+    }
+
+    /// The answer, and whether the connection was closed after it if the case asks.
+    fn send(
+        &mut self,
+        step: &CaseText,
+        request: &Request,
+    ) -> Result<(Answer, Option<bool>), String> {
+        let address = self.server.running.address;
+        if self.file.http2 {
+            return Ok((
+                http2::exchange(address, &self.file.defaults.host, request)?,
+                None,
+            ));
+        }
+        let kept = self.connection.take().filter(|_| step.keep_alive);
+        let mut connection = match kept.map_or_else(|| Connection::open(address), Ok) {
+            Ok(connection) => connection,
+            Err(answer) => return Ok((answer, None)),
+        };
+        if step.hang_up {
+            return Ok((connection.hang_up(request), None));
+        }
+        let answer = connection.exchange(request);
+        let closed = step.closes.map(|_| connection.is_closed());
+        self.connection = Some(connection);
+        Ok((answer, closed))
+    }
+
+    /// Keeps values for later steps: a pointer into the JSON body, or `header:NAME`.
+    fn save(&mut self, step: &CaseText, answer: &Answer) -> Result<(), String> {
+        let Some(response) = answer.response() else {
+            return Ok(());
+        };
+        for (name, place) in &step.save {
+            let value = if let Some(header) = place.strip_prefix("header:") {
+                response.header(header).next().map(shown)
+            } else {
+                let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+                body.pointer(place).map(|value| {
+                    value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned)
+                })
+            };
+            let value =
+                value.ok_or_else(|| format!("there is no `{place}` to save as `{name}`"))?;
+            self.saved.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+}
+
+/// Waits until `wanted` events are there; takes also those that are too many.
+fn take_events(audit: &AuditLog, wanted: usize) -> Vec<Value> {
+    let deadline = Instant::now() + EVENT_DELAY;
+    let mut events = audit.take();
+    while events.len() < wanted && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+        events.extend(audit.take());
+    }
+    events
+}

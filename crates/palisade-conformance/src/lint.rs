@@ -1,0 +1,220 @@
+//! Finds what a case file says in the right form but to no effect, before anything runs.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+
+use crate::case::{CaseText, FRAMEWORKS, FileText, Row};
+use crate::request;
+use crate::text;
+use crate::token::Token;
+
+/// The mistakes of `file`, each with the place of its table.
+pub(crate) fn lint(file: &FileText) -> Vec<(Range<usize>, String)> {
+    let mut lint = Lint {
+        tokens: &file.token,
+        found: Vec::new(),
+        at: 0..0,
+    };
+    lint.frameworks("except", file.except.keys());
+    for case in &file.cases {
+        lint.case(case);
+    }
+    lint.found
+}
+
+struct Lint<'a> {
+    tokens: &'a BTreeMap<String, Token>,
+    found: Vec<(Range<usize>, String)>,
+    /// The table that is being read.
+    at: Range<usize>,
+}
+
+impl Lint<'_> {
+    fn add(&mut self, message: impl Into<String>) {
+        self.found.push((self.at.clone(), message.into()));
+    }
+
+    fn case(&mut self, case: &Spanned<CaseText>) {
+        self.at = case.span();
+        let case = case.get_ref();
+        if case.name.is_none() {
+            self.add("a case needs a `name`");
+        }
+        self.frameworks("parser", case.parser.iter());
+        self.frameworks("except", case.except.keys());
+        if case.steps.is_empty() {
+            let parsers = FRAMEWORKS
+                .iter()
+                .all(|name| case.parser.iter().any(|it| it == name));
+            let rows =
+                !case.each.is_empty() && case.each.iter().all(|Row(row)| row.status.is_some());
+            self.exchange(case, parsers || rows);
+        } else if case.request.is_some() || case.status.is_some() {
+            self.add("a case has either a `request` or steps, not both");
+        }
+        self.ascii(case.each.iter().map(|Row(row)| row.value.as_str()));
+        for step in &case.steps {
+            self.at = step.span();
+            self.step(step.get_ref());
+        }
+    }
+
+    fn step(&mut self, step: &CaseText) {
+        let of_a_case = [
+            ("guards", !step.guards.is_empty()),
+            ("parser", !step.parser.is_empty()),
+            ("except", !step.except.is_empty()),
+            ("fresh", step.fresh),
+            ("policy_add", !step.policy_add.is_empty()),
+            ("each", !step.each.is_empty()),
+            ("step", !step.steps.is_empty()),
+        ];
+        for (key, _) in of_a_case.into_iter().filter(|(_, given)| *given) {
+            self.add(format!(
+                "a step cannot have `{key}`: it belongs to the case"
+            ));
+        }
+        self.exchange(step, false);
+    }
+
+    fn exchange(&mut self, step: &CaseText, status_is_given: bool) {
+        let Some(request) = &step.request else {
+            return self.add("`request` is missing");
+        };
+        self.ascii(
+            [request.as_str()]
+                .into_iter()
+                .chain(step.body_raw.as_deref()),
+        );
+        let bodies = [
+            step.body.is_some(),
+            step.body_raw.is_some(),
+            step.body_repeat.is_some(),
+            step.chunked.is_some(),
+        ];
+        if bodies.into_iter().filter(|given| *given).count() > 1 {
+            self.add("only one of `body`, `body_raw`, `body_repeat` and `chunked` can be given");
+        }
+        if step.status.is_none() && !status_is_given && !step.hang_up {
+            self.add("`status` is missing");
+        }
+        if step.repeat == Some(0) {
+            self.add("`repeat = 0` would send nothing");
+        }
+        let texts = [request]
+            .into_iter()
+            .chain(&step.body)
+            .chain(step.chunked.iter().flatten());
+        let texts = texts.chain(&step.body_lacks.0).chain(&step.body_contains.0);
+        for name in texts.flat_map(|text| text::token_names(text)) {
+            if !self.tokens.contains_key(name) {
+                self.add(format!("there is no [token.{name}]"));
+            }
+        }
+    }
+
+    fn ascii<'t>(&mut self, texts: impl Iterator<Item = &'t str>) {
+        for text in texts {
+            if !text
+                .bytes()
+                .all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
+            {
+                self.add(
+                    "a request is written in printable ASCII; \
+                     write other bytes as \\xNN in a '''literal''' string",
+                );
+            } else if let Err(message) = request::lines(text) {
+                self.add(message);
+            }
+        }
+    }
+
+    fn frameworks<'n>(&mut self, key: &str, names: impl Iterator<Item = &'n String>) {
+        for name in names.filter(|name| !FRAMEWORKS.contains(&name.as_str())) {
+            let known = FRAMEWORKS.join(", ");
+            self.add(format!(
+                "`{key}` names the framework `{name}`; there are {known}"
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(cases: &str) -> Vec<String> {
+        let file = format!("about = 'x'\n{cases}");
+        let found = lint(&toml::from_str(&file).unwrap());
+        let line =
+            |at: &Range<usize>| file.bytes().take(at.start).filter(|b| *b == b'\n').count() + 1;
+        found
+            .iter()
+            .map(|(at, message)| format!("{}: {message}", line(at)))
+            .collect()
+    }
+
+    #[test]
+    fn contradictions_are_reported_all_at_once() {
+        let cases = "
+[[case]]
+request = 'GET {token:bob} \\q'
+parser = ['warp']
+[[case]]
+name = 'two'
+request = \"GET /\u{e9}\"
+body = 'a'
+chunked = ['b']
+status = 200
+";
+        assert_eq!(
+            mistakes(cases),
+            [
+                "3: a case needs a `name`",
+                "3: `parser` names the framework `warp`; there are axum, actix, poem",
+                "3: a backslash is not followed by x, r, n, t, 0 or a backslash",
+                "3: `status` is missing",
+                "3: there is no [token.bob]",
+                "6: a request is written in printable ASCII; write other bytes as \\xNN in a '''literal''' string",
+                "6: only one of `body`, `body_raw`, `body_repeat` and `chunked` can be given",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_step_has_the_keys_of_an_exchange_only() {
+        let cases = "
+[[case]]
+name = 'steps'
+status = 200
+[[case.step]]
+fresh = true
+each = ['a']
+request = 'GET /'
+status = 200
+";
+        assert_eq!(
+            mistakes(cases),
+            [
+                "3: a case has either a `request` or steps, not both",
+                "6: a step cannot have `fresh`: it belongs to the case",
+                "6: a step cannot have `each`: it belongs to the case",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_status_may_come_from_elsewhere() {
+        for rest in [
+            "status = 200",
+            "hang_up = true",
+            "parser = ['axum', 'actix', 'poem']",
+            "each = [{ value = 'a', status = 200 }]",
+        ] {
+            let case = format!("[[case]]\nname = 'x'\nrequest = 'GET /'\n{rest}");
+            assert_eq!(mistakes(&case), [""; 0], "{rest}");
+        }
+    }
+}

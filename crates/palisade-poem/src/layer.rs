@@ -1,0 +1,85 @@
+//! The security layer.
+
+use crate::{
+    body::guarded,
+    head::{Head, Outgoing, edit},
+    reply::into_response,
+};
+use futures_util::FutureExt;
+use palisade_core::{Exchange, Grant, Palisade, Verdict};
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
+use std::{future::poll_fn, panic::AssertUnwindSafe};
+
+/// Wraps an application in its security policy.
+#[derive(Debug, Clone)]
+pub struct SecurityLayer {
+    palisade: Palisade,
+}
+
+impl SecurityLayer {
+    /// Enforces this policy.
+    pub fn new(palisade: Palisade) -> Self {
+        Self { palisade }
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for SecurityLayer {
+    type Output = Security<E>;
+
+    fn transform(&self, inner: E) -> Security<E> {
+        Security {
+            palisade: self.palisade.clone(),
+            inner,
+        }
+    }
+}
+
+/// An application wrapped in its security policy.
+#[derive(Debug)]
+pub struct Security<E> {
+    palisade: Palisade,
+    inner: E,
+}
+
+impl<E: Endpoint> Endpoint for Security<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let admitted = request.extensions().get::<Grant>();
+        if admitted.is_some_and(|grant| grant.is_from(&self.palisade)) {
+            return self
+                .inner
+                .call(request)
+                .await
+                .map(IntoResponse::into_response);
+        }
+        let mut exchange = self.palisade.open(&Head(&request));
+        let mut response = self.answer(&mut exchange, request).await;
+        exchange.close(&mut Outgoing(&mut response));
+        Ok(response)
+    }
+}
+
+impl<E: Endpoint> Security<E> {
+    async fn answer(&self, exchange: &mut Exchange, mut request: Request) -> Response {
+        match poll_fn(|context| exchange.poll_decide(context)).await {
+            Verdict::Refuse(reply) => into_response(reply),
+            Verdict::Admit(admission) => {
+                edit(&mut request, &admission.edits);
+                request.extensions_mut().insert(admission.grant);
+                if let Some(guard) = admission.body {
+                    let body = guarded(request.take_body(), guard);
+                    request.set_body(body);
+                }
+                match AssertUnwindSafe(self.inner.call(request))
+                    .catch_unwind()
+                    .await
+                {
+                    Ok(Ok(output)) => output.into_response(),
+                    Ok(Err(error)) => error.into_response(),
+                    Err(_) => into_response(exchange.panicked()),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Heads as core sees them.
+
+use crate::reply::into_response;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use palisade_core::{HeadEdits, Reply, RequestHead, ResponseHead};
+use std::net::SocketAddr;
+
+/// The address of the other end of the connection, for servers other than `axum::serve`: put it
+/// into the extensions of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// A borrowed request.
+pub(crate) struct Head<'a, B>(pub(crate) &'a Request<B>);
+
+impl<B> Head<'_, B> {
+    /// The target before any nested router cut off its prefix.
+    fn uri(&self) -> &Uri {
+        #[cfg(feature = "axum")]
+        if let Some(original) = self.0.extensions().get::<axum::extract::OriginalUri>() {
+            return &original.0;
+        }
+        self.0.uri()
+    }
+}
+
+impl<B> RequestHead for Head<'_, B> {
+    fn method(&self) -> &[u8] {
+        self.0.method().as_str().as_bytes()
+    }
+
+    fn target(&self) -> &[u8] {
+        let target = self.uri().path_and_query();
+        target.map_or("", |target| target.as_str()).as_bytes()
+    }
+
+    fn authority(&self) -> Option<&[u8]> {
+        self.uri().authority().map(|own| own.as_str().as_bytes())
+    }
+
+    fn http2(&self) -> bool {
+        self.0.version() >= Version::HTTP_2
+    }
+
+    fn headers<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8])) {
+        for (name, value) in self.0.headers() {
+            each(name.as_str(), value.as_bytes());
+        }
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        #[cfg(feature = "axum")]
+        if let Some(info) = self
+            .0
+            .extensions()
+            .get::<axum::extract::ConnectInfo<SocketAddr>>()
+        {
+            return Some(info.0);
+        }
+        self.0.extensions().get::<PeerAddress>().map(|peer| peer.0)
+    }
+
+    fn peer_missing(&self) -> &'static str {
+        "the address of the peer is missing: serve the application with \
+         `into_make_service_with_connect_info::<SocketAddr>()`, or put a \
+         `palisade_tower::PeerAddress` into the extensions of every request"
+    }
+}
+
+/// Makes the edits of an admission in the request's head.
+pub(crate) fn edit<B>(request: &mut Request<B>, edits: &HeadEdits) {
+    for name in edits.removals() {
+        request.headers_mut().remove(name);
+    }
+    for (name, value) in edits.replacements() {
+        request.headers_mut().insert(name, value.clone());
+    }
+}
+
+/// A response on its way out.
+pub(crate) struct Outgoing<'a, B>(pub(crate) &'a mut Response<B>);
+
+impl<B: From<Bytes>> ResponseHead for Outgoing<'_, B> {
+    fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
+        for value in self.0.headers().get_all(name) {
+            each(value.as_bytes());
+        }
+    }
+
+    fn reserve(&mut self, additional: usize) {
+        self.0.headers_mut().reserve(additional);
+    }
+
+    fn insert(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.0.headers_mut().insert(name, value);
+    }
+
+    fn append(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.0.headers_mut().append(name, value);
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        self.0.headers_mut().remove(name);
+    }
+
+    fn replace(&mut self, reply: Reply) {
+        *self.0 = into_response(reply);
+    }
+}

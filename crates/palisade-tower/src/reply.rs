@@ -1,0 +1,15 @@
+//! A response made by core, in the types of `http`.
+
+use bytes::Bytes;
+use http::Response;
+use palisade_core::Reply;
+
+/// Turns a reply into a response.
+pub(crate) fn into_response<B: From<Bytes>>(reply: Reply) -> Response<B> {
+    let mut response = Response::new(B::from(reply.body));
+    *response.status_mut() = reply.status;
+    for (name, value) in reply.headers {
+        response.headers_mut().append(name, value);
+    }
+    response
+}

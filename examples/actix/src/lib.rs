@@ -1,0 +1,198 @@
+//! The demo API on actix-web.
+
+use actix_web::{
+    App, Error, HttpResponse, HttpServer, ResponseError, Route,
+    body::MessageBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    guard,
+    http::{StatusCode, header},
+    web::{self, Data, Json, post, put, resource},
+};
+use palisade_actix::{
+    Palisade, Principal, SecurityLayer, ValidJson, ValidPath, ValidQuery, require, scope,
+};
+use palisade_example_demo::{
+    Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, PROBLEM_JSON, Store, User,
+    answers, problem,
+};
+use std::{fmt, future::Future, io, net::TcpListener};
+
+/// The routes, inside the one layer that guards them all.
+///
+/// actix-web calls this once per worker: store and policy are made before and shared.
+pub fn app(
+    store: Store,
+    palisade: Palisade,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let can_write = require(scope("items:write"));
+    App::new()
+        .app_data(Data::new(store))
+        .route("/health", get().to(async || Json(answers::health())))
+        .route("/users/me", get().to(me))
+        .service(
+            resource("/users")
+                .route(get().to(users))
+                .route(post().to(add_user)),
+        )
+        .service(
+            resource("/items")
+                .route(get().to(items))
+                .route(post().to(add_item).wrap(can_write)),
+        )
+        .service(
+            resource("/items/{id}")
+                .route(get().to(item))
+                .route(put().to(replace_item))
+                .route(web::delete().to(remove_item)),
+        )
+        .route("/api/public", get().to(async || Json(answers::public())))
+        .route(
+            "/api/sensitive",
+            post().to(async || Json(answers::sensitive())),
+        )
+        .route("/api/user-specific", get().to(user_specific))
+        .route("/api/resource", get().to(api_resource))
+        .route("/api/data", get().to(async || Json(answers::data())))
+        .route("/api/v1/users", get().to(users_v1))
+        .route("/api/v2/users", get().to(users_v2))
+        .default_service(web::to(async || {
+            Problem(DomainError::NotFound).error_response()
+        }))
+        .wrap(SecurityLayer::new(palisade))
+}
+
+/// Serves the demo until `shutdown` is ready and the last request is answered.
+///
+/// # Errors
+/// The listener cannot be used.
+pub async fn serve(
+    listener: TcpListener,
+    demo: Demo,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    HttpServer::new(move || app(demo.store.clone(), demo.palisade.clone()))
+        .shutdown_signal(shutdown)
+        .listen(listener)?
+        .run()
+        .await
+}
+
+/// GET and HEAD; actix-web's own `get()` leaves HEAD out.
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+async fn me(caller: Principal) -> HttpResponse {
+    HttpResponse::Ok().json(answers::me(&caller))
+}
+
+async fn users(store: Data<Store>) -> Result<Json<Vec<User>>, Problem> {
+    Ok(Json(store.users().await?))
+}
+
+async fn add_user(
+    store: Data<Store>,
+    ValidJson(new): ValidJson<NewUser>,
+) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Created().json(store.add_user(new).await?))
+}
+
+async fn items(
+    caller: Principal,
+    store: Data<Store>,
+    ValidQuery(query): ValidQuery<ItemQuery>,
+) -> Result<Json<Vec<Item>>, Problem> {
+    Ok(Json(store.items(&caller, &query).await?))
+}
+
+async fn add_item(
+    caller: Principal,
+    store: Data<Store>,
+    ValidJson(new): ValidJson<NewItem>,
+) -> Result<HttpResponse, Problem> {
+    let created = store.add_item(&caller, new).await?;
+    let location = (header::LOCATION, format!("/items/{}", created.id));
+    Ok(HttpResponse::Created()
+        .insert_header(location)
+        .json(created))
+}
+
+async fn item(
+    caller: Principal,
+    store: Data<Store>,
+    ValidPath(path): ValidPath<ItemPath>,
+) -> Result<Json<Item>, Problem> {
+    Ok(Json(store.item(&caller, path.id).await?))
+}
+
+async fn replace_item(
+    caller: Principal,
+    store: Data<Store>,
+    ValidPath(path): ValidPath<ItemPath>,
+    ValidJson(new): ValidJson<NewItem>,
+) -> Result<Json<Item>, Problem> {
+    Ok(Json(store.replace_item(&caller, path.id, new).await?))
+}
+
+async fn remove_item(
+    store: Data<Store>,
+    ValidPath(path): ValidPath<ItemPath>,
+) -> Result<HttpResponse, Problem> {
+    store.remove_item(path.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn user_specific(caller: Principal) -> HttpResponse {
+    HttpResponse::Ok().json(answers::user_specific(&caller))
+}
+
+async fn api_resource(caller: Principal) -> HttpResponse {
+    HttpResponse::Ok().json(answers::resource(&caller))
+}
+
+async fn users_v1(store: Data<Store>) -> Result<HttpResponse, Problem> {
+    let users = answers::users_v1(store.users().await?);
+    let mut response = HttpResponse::Ok();
+    for line in answers::V1_USERS_HEADERS {
+        response.insert_header(line);
+    }
+    Ok(response.json(users))
+}
+
+async fn users_v2(store: Data<Store>) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(answers::users_v2(store.users().await?)))
+}
+
+/// The domain's errors as responses.
+#[derive(Debug)]
+struct Problem(DomainError);
+
+impl From<DomainError> for Problem {
+    fn from(error: DomainError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for Problem {
+    fn error_response(&self) -> HttpResponse {
+        let (status, body) = problem(&self.0);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        HttpResponse::build(status)
+            .content_type(PROBLEM_JSON)
+            .body(body)
+    }
+}

@@ -1,0 +1,198 @@
+//! The demo API on poem.
+
+use palisade_example_demo::{
+    Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, PROBLEM_JSON, Store, answers, problem,
+};
+use palisade_poem::{
+    Palisade, Principal, SecurityLayer, ValidJson, ValidPath, ValidQuery, require, scope,
+};
+use poem::{
+    Endpoint, EndpointExt, IntoResponse, Response, Route, Server,
+    error::{NotFoundError, ResponseError},
+    get, handler,
+    http::{StatusCode, header},
+    listener::TcpAcceptor,
+    post,
+    web::{Data, Json},
+};
+use serde::Serialize;
+use std::{future::Future, io, net::TcpListener};
+
+/// The routes, inside the one layer that guards them all.
+pub fn app(store: Store, palisade: Palisade) -> impl Endpoint<Output = Response> + 'static {
+    let can_write = require(scope("items:write"));
+    Route::new()
+        .at("/health", get(health))
+        .at("/users/me", get(me))
+        .at("/users", get(users).post(add_user))
+        .at("/items", get(items).post(add_item.with(can_write)))
+        .at(
+            "/items/:id",
+            get(item).put(replace_item).delete(remove_item),
+        )
+        .at("/api/public", get(public))
+        .at("/api/sensitive", post(sensitive))
+        .at("/api/user-specific", get(user_specific))
+        .at("/api/resource", get(resource))
+        .at("/api/data", get(data))
+        .at("/api/v1/users", get(users_v1))
+        .at("/api/v2/users", get(users_v2))
+        .catch_error(async |_: NotFoundError| Problem(DomainError::NotFound).as_response())
+        .data(store)
+        .with(SecurityLayer::new(palisade))
+}
+
+/// Serves the demo until `shutdown` is ready and the last request is answered.
+///
+/// # Errors
+/// The listener cannot be used.
+pub async fn serve(
+    listener: TcpListener,
+    demo: Demo,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let acceptor = TcpAcceptor::from_std(listener)?;
+    Server::new_with_acceptor(acceptor)
+        .run_with_graceful_shutdown(app(demo.store, demo.palisade), shutdown, None)
+        .await
+}
+
+#[handler]
+fn health() -> impl IntoResponse {
+    json(answers::health())
+}
+
+#[handler]
+fn public() -> impl IntoResponse {
+    json(answers::public())
+}
+
+#[handler]
+fn sensitive() -> impl IntoResponse {
+    json(answers::sensitive())
+}
+
+#[handler]
+fn data() -> impl IntoResponse {
+    json(answers::data())
+}
+
+#[handler]
+fn me(caller: Principal) -> Response {
+    json(answers::me(&caller))
+}
+
+#[handler]
+fn user_specific(caller: Principal) -> Response {
+    json(answers::user_specific(&caller))
+}
+
+#[handler]
+fn resource(caller: Principal) -> Response {
+    json(answers::resource(&caller))
+}
+
+#[handler]
+async fn users(Data(store): Data<&Store>) -> Result<Response, Problem> {
+    Ok(json(store.users().await?))
+}
+
+#[handler]
+async fn add_user(
+    Data(store): Data<&Store>,
+    ValidJson(new): ValidJson<NewUser>,
+) -> Result<impl IntoResponse, Problem> {
+    Ok(json(store.add_user(new).await?).with_status(StatusCode::CREATED))
+}
+
+#[handler]
+async fn items(
+    caller: Principal,
+    Data(store): Data<&Store>,
+    ValidQuery(query): ValidQuery<ItemQuery>,
+) -> Result<Response, Problem> {
+    Ok(json(store.items(&caller, &query).await?))
+}
+
+#[handler]
+async fn add_item(
+    caller: Principal,
+    Data(store): Data<&Store>,
+    ValidJson(new): ValidJson<NewItem>,
+) -> Result<impl IntoResponse, Problem> {
+    let created = store.add_item(&caller, new).await?;
+    let location = format!("/items/{}", created.id);
+    Ok(json(created)
+        .with_status(StatusCode::CREATED)
+        .with_header(header::LOCATION, location))
+}
+
+#[handler]
+async fn item(
+    caller: Principal,
+    Data(store): Data<&Store>,
+    ValidPath(path): ValidPath<ItemPath>,
+) -> Result<Response, Problem> {
+    Ok(json(store.item(&caller, path.id).await?))
+}
+
+#[handler]
+async fn replace_item(
+    caller: Principal,
+    Data(store): Data<&Store>,
+    ValidPath(path): ValidPath<ItemPath>,
+    ValidJson(new): ValidJson<NewItem>,
+) -> Result<Response, Problem> {
+    Ok(json(store.replace_item(&caller, path.id, new).await?))
+}
+
+#[handler]
+async fn remove_item(
+    Data(store): Data<&Store>,
+    ValidPath(path): ValidPath<ItemPath>,
+) -> Result<StatusCode, Problem> {
+    store.remove_item(path.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[handler]
+async fn users_v1(Data(store): Data<&Store>) -> Result<Response, Problem> {
+    let mut response = json(answers::users_v1(store.users().await?));
+    for (name, value) in answers::V1_USERS_HEADERS {
+        response = response.with_header(name, value).into_response();
+    }
+    Ok(response)
+}
+
+#[handler]
+async fn users_v2(Data(store): Data<&Store>) -> Result<Response, Problem> {
+    Ok(json(answers::users_v2(store.users().await?)))
+}
+
+/// JSON without the `charset` that poem adds: the media type has no such parameter
+/// (RFC 8259 §11).
+fn json(value: impl Serialize + Send) -> Response {
+    Json(value)
+        .with_content_type("application/json")
+        .into_response()
+}
+
+/// The domain's errors as responses.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Problem(#[from] DomainError);
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        let (status, _) = problem(&self.0);
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn as_response(&self) -> Response {
+        let (_, body) = problem(&self.0);
+        Response::builder()
+            .status(self.status())
+            .content_type(PROBLEM_JSON)
+            .body(body)
+    }
+}
