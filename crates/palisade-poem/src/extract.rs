@@ -7,7 +7,7 @@ use http::{HeaderName, header};
 use palisade_core::{BodyKind, BodyTooLarge, Grant, Reply};
 use poem::{Error, FromRequest, Request, RequestBody, Result};
 use serde::de::DeserializeOwned;
-use std::{borrow::Cow, ops::Deref};
+use std::{borrow::Cow, collections::BTreeMap, ops::Deref};
 use validator::Validate;
 
 /// The authenticated caller; without one, the request is refused with 401.
@@ -94,14 +94,19 @@ where
     T: DeserializeOwned + Validate + 'static,
 {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let parameters: Vec<(String, String)> = request.path_params().unwrap_or_default();
+        let parameters = path_parameters(request);
         let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = parameters
             .iter()
-            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .map(|(name, value)| (name.into(), value.into()))
             .collect();
         let valid = grant(request)?.valid_path(&parameters);
         valid.map(Self).map_err(rejection)
     }
+}
+
+/// The parameters by name, decoded; poem hands out their names to maps only.
+fn path_parameters(request: &Request) -> BTreeMap<String, String> {
+    request.path_params().unwrap_or_default()
 }
 
 fn rejection(reply: Reply) -> Error {
@@ -143,4 +148,21 @@ async fn read(grant: &Grant, body: &mut RequestBody) -> Result<Bytes> {
         whole.extend_from_slice(&chunk);
     }
     Ok(whole.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use poem::{Endpoint, Route, endpoint::make_sync};
+
+    #[test]
+    fn path_parameters_come_by_name_and_decoded() {
+        let show = make_sync(|request: Request| format!("{:?}", path_parameters(&request)));
+        let app = Route::new().at("/:name/:share", show);
+        let request = Request::builder().uri_str("/a%40b/100%25").finish();
+        let response = app.call(request).now_or_never().unwrap().unwrap();
+        let body = response.into_body().into_string().now_or_never().unwrap();
+        assert_eq!(body.unwrap(), r#"{"name": "a@b", "share": "100%"}"#);
+    }
 }
