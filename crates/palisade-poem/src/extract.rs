@@ -3,12 +3,40 @@
 use crate::reply::into_response;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::{HeaderName, header};
+use http::{HeaderName, StatusCode, header};
 use palisade_core::{BodyKind, BodyTooLarge, Grant, Reply};
-use poem::{Error, FromRequest, Request, RequestBody, Result};
+use poem::{Error, FromRequest, Request, RequestBody, Response, Result, error::ResponseError};
 use serde::de::DeserializeOwned;
-use std::{borrow::Cow, collections::BTreeMap, ops::Deref};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Deref};
 use validator::Validate;
+
+/// The refusal of an extractor.
+#[derive(Debug)]
+pub struct Rejection(Reply);
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with status {}", self.0.status.as_u16())
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl ResponseError for Rejection {
+    fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    fn as_response(&self) -> Response {
+        into_response(self.0.clone())
+    }
+}
+
+impl From<Reply> for Rejection {
+    fn from(reply: Reply) -> Self {
+        Self(reply)
+    }
+}
 
 /// The authenticated caller; without one, the request is refused with 401.
 #[derive(Debug, Clone)]
@@ -110,7 +138,7 @@ fn path_parameters(request: &Request) -> BTreeMap<String, String> {
 }
 
 fn rejection(reply: Reply) -> Error {
-    Error::from_response(into_response(reply))
+    Rejection(reply).into()
 }
 
 fn grant(request: &Request) -> Result<&Grant> {
