@@ -84,6 +84,10 @@ impl Exchange {
             for &index in &cors.response_fields {
                 response.insert_known(&policy.known, index);
             }
+        } else {
+            // Whatever a handler says: who may read responses is the policy's word.
+            response.remove(&header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            response.remove(&header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         }
         if cors.varies() {
             vary(response, &HeaderValue::from_static("origin"));
