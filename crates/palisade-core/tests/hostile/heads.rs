@@ -129,6 +129,9 @@ fn check(world: &World, head: &Head, outcome: &Outcome, event: &Event) {
         assert_eq!(line(response, "cache-control"), Some("no-store"));
         let problem: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
         assert_eq!(problem["status"], status.as_u16());
+        let request_id = line(response, "x-request-id").unwrap();
+        assert_eq!(problem["request_id"], request_id);
+        assert!(event.json.contains(request_id));
     }
     if outcome.is_preflight {
         assert!(head.method == b"OPTIONS" && head.values("origin").count() > 0);
