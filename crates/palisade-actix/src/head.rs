@@ -6,7 +6,7 @@ use actix_web::{
     body::EitherBody,
     dev::ServiceRequest,
     http::{
-        Version,
+        ConnectionType, Version,
         header::{HeaderName as ActixName, HeaderValue as ActixValue},
     },
 };
@@ -124,6 +124,12 @@ impl<B> ResponseHead for Outgoing<'_, B> {
 
     fn remove(&mut self, name: &HeaderName) {
         self.0.headers_mut().remove(name.as_str());
+    }
+
+    /// The header line alone is dropped: actix-web writes its own.
+    fn close_connection(&mut self) {
+        let head = self.0.head_mut();
+        head.set_connection_type(ConnectionType::Close);
     }
 
     fn replace(&mut self, reply: Reply) {

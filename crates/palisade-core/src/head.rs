@@ -4,7 +4,7 @@
 //! uses the types of `http` 1.x.
 
 use crate::{fields::KnownFields, reply::Reply};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::net::SocketAddr;
 
 /// The head of a request as the framework received it.
@@ -74,6 +74,12 @@ pub trait ResponseHead {
 
     /// Removes every line of the field.
     fn remove(&mut self, name: &HeaderName);
+
+    /// Has the connection closed after this response (RFC 9112 §9.6): what is left of the
+    /// request's body must not be taken for another request.
+    fn close_connection(&mut self) {
+        self.insert(&header::CONNECTION, HeaderValue::from_static("close"));
+    }
 
     /// Replaces the whole response: status, all headers, body.
     fn replace(&mut self, reply: Reply);

@@ -17,6 +17,9 @@ const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Fields that tell an attacker which versions to look up.
 const NEVER_SENT: [HeaderName; 2] = [header::SERVER, HeaderName::from_static("x-powered-by")];
 
+/// Answers that leave the body, or the rest of it, unread.
+const UNREAD: [StatusCode; 2] = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
+
 impl Exchange {
     /// Finishes the response, whoever made it: a handler, an error, a refusal, a panic.
     ///
@@ -39,6 +42,10 @@ impl Exchange {
         }
         for name in &NEVER_SENT {
             response.remove(name);
+        }
+        // HTTP/2 has no such thing (RFC 9113 §8.2.2).
+        if UNREAD.contains(&response.status()) && !self.facts.http2 {
+            response.close_connection();
         }
         if !self.closed {
             self.closed = true;
@@ -84,6 +91,10 @@ impl Exchange {
             for &index in &cors.response_fields {
                 response.insert_known(&policy.known, index);
             }
+        } else {
+            // Whatever a handler says: who may read responses is the policy's word.
+            response.remove(&header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            response.remove(&header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         }
         if cors.varies() {
             vary(response, &HeaderValue::from_static("origin"));
@@ -221,20 +232,6 @@ impl Compiled {
             status: StatusCode::NO_CONTENT,
             headers: headers.cloned().chain([(header::VARY, vary)]).collect(),
             body: bytes::Bytes::new(),
-        }
-    }
-
-    /// RFC 9112 §9.6: after a refusal that left the body unread, the connection cannot be used
-    /// again. HTTP/2 has no such field (RFC 9113 §8.2.2).
-    pub(super) fn mark_unread_body(&self, reply: &mut Reply, http2: bool) {
-        let unread = matches!(
-            reply.status,
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
-        );
-        if unread && !http2 {
-            reply
-                .headers
-                .push((header::CONNECTION, HeaderValue::from_static("close")));
         }
     }
 

@@ -160,9 +160,7 @@ impl Exchange {
 
     pub(super) fn refuse(&mut self, reason: Reason) -> Reply {
         self.facts.refused = Some((reason.code(), Cow::Owned(reason.cause().to_owned())));
-        let mut reply = self.policy.reply(reason, self.facts.request_id.as_str());
-        self.policy.mark_unread_body(&mut reply, self.facts.http2);
-        reply
+        self.policy.reply(reason, self.facts.request_id.as_str())
     }
 
     fn admit(&mut self) -> Verdict {
