@@ -20,14 +20,17 @@ mod check;
 mod client;
 mod command;
 mod exchange;
-mod harness;
+pub mod harness;
 mod html;
 mod http1;
 mod http2;
+pub mod inputs;
 mod keys;
 mod lint;
 mod normal;
 mod print;
+#[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
+mod probe;
 mod reader;
 mod report;
 mod request;
