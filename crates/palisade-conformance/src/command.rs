@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::corpus;
 use crate::harness::Harness;
 use crate::report::Tally;
 use crate::run::{Filter, run};
-use crate::suite::Suite;
+use crate::suite::{Mistake, Suite};
 
 /// How the command is used.
 pub const USAGE: &str = "\
@@ -20,6 +21,22 @@ usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] 
 /// The folder of the cases in this repository.
 pub fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+/// The cases of this repository, those of the path corpus included.
+///
+/// # Errors
+/// The mistakes in case files, one a line.
+pub fn suite() -> Result<Suite, String> {
+    let listed = |mistakes: Vec<Mistake>| {
+        let lines = mistakes.iter().map(ToString::to_string);
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let mut suite = Suite::read(&cases()).map_err(listed)?;
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/paths.toml");
+    let paths = corpus::read(&corpus).map_err(|mistake| listed(vec![mistake]))?;
+    suite.files.push(paths);
+    Ok(suite)
 }
 
 /// Runs the cases of this repository on `harnesses`, prints the matrix and returns the tally.
@@ -41,10 +58,7 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
             names.join(", ")
         ));
     }
-    let suite = Suite::read(&cases()).map_err(|mistakes| {
-        let lines = mistakes.iter().map(ToString::to_string);
-        lines.collect::<Vec<_>>().join("\n")
-    })?;
+    let suite = suite()?;
     let report = run(&suite, harnesses, &options.filter)?;
     if report.rows.is_empty() {
         return Err("no case matches the filter".to_owned());
@@ -147,8 +161,6 @@ mod tests {
 
     #[test]
     fn the_cases_of_this_repository_can_be_read() {
-        let mistakes = Suite::read(&cases()).err().unwrap_or_default();
-        let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-        assert_eq!(mistakes, [""; 0]);
+        assert_eq!(suite().err(), None);
     }
 }

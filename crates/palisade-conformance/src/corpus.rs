@@ -1,0 +1,155 @@
+//! The path corpus as cases: for each path, the rule that core applied, which the audit names, must be the route that
+//! ran, which the body names.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::json;
+use toml::Spanned;
+
+use crate::case::{CaseText, Except, Guard};
+use crate::harness::App;
+use crate::suite::{Case, Defaults, File, Mistake};
+
+const AS_SENT: &str =
+    "its router compares literals as they are sent, so an encoded one finds no route";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Corpus {
+    routes: Vec<Route>,
+    paths: Vec<Spanned<Row>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Route {
+    template: String,
+    #[serde(default)]
+    allow_encoded: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Row {
+    request: String,
+    pad: usize,
+    template: Option<String>,
+    refused: Option<String>,
+    unlisted: bool,
+    left: Option<String>,
+    parser: bool,
+    as_sent: bool,
+}
+
+/// Reads the corpus at `path`.
+///
+/// # Errors
+/// The file cannot be read, or is no corpus.
+pub(crate) fn read(path: &Path) -> Result<File, Mistake> {
+    let text = fs::read_to_string(path).map_err(|error| Mistake::unreadable(path, &error))?;
+    let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+    let mistake = |error: toml::de::Error| Mistake {
+        file: path.display().to_string(),
+        line: line(error.span().unwrap_or_default().start),
+        message: error.message().to_owned(),
+    };
+    let Corpus { routes, paths } = toml::from_str(&text).map_err(mistake)?;
+    Ok(File {
+        name: "corpus/paths".to_owned(),
+        about: "The rule that was applied is the route that ran".to_owned(),
+        app: App::Probe,
+        policy: policy(&routes),
+        defaults: Defaults::default(),
+        http2: false,
+        tokens: BTreeMap::new(),
+        cases: paths
+            .into_iter()
+            .map(|row| (line(row.span().start), row.into_inner()))
+            .map(|(line, row)| row.case(line))
+            .collect(),
+    })
+}
+
+/// One public rule for each route.
+fn policy(routes: &[Route]) -> String {
+    let mut policy = "version = 1\n[host]\nallowed = [\"localhost\"]\n".to_owned();
+    for Route {
+        template,
+        allow_encoded,
+    } in routes
+    {
+        // `{:?}` of texts without control characters is TOML.
+        policy.push_str(&format!(
+            "[[rule]]\npath = {template:?}\nmethods = [\"GET\"]\nrequire = \"public\"\nallow_encoded = {allow_encoded:?}\n"
+        ));
+    }
+    policy
+}
+
+impl Row {
+    fn case(self, line: usize) -> Case {
+        let target = self.request.replace('\\', r"\\") + &"a".repeat(self.pad);
+        let mut step = CaseText {
+            request: Some(format!("GET {target} HTTP/1.1")),
+            ..CaseText::default()
+        };
+        if let Some(template) = self.template.as_ref().or(self.left.as_ref()) {
+            step.status = Some(200);
+            step.body_is = Some(json!({ "route": template }).to_string());
+            step.handler = Some(true);
+            step.audit = Some(json!({ "rule": template, "decision": "admit" }));
+        } else if let Some(reason) = &self.refused {
+            if reason.ends_with("_too_long") {
+                step.status = Some(414);
+                step.code = Some("uri_too_long".to_owned());
+            } else {
+                step.status = Some(400);
+                step.code = Some("request_rejected".to_owned());
+                step.audit = Some(json!({ "reason": reason }));
+            }
+        } else if self.unlisted {
+            step.status = Some(404);
+            step.code = Some("not_found".to_owned());
+            step.audit = Some(json!({ "rule": "!absent" }));
+        }
+        Case {
+            name: match self.pad {
+                0 => self.request.clone(),
+                pad => format!("{} and {pad} more", self.request),
+            },
+            line,
+            guards: vec![
+                guard("INVARIANT", 4),
+                guard("PITFALLS", 7),
+                guard("STANDARDS", 2),
+            ],
+            parser: match self.parser {
+                true => ["axum", "actix", "poem"].map(str::to_owned).into(),
+                false => Vec::new(),
+            },
+            except: self.except(),
+            fresh: false,
+            policy_add: String::new(),
+            each: None,
+            steps: vec![step],
+        }
+    }
+
+    fn except(&self) -> BTreeMap<String, Except> {
+        let frameworks: &[&str] = if self.as_sent { &["axum", "poem"] } else { &[] };
+        let except = |name: &&str| {
+            let reason = AS_SENT.to_owned();
+            let status = Some(404);
+            ((*name).to_owned(), Except { reason, status })
+        };
+        frameworks.iter().map(except).collect()
+    }
+}
+
+fn guard(list: &str, number: u16) -> Guard {
+    let list = list.to_owned();
+    Guard { list, number }
+}
