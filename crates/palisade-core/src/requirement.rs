@@ -247,6 +247,10 @@ impl Roles {
         self.0.is_empty()
     }
 
+    pub(crate) fn declares_role(&self, role: &str) -> bool {
+        self.0.contains_key(role)
+    }
+
     pub(crate) fn declares_permission(&self, permission: &str) -> bool {
         self.0
             .values()
