@@ -62,7 +62,7 @@ fn cors() -> Cors {
 fn quota(row: Row) -> &'static str {
     match row {
         Row::Limited => "1 per day",
-        _ => "1000000000 per second",
+        _ => "60000000 per minute",
     }
 }
 
