@@ -132,11 +132,7 @@ impl Requirement {
         needed: &mut Vec<&'a str>,
     ) {
         match &self.0 {
-            Node::Scope(name) => {
-                if !needed.contains(&&**name) {
-                    needed.push(name);
-                }
-            }
+            Node::Scope(name) if !needed.contains(&&**name) => needed.push(name),
             Node::AllOf(all) => {
                 for one in all {
                     one.scopes_needed(caller, roles, needed);
