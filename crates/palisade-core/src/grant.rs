@@ -145,7 +145,7 @@ impl Grant {
 
     /// Turns a reason into the refusal of this request, and notes it for the audit.
     pub fn refuse(&self, reason: Reason) -> Reply {
-        let note = (reason.code(), Cow::Owned(reason.cause().to_owned()));
+        let note = (reason.code(), reason.shared_cause());
         *self.refused() = Some(note);
         self.0.policy.reply(reason, self.0.request_id.as_str())
     }
