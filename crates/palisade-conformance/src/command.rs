@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::corpus;
 use crate::harness::Harness;
 use crate::report::Tally;
 use crate::run::{Filter, run};
-use crate::suite::Suite;
+use crate::suite::{Mistake, Suite};
 
 /// How the command is used.
 pub const USAGE: &str = "\
@@ -20,6 +21,21 @@ usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] 
 /// The folder of the cases in this repository.
 pub fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+/// The path corpus of this repository.
+pub(crate) fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/paths.toml")
+}
+
+/// All cases of this repository: those in the folder, and one for each path of the corpus.
+///
+/// # Errors
+/// The mistakes of all files, each with file and line.
+pub fn suite() -> Result<Suite, Vec<Mistake>> {
+    let mut suite = Suite::read(&cases())?;
+    suite.files.push(corpus::read(&corpus())?);
+    Ok(suite)
 }
 
 /// Runs the cases of this repository on `harnesses`, prints the matrix and returns the tally.
@@ -41,7 +57,7 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
             names.join(", ")
         ));
     }
-    let suite = Suite::read(&cases()).map_err(|mistakes| {
+    let suite = suite().map_err(|mistakes| {
         let lines = mistakes.iter().map(ToString::to_string);
         lines.collect::<Vec<_>>().join("\n")
     })?;
@@ -147,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_cases_of_this_repository_can_be_read() {
-        let mistakes = Suite::read(&cases()).err().unwrap_or_default();
+        let mistakes = suite().err().unwrap_or_default();
         let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
         assert_eq!(mistakes, [""; 0]);
     }

@@ -19,6 +19,7 @@ mod case;
 mod check;
 mod client;
 mod command;
+mod corpus;
 mod exchange;
 mod harness;
 mod html;
@@ -38,7 +39,7 @@ mod token;
 
 pub use case::Guard;
 pub use check::PRINCIPAL_ECHO;
-pub use command::{USAGE, cases, command};
+pub use command::{USAGE, cases, command, suite};
 pub use harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock, Running};
 pub use report::{Cell, Equality, MatrixReport, Row, Tally, Trace, Verdict, must_be_red};
 pub use run::{Filter, run};
