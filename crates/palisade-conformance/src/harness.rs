@@ -1,15 +1,36 @@
 //! The seam between a case and a framework: what a server under test is given, and how it is started.
 
+#[cfg(feature = "actix")]
+mod actix;
+#[cfg(feature = "axum")]
+mod axum;
+#[cfg(feature = "poem")]
+mod poem;
+#[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
+mod serve;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use palisade_core::Clock;
 use palisade_core::audit::{AuditEvent, AuditSink};
+use palisade_core::{Clock, Palisade, Policy};
 use serde::Deserialize;
 use serde_json::Value;
+
+/// The harnesses of all frameworks that are built in.
+pub fn all() -> Vec<&'static dyn Harness> {
+    vec![
+        #[cfg(feature = "axum")]
+        &axum::Axum,
+        #[cfg(feature = "actix")]
+        &actix::Actix,
+        #[cfg(feature = "poem")]
+        &poem::Poem,
+    ]
+}
 
 /// One framework's way to serve the conformance applications.
 pub trait Harness: Sync {
@@ -38,7 +59,22 @@ pub struct Fixture {
     pub handled: Arc<Handled>,
 }
 
-/// The two applications that cases are written for.
+impl Fixture {
+    /// The policy, compiled, with the fixture's clock and audit.
+    ///
+    /// # Errors
+    /// The mistakes in the policy.
+    pub fn palisade(&self) -> Result<Palisade, String> {
+        let policy = Policy::from_toml_str(&self.policy_toml).map_err(|why| why.to_string())?;
+        policy
+            .with_clock(self.clock.clone())
+            .with_audit(self.audit.clone())
+            .build()
+            .map_err(|why| why.to_string())
+    }
+}
+
+/// The applications that cases are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum App {
@@ -46,6 +82,10 @@ pub enum App {
     Probe,
     /// The example application.
     Demo,
+    /// `Probe` without the security layer.
+    Unlayered,
+    /// `Probe` on a server that does not tell the address of the peer.
+    Peerless,
 }
 
 /// A running server; dropping it stops it.

@@ -21,14 +21,17 @@ mod client;
 mod command;
 mod corpus;
 mod exchange;
-mod harness;
+pub mod harness;
 mod html;
 mod http1;
 mod http2;
+pub mod inputs;
 mod keys;
 mod lint;
 mod normal;
 mod print;
+#[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
+mod probe;
 mod reader;
 mod report;
 mod request;

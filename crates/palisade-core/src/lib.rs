@@ -30,6 +30,7 @@ pub mod scheme;
 pub mod validate;
 mod view;
 
+pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
 pub use body::{BodyGuard, BodyTooLarge};
 pub use config::{ConfigError, Mistake, Mistakes};
 pub use engine::{Admission, Exchange, Palisade, Verdict};

@@ -132,11 +132,7 @@ impl Requirement {
         needed: &mut Vec<&'a str>,
     ) {
         match &self.0 {
-            Node::Scope(name) => {
-                if !needed.contains(&&**name) {
-                    needed.push(name);
-                }
-            }
+            Node::Scope(name) if !needed.contains(&&**name) => needed.push(name),
             Node::AllOf(all) => {
                 for one in all {
                     one.scopes_needed(caller, roles, needed);
@@ -245,6 +241,10 @@ impl Roles {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub(crate) fn declares_role(&self, role: &str) -> bool {
+        self.0.contains_key(role)
     }
 
     pub(crate) fn declares_permission(&self, permission: &str) -> bool {

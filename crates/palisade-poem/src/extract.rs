@@ -7,7 +7,7 @@ use http::{HeaderName, header};
 use palisade_core::{BodyKind, BodyTooLarge, Grant, Reply};
 use poem::{Error, FromRequest, Request, RequestBody, Result};
 use serde::de::DeserializeOwned;
-use std::{borrow::Cow, ops::Deref};
+use std::{borrow::Cow, collections::BTreeMap, ops::Deref};
 use validator::Validate;
 
 /// The authenticated caller; without one, the request is refused with 401.
@@ -94,7 +94,8 @@ where
     T: DeserializeOwned + Validate + 'static,
 {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        let parameters: Vec<(String, String)> = request.path_params().unwrap_or_default();
+        // A map, because poem reads a list as values without their names.
+        let parameters: BTreeMap<String, String> = request.path_params().unwrap_or_default();
         let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = parameters
             .iter()
             .map(|(name, value)| (name.as_str().into(), value.as_str().into()))

@@ -20,7 +20,7 @@ use crate::{
     scheme::{Carrier, Scheme},
 };
 use http::{HeaderName, HeaderValue, header};
-use std::{fmt::Write, sync::Arc};
+use std::{collections::HashSet, fmt::Write, sync::Arc};
 
 /// Checks everything, compiles everything, and reports every mistake at once.
 pub(crate) fn compile(mut policy: Policy) -> Result<Palisade, ConfigError> {
@@ -88,6 +88,7 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
         cors,
         schemes,
         roles,
+        scopes: scopes(policy),
         limits: limits?,
         unlisted: unlisted(policy, &rules),
         rules,
@@ -232,6 +233,19 @@ fn unlisted(policy: &Policy, _rules: &Rules) -> Unlisted {
         true => Unlisted::Authenticated,
         false => Unlisted::NotFound,
     })
+}
+
+/// Every scope that the policy names.
+fn scopes(policy: &Policy) -> HashSet<String> {
+    let mut scopes: HashSet<String> = policy.scopes.iter().cloned().collect();
+    for requirement in policy.rules.iter().filter_map(|rule| rule.require.as_ref()) {
+        requirement.names(&mut |kind, name| {
+            if kind == "scope" {
+                scopes.insert(name.to_owned());
+            }
+        });
+    }
+    scopes
 }
 
 /// A permission that no role gives and a role that the policy does not know are mostly typing

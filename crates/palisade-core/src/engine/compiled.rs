@@ -16,6 +16,7 @@ use crate::{
 use http::{HeaderName, HeaderValue, header};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::{
+    collections::HashSet,
     hash::Hasher,
     sync::{
         Arc,
@@ -37,6 +38,8 @@ pub(crate) struct Compiled {
     pub(crate) cors: Option<CompiledCors>,
     pub(crate) schemes: Vec<CompiledScheme>,
     pub(crate) roles: Roles,
+    /// Scopes that a rule or `scopes` names.
+    pub(crate) scopes: HashSet<String>,
     pub(crate) limits: Limits,
     pub(crate) rules: Rules,
     pub(crate) unlisted: Unlisted,
@@ -110,6 +113,15 @@ impl Compiled {
     /// The rule at this index, or what holds for unlisted paths.
     pub(crate) fn rule_or_unlisted(&self, rule: Option<usize>) -> &CompiledRule {
         self.rule(rule).unwrap_or(&self.rules.unlisted)
+    }
+
+    /// Whether the policy knows the scope, role or permission.
+    pub(crate) fn declares(&self, kind: &str, name: &str) -> bool {
+        match kind {
+            "scope" => self.scopes.contains(name),
+            "role" => self.roles.declares_role(name),
+            _ => self.roles.declares_permission(name),
+        }
     }
 
     /// Turns a reason into a whole response.

@@ -330,6 +330,7 @@ impl Compiled {
     /// Stage 10.
     fn verify(&self, candidate: Candidate<'_>, view: &View<'_>, facts: &mut Facts) -> Decision {
         facts.presented = Some(candidate.scheme);
+        facts.presented_ambient = self.carrier(&candidate).is_some_and(Carrier::is_ambient);
         let Some(own) = self.schemes.get(candidate.scheme) else {
             return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme").into());
         };
@@ -368,6 +369,11 @@ impl Compiled {
                 facts.caller = Some(Caller { principal, scheme });
                 let rule = self.rule_or_unlisted(facts.rule);
                 self.settle_caller(rule, facts)
+            }
+            // A browser sends a stale cookie along without being asked.
+            Outcome::Rejected(_) if facts.presented_ambient && self.is_optional(facts) => {
+                let rule = self.rule_or_unlisted(facts.rule);
+                self.settle_anonymous(rule, false, "stale_cookie", facts)
             }
             Outcome::Rejected(rejected) => {
                 if let Some(hint) = rejected.hint {
@@ -408,15 +414,18 @@ impl Compiled {
         cause: &'static str,
         facts: &mut Facts,
     ) -> Result<Decision, Reason> {
-        let demands = |requirement: &Requirement| !requirement.admits_anonymous();
-        if unknown_credential
-            || demands(&rule.requirement)
-            || facts.guardrail.as_ref().is_some_and(demands)
-        {
+        if unknown_credential || !self.is_optional(facts) {
             return Err(self.credentials_required(facts.rule, cause));
         }
         self.charge(Stage::Principal, rule, None, facts)?;
         check_body_length(rule, facts)
+    }
+
+    /// Whether the request may go on without an identity.
+    fn is_optional(&self, facts: &Facts) -> bool {
+        let rule = self.rule_or_unlisted(facts.rule);
+        let demands = |requirement: &Requirement| !requirement.admits_anonymous();
+        !demands(&rule.requirement) && !facts.guardrail.as_ref().is_some_and(demands)
     }
 
     fn draw_nonce(&self, facts: &mut Facts) -> Result<(), Reason> {

@@ -13,12 +13,14 @@ mod limits;
 mod methods;
 mod read;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use compile::compile;
 pub(crate) use compiled::Compiled;
 pub use exchange::{Admission, Exchange, Verdict};
 
-use crate::head::RequestHead;
+use crate::{head::RequestHead, requirement::Requirement};
 use std::sync::Arc;
 
 /// A compiled policy, shared by every worker; cheap to clone.
@@ -39,6 +41,40 @@ impl Palisade {
     /// else sees the request.
     pub fn open(&self, head: &dyn RequestHead) -> Exchange {
         Exchange::open(Arc::clone(&self.0), head)
+    }
+
+    /// Compares a requirement of a route with what the policy declares: a scope, role or
+    /// permission that nothing else knows is mostly a typing error, and locks everybody out.
+    /// For the application's tests.
+    ///
+    /// # Errors
+    /// What is not declared, and where to declare it.
+    ///
+    /// ```
+    /// use palisade_core::{Policy, Rule, public, scope};
+    ///
+    /// let palisade = Policy::builder()
+    ///     .declare_scopes(["items:write"])
+    ///     .rule(Rule::new("/health").require(public()))
+    ///     .build()?;
+    /// assert!(palisade.check(&scope("items:write")).is_ok());
+    /// assert!(palisade.check(&scope("itmes:write")).is_err());
+    /// # Ok::<(), palisade_core::ConfigError>(())
+    /// ```
+    pub fn check(&self, requirement: &Requirement) -> Result<(), String> {
+        let mut unknown = Vec::new();
+        requirement.names(&mut |kind, name| {
+            if !self.0.declares(kind, name) {
+                unknown.push(format!("{kind} {name:?}"));
+            }
+        });
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "the policy does not declare {}: name it in a [[rule]], in `scopes` or in [roles]",
+            unknown.join(", ")
+        ))
     }
 
     pub(crate) fn is(&self, policy: &Arc<Compiled>) -> bool {

@@ -268,11 +268,14 @@ impl RuleContext<'_> {
                 public()
             }
             (None, false) => {
-                self.mistakes.add(
-                    key("require"),
-                    "is missing; write \"public\", \"optional\", \"authenticated\", or what the \
-                     caller must have, such as { scope = \"items:read\" }",
-                );
+                // What is written but could not be read has been reported already.
+                if !self.mistakes.has(&key("require")) {
+                    self.mistakes.add(
+                        key("require"),
+                        "is missing; write \"public\", \"optional\", \"authenticated\", or what \
+                         the caller must have, such as { scope = \"items:read\" }",
+                    );
+                }
                 authenticated()
             }
         };

@@ -1,0 +1,314 @@
+//! The engine by itself: what a socket cannot show.
+
+use crate::{
+    AuditEvent, AuditSink, Exchange, Palisade, Policy, Reply, RequestHead, ResponseHead, Rule,
+    SourceError, Verdict, authenticated, public,
+    scheme::{
+        Carrier, Challenge, Credential, Outcome, Presented, Scheme, Verification,
+    },
+    view::View,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+};
+
+struct Head {
+    target: &'static str,
+    lines: Vec<(&'static str, &'static str)>,
+    peer: Option<SocketAddr>,
+}
+
+impl RequestHead for Head {
+    fn method(&self) -> &[u8] {
+        b"GET"
+    }
+    fn target(&self) -> &[u8] {
+        self.target.as_bytes()
+    }
+    fn headers<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8])) {
+        for (name, value) in &self.lines {
+            each(name, value.as_bytes());
+        }
+    }
+    fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+}
+
+fn get(target: &'static str, lines: &[(&'static str, &'static str)]) -> Head {
+    let host = [("host", "localhost")];
+    Head {
+        target,
+        lines: host.iter().chain(lines).copied().collect(),
+        peer: Some(([127, 0, 0, 1], 4711).into()),
+    }
+}
+
+struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+}
+
+impl ResponseHead for Response {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
+        for value in self.headers.get_all(name) {
+            each(value.as_bytes());
+        }
+    }
+    fn reserve(&mut self, _: usize) {}
+    fn insert(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.headers.insert(name, value);
+    }
+    fn append(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.headers.append(name, value);
+    }
+    fn remove(&mut self, name: &HeaderName) {
+        self.headers.remove(name);
+    }
+    fn replace(&mut self, reply: Reply) {
+        *self = reply.into();
+    }
+}
+
+impl From<Reply> for Response {
+    fn from(reply: Reply) -> Self {
+        Self {
+            status: reply.status,
+            headers: reply.headers.into_iter().collect(),
+        }
+    }
+}
+
+/// Counts events by decision.
+#[derive(Debug, Default)]
+struct Events(Mutex<Vec<String>>);
+
+impl AuditSink for Events {
+    fn record(&self, event: &AuditEvent<'_>) {
+        let reason = event.reason.as_deref().unwrap_or("-");
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("{:?} {reason}", event.decision));
+    }
+}
+
+impl Events {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+/// A scheme that answers as it is told to, at once or later.
+#[derive(Debug)]
+struct Told {
+    later: bool,
+    carriers: [Carrier; 1],
+}
+
+impl Told {
+    fn new(later: bool) -> Self {
+        Self {
+            later,
+            carriers: [Carrier::Header(HeaderName::from_static("x-told"))],
+        }
+    }
+}
+
+impl Scheme for Told {
+    fn name(&self) -> &str {
+        "told"
+    }
+    fn kind(&self) -> &'static str {
+        "told"
+    }
+    fn carriers(&self) -> &[Carrier] {
+        &self.carriers
+    }
+    fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
+        match head.named("x-told").next() {
+            Some(bytes) => Presented::Credential(Credential {
+                bytes: bytes.into(),
+                carrier: 0,
+            }),
+            None => Presented::Nothing,
+        }
+    }
+    fn verify(&self, credential: &Credential<'_>, _: u64) -> Verification {
+        let outcome = match &*credential.bytes {
+            b"down" => Outcome::Unavailable(SourceError::new("told", "down")),
+            name => Outcome::Verified(crate::Principal::new(
+                "told",
+                String::from_utf8_lossy(name),
+            )),
+        };
+        if !self.later {
+            return Verification::Done(outcome);
+        }
+        let mut outcome = Some(outcome);
+        let mut asked = false;
+        Verification::Remote(Box::pin(std::future::poll_fn(move |_| {
+            match (std::mem::replace(&mut asked, true), &mut outcome) {
+                (true, outcome) => outcome.take().map_or(Poll::Pending, Poll::Ready),
+                (false, _) => Poll::Pending,
+            }
+        })))
+    }
+    fn challenge(&self) -> Option<Challenge> {
+        Some(Challenge::new("Told").with("realm", "api"))
+    }
+}
+
+fn palisade(later: bool) -> (Palisade, Arc<Events>) {
+    let events = Arc::new(Events::default());
+    let palisade = Policy::builder()
+        .custom_scheme(Told::new(later))
+        .rule(Rule::new("/open").require(public()))
+        .rule(Rule::new("/closed").require(authenticated()))
+        .with_audit(events.clone())
+        .build()
+        .unwrap();
+    (palisade, events)
+}
+
+fn poll(exchange: &mut Exchange) -> Option<Verdict> {
+    match exchange.poll_decide(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(verdict) => Some(verdict),
+        Poll::Pending => None,
+    }
+}
+
+fn status_of(palisade: &Palisade, head: &Head) -> StatusCode {
+    let mut exchange = palisade.open(head);
+    let mut response = match poll(&mut exchange).unwrap() {
+        Verdict::Refuse(reply) => Response::from(reply),
+        Verdict::Admit(_) => Response {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+        },
+    };
+    exchange.close(&mut response);
+    assert!(response.headers.contains_key("x-content-type-options"));
+    response.status
+}
+
+#[test]
+fn whatever_is_not_known_to_be_good_is_refused() {
+    let (palisade, events) = palisade(false);
+    for (head, status, reason) in [
+        (get("/open", &[]), 200, "Admit -"),
+        (get("/nowhere", &[]), 404, "Refuse path_not_listed"),
+        (get("/closed", &[]), 401, "Refuse no_credential"),
+        (get("/closed", &[("x-told", "alice")]), 200, "Admit -"),
+        (
+            get("/closed", &[("x-told", "down")]),
+            503,
+            "Refuse source_unavailable",
+        ),
+        (
+            Head {
+                peer: None,
+                ..get("/open", &[])
+            },
+            500,
+            "Refuse peer_address_missing",
+        ),
+    ] {
+        assert_eq!(status_of(&palisade, &head), status, "{}", head.target);
+        assert_eq!(events.take(), [reason]);
+    }
+}
+
+#[test]
+fn a_remote_answer_is_waited_for_and_a_verdict_is_handed_out_once() {
+    let (palisade, events) = palisade(true);
+    let mut exchange = palisade.open(&get("/closed", &[("x-told", "alice")]));
+    assert!(poll(&mut exchange).is_none());
+    let Some(Verdict::Admit(admission)) = poll(&mut exchange) else {
+        panic!("alice may pass")
+    };
+    assert_eq!(admission.grant.principal().unwrap().subject(), "alice");
+    assert!(admission.grant.is_from(&palisade));
+    assert!(matches!(poll(&mut exchange), Some(Verdict::Refuse(_))));
+    drop(exchange);
+    assert_eq!(events.take().len(), 1);
+}
+
+#[test]
+fn an_exchange_is_audited_once_however_it_ends() {
+    let (palisade, events) = palisade(false);
+    let mut exchange = palisade.open(&get("/open", &[]));
+    let Some(Verdict::Admit(_)) = poll(&mut exchange) else {
+        panic!("the path is public")
+    };
+    let mut response = Response {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+    };
+    exchange.close(&mut response);
+    let first = response.headers.clone();
+    exchange.close(&mut response);
+    assert_eq!(response.headers, first);
+    drop(exchange);
+    assert_eq!(events.take(), ["Admit -"]);
+
+    drop(palisade.open(&get("/open", &[])));
+    assert_eq!(events.take(), ["Aborted -"]);
+}
+
+#[test]
+fn a_refusal_names_the_schemes_of_its_rule() {
+    let (palisade, _) = palisade(false);
+    let mut exchange = palisade.open(&get("/closed", &[]));
+    let Some(Verdict::Refuse(reply)) = poll(&mut exchange) else {
+        panic!("nobody may pass")
+    };
+    let response = Response::from(reply);
+    assert_eq!(
+        response.headers[header::WWW_AUTHENTICATE],
+        "Told realm=\"api\""
+    );
+}
+
+/// Invariant 6: whatever is formatted, no secret shows.
+#[test]
+fn no_public_type_shows_a_secret() {
+    const PLANTED: &str = "swordfish-swordfish-swordfish-swordfish";
+    let jwt = crate::Jwt::new("main")
+        .issuer("https://id.example.com")
+        .audience("urn:api")
+        .secret(crate::Secret::value(PLANTED));
+    let events = Arc::new(Events::default());
+    let policy = Policy::builder()
+        .scheme(jwt.clone())
+        .custom_scheme(Told::new(false))
+        .rule(Rule::new("/closed").require(authenticated()))
+        .with_audit(events.clone());
+    let mut shown = format!("{jwt:?}{policy:?}");
+    let palisade = policy.build().unwrap();
+    shown += &format!("{palisade:?}");
+    let bearer = "Bearer swordfish-swordfish-swordfish-swordfish";
+    for line in [("authorization", bearer), ("x-told", PLANTED)] {
+        let head = get("/closed", &[line]);
+        let mut exchange = palisade.open(&head);
+        shown += &format!("{exchange:?}");
+        let verdict = poll(&mut exchange).unwrap();
+        if let Verdict::Refuse(_) = verdict {
+            shown += &format!("{verdict:?}");
+        }
+        drop(exchange);
+    }
+    let credential = Credential {
+        bytes: PLANTED.as_bytes().into(),
+        carrier: 0,
+    };
+    shown += &format!("{credential:?}{:?}", crate::Secret::value(PLANTED));
+    shown += &events.take().concat();
+    assert!(!shown.contains("swordfish"), "{shown}");
+}

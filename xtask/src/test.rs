@@ -1,0 +1,58 @@
+//! `cargo xtask test`: everything that must pass before a change is merged.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+use crate::step::{Step, summary};
+use crate::tally::Tally;
+use crate::{conformance, tidy};
+
+/// Runs everything, ends with `N passed, N failed`, and tells whether nothing failed.
+pub(crate) fn command() -> bool {
+    let tally = run();
+    println!("{tally}");
+    tally.failed == 0
+}
+
+/// Runs everything and sums up, but for the last line.
+pub(crate) fn run() -> Tally {
+    let mut outcomes = vec![tidy::step().run()];
+    // Palisade's cryptography and the demo's SQLite are C.
+    match c_compiler() {
+        Ok(()) => outcomes.extend(compiled().iter().map(Step::run)),
+        Err(why) => outcomes.extend(compiled().iter().map(|step| step.cannot_run(&why))),
+    }
+    summary(&outcomes)
+}
+
+/// The benchmark is left out: its peers' dependencies take minutes to build, and clippy checks it.
+fn compiled() -> [Step; 2] {
+    let tests = [
+        "test",
+        "--workspace",
+        "--exclude=palisade-bench",
+        "--exclude=xtask",
+        "--no-fail-fast",
+    ];
+    [
+        Step::cargo("tests", &tests).counting_tests(),
+        conformance::step(&[]),
+    ]
+}
+
+fn c_compiler() -> Result<(), String> {
+    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let found = Command::new(&compiler)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match found {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(format!(
+            "there is no C compiler `{}`; install gcc or clang (`apt-get install gcc libc6-dev`, `dnf install gcc`, \
+             `apk add gcc musl-dev`, `xcode-select --install`) or name one in CC",
+            compiler.to_string_lossy()
+        )),
+    }
+}

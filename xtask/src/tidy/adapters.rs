@@ -1,0 +1,76 @@
+//! An adapter translates. What decides, and what two adapters would repeat, is in core.
+
+use super::tree::{ADAPTERS, File, assert_none, files_in};
+
+/// The files of every adapter: who has read one has read all.
+const FILES: [&str; 7] = [
+    "body.rs",
+    "extract.rs",
+    "head.rs",
+    "layer.rs",
+    "lib.rs",
+    "reply.rs",
+    "require.rs",
+];
+
+#[test]
+fn adapters_have_the_same_files() {
+    for adapter in ADAPTERS {
+        let folder = format!("crates/{adapter}/src/");
+        let mut files = files_in(&folder, "");
+        files.retain(|file| !file.is_of_tests());
+        let names: Vec<_> = files.iter().map(|file| file.name_in(&folder)).collect();
+        assert_eq!(names, FILES, "{folder}");
+    }
+}
+
+#[test]
+fn adapters_define_no_trait() {
+    let is_trait = |line: &str| {
+        let start = line.trim_start();
+        start.starts_with("trait ") || start.starts_with("pub") && start.contains(" trait ")
+    };
+    assert_none(wrong(is_trait), "a trait belongs in core");
+}
+
+#[test]
+fn adapters_name_no_status() {
+    assert_none(wrong(names_status), "status codes are made in core");
+}
+
+fn wrong(is_wrong: impl Fn(&str) -> bool) -> Vec<String> {
+    let source = |adapter| files_in(&format!("crates/{adapter}/src/"), ".rs");
+    let files: Vec<File> = ADAPTERS.into_iter().flat_map(source).collect();
+    files
+        .iter()
+        .flat_map(|file| file.wrong_code(&is_wrong))
+        .collect()
+}
+
+/// A constant (`StatusCode::OK`), a number from 400 to 599, or a constructor that is named after a status.
+fn names_status(line: &str) -> bool {
+    let is_upper = |text: &str| text.starts_with(|char: char| char.is_ascii_uppercase());
+    let constant = |name| line.split(name).skip(1).any(is_upper);
+    let mut words = line.split(|char: char| !char.is_alphanumeric() && char != '_');
+    constant("StatusCode::")
+        || constant("HttpResponse::")
+        || constant("error::Error")
+        || words.any(|word| {
+            word.parse()
+                .is_ok_and(|number| (400..600).contains(&number))
+        })
+}
+
+#[test]
+fn finds_statuses_by_name_and_by_number() {
+    assert!(names_status("StatusCode::UNAUTHORIZED"));
+    assert!(names_status("HttpResponse::Forbidden().finish()"));
+    assert!(names_status("refuse(401, code)"));
+    assert!(!names_status(
+        "StatusCode::from_u16(reply.status().as_u16())"
+    ));
+    assert!(!names_status("HttpResponse::new(status)"));
+    assert!(names_status("actix_web::error::ErrorForbidden(reason)"));
+    assert!(!names_status("impl std::error::Error for Rejection {}"));
+    assert!(!names_status("[0; 4000]"));
+}
