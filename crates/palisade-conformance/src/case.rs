@@ -130,21 +130,18 @@ impl fmt::Display for Guard {
 impl<'de> Deserialize<'de> for Guard {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            D::Error::custom(format!(
+        let parts = text
+            .split_once(' ')
+            .and_then(|(list, number)| Some((list, number.parse().ok()?)));
+        match parts {
+            Some((list @ ("PITFALLS" | "STANDARDS" | "INVARIANT"), number)) => Ok(Self {
+                list: list.to_owned(),
+                number,
+            }),
+            _ => Err(D::Error::custom(format!(
                 "`{text}` is no guard; write `PITFALLS 19`, `STANDARDS 1` or `INVARIANT 4`"
-            ))
-        })
-    }
-}
-
-impl Guard {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (list, number) = text.split_once(' ')?;
-        matches!(list, "PITFALLS" | "STANDARDS" | "INVARIANT").then_some(Self {
-            list: list.to_owned(),
-            number: number.parse().ok()?,
-        })
+            ))),
+        }
     }
 }
 
