@@ -113,10 +113,9 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> Router {
     )
     .nest("/nest", nest)
     .route("/echo", any(echo))
-    .route(
-        "/set",
-        any(async |uri: Uri, seen: Seen| seen.set(uri.query())),
-    )
+    .route("/echo/{*rest}", any(echo))
+    .route("/set", any(set))
+    .route("/set/{*rest}", any(set))
     .route("/error", get(fails))
     .route("/mw-error/before", get(guarded.layer(from_fn(before))))
     .route("/mw-error/after", get(guarded.layer(from_fn(after))))
@@ -164,6 +163,10 @@ async fn claims(seen: Seen, Claims(claims): Claims<inputs::Claims>) -> Said {
 
 async fn guarded(seen: Seen, uri: Uri) -> Said {
     seen.route(uri.path())
+}
+
+async fn set(seen: Seen, uri: Uri) -> Said {
+    seen.set(uri.query())
 }
 
 async fn echo(seen: Seen, method: Method, uri: Uri, headers: HeaderMap) -> Said {

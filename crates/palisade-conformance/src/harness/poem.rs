@@ -95,7 +95,9 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> impl Endpoint + 'static
     )
     .nest("/nest", nest)
     .at("/echo", echo)
+    .at("/echo/*rest", echo)
     .at("/set", set)
+    .at("/set/*rest", set)
     .at("/error", get(fails))
     .at(
         "/mw-error/before",
