@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -218,10 +218,11 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// The root of the repository.
-pub(crate) fn root() -> &'static Path {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask)
+/// The root of the repository, as cargo says at run time: a target folder may be shared by several checkouts.
+pub(crate) fn root() -> PathBuf {
+    let xtask = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let root = xtask.as_deref().and_then(Path::parent);
+    root.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// What the test harness prints while nothing is wrong.

@@ -9,6 +9,7 @@ use actix_web::{
 };
 use futures_util::StreamExt;
 use palisade_core::{BodyKind, Grant, Reply};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use std::{
     borrow::Cow,
@@ -153,15 +154,19 @@ where
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let extract = || {
-            let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = request
-                .match_info()
-                .iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect();
+            let parameters = path_parameters(request);
             Ok(Self(grant(request)?.valid_path(&parameters)?))
         };
         ready(extract())
     }
+}
+
+/// The parameters by name, decoded; actix-web leaves `%25`, `%2F` and `%2B` as they are.
+fn path_parameters(request: &HttpRequest) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    let decoded = |value| percent_decode_str(value).decode_utf8_lossy();
+    let raw = request.match_info().iter();
+    raw.map(|(name, value)| (name.into(), decoded(value)))
+        .collect()
 }
 
 fn grant(request: &HttpRequest) -> Result<Grant, Reply> {
@@ -196,4 +201,24 @@ async fn read(grant: &Grant, mut payload: Payload) -> Result<Bytes, Reply> {
         body.extend_from_slice(&chunk);
     }
     Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn path_parameters_come_by_name_and_decoded() {
+        // As the router leaves `/a%40b/100%25`.
+        let request = TestRequest::default()
+            .param("name", "a@b")
+            .param("share", "100%25")
+            .to_http_request();
+        let expected = [
+            ("name".into(), "a@b".into()),
+            ("share".into(), "100%".into()),
+        ];
+        assert_eq!(path_parameters(&request), expected);
+    }
 }

@@ -16,6 +16,17 @@ pub enum Decision {
     Aborted,
 }
 
+impl Decision {
+    /// The stable word: `admit`, `refuse` or `aborted`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Decision::Admit => "admit",
+            Decision::Refuse => "refuse",
+            Decision::Aborted => "aborted",
+        }
+    }
+}
+
 /// How much attention an event deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditLevel {
@@ -118,6 +129,9 @@ impl AuditSink for TracingSink {
     }
 
     fn record(&self, event: &AuditEvent<'_>) {
+        // What is empty or false is left out: people read these lines.
+        let shadowed = !event.shadow_limits.is_empty();
+        let shadow_limits = shadowed.then(|| event.shadow_limits.join(","));
         macro_rules! emit {
             ($level:ident) => {
                 tracing::event!(
@@ -125,7 +139,7 @@ impl AuditSink for TracingSink {
                     tracing::Level::$level,
                     schema = event.schema,
                     request_id = event.request_id,
-                    decision = ?event.decision,
+                    decision = event.decision.as_str(),
                     status = event.status,
                     code = event.code,
                     reason = event.reason.as_deref(),
@@ -139,9 +153,9 @@ impl AuditSink for TracingSink {
                     client = event.client.as_deref(),
                     peer = event.peer.as_deref(),
                     method = event.method,
-                    shadow_limits = ?event.shadow_limits,
-                    ambient_ignored = event.ambient_ignored,
-                    credential_exposed = event.credential_exposed,
+                    shadow_limits,
+                    ambient_ignored = event.ambient_ignored.then_some(true),
+                    credential_exposed = event.credential_exposed.then_some(true),
                     policy = event.policy,
                     duration_ns = event.duration_ns,
                 )

@@ -144,7 +144,11 @@ impl Grant {
     }
 
     /// Turns a reason into the refusal of this request, and notes it for the audit.
-    pub fn refuse(&self, reason: Reason) -> Reply {
+    ///
+    /// Handlers refuse in the same words as the layer with it: implement `From<YourError>` for
+    /// [`Reason`], and return the reply as the adapter's `Rejection`.
+    pub fn refuse(&self, reason: impl Into<Reason>) -> Reply {
+        let reason = reason.into();
         let note = (reason.code(), Cow::Owned(reason.cause().to_owned()));
         *self.refused() = Some(note);
         self.0.policy.reply(reason, self.0.request_id.as_str())

@@ -78,6 +78,9 @@ catalogue! {
     /// A rule lists the path, but not for this method.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed",
         "Use one of the methods in Allow.";
+    /// The request does not fit what is there already. Core never says so: it is for handlers.
+    Conflict = CONFLICT, "conflict", "Conflict",
+        "The request does not fit what is there already.";
     /// The method is none that this service knows.
     MethodNotImplemented = NOT_IMPLEMENTED, "method_not_implemented", "Method not implemented",
         "This service does not know the method.";

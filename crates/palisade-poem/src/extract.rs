@@ -3,12 +3,40 @@
 use crate::reply::into_response;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::{HeaderName, header};
+use http::{HeaderName, StatusCode, header};
 use palisade_core::{BodyKind, BodyTooLarge, Grant, Reply};
-use poem::{Error, FromRequest, Request, RequestBody, Result};
+use poem::{Error, FromRequest, Request, RequestBody, Response, Result, error::ResponseError};
 use serde::de::DeserializeOwned;
-use std::{borrow::Cow, collections::BTreeMap, ops::Deref};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Deref};
 use validator::Validate;
+
+/// The refusal of an extractor.
+#[derive(Debug)]
+pub struct Rejection(Reply);
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "refused with status {}", self.0.status.as_u16())
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl ResponseError for Rejection {
+    fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    fn as_response(&self) -> Response {
+        into_response(self.0.clone())
+    }
+}
+
+impl From<Reply> for Rejection {
+    fn from(reply: Reply) -> Self {
+        Self(reply)
+    }
+}
 
 /// The authenticated caller; without one, the request is refused with 401.
 #[derive(Debug, Clone)]
@@ -94,19 +122,23 @@ where
     T: DeserializeOwned + Validate + 'static,
 {
     async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
-        // A map, because poem reads a list as values without their names.
-        let parameters: BTreeMap<String, String> = request.path_params().unwrap_or_default();
+        let parameters = path_parameters(request);
         let parameters: Vec<(Cow<'_, str>, Cow<'_, str>)> = parameters
             .iter()
-            .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+            .map(|(name, value)| (name.into(), value.into()))
             .collect();
         let valid = grant(request)?.valid_path(&parameters);
         valid.map(Self).map_err(rejection)
     }
 }
 
+/// The parameters by name, decoded; poem hands out their names to maps only.
+fn path_parameters(request: &Request) -> BTreeMap<String, String> {
+    request.path_params().unwrap_or_default()
+}
+
 fn rejection(reply: Reply) -> Error {
-    Error::from_response(into_response(reply))
+    Rejection(reply).into()
 }
 
 fn grant(request: &Request) -> Result<&Grant> {
@@ -144,4 +176,21 @@ async fn read(grant: &Grant, body: &mut RequestBody) -> Result<Bytes> {
         whole.extend_from_slice(&chunk);
     }
     Ok(whole.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use poem::{Endpoint, Route, endpoint::make_sync};
+
+    #[test]
+    fn path_parameters_come_by_name_and_decoded() {
+        let show = make_sync(|request: Request| format!("{:?}", path_parameters(&request)));
+        let app = Route::new().at("/:name/:share", show);
+        let request = Request::builder().uri_str("/a%40b/100%25").finish();
+        let response = app.call(request).now_or_never().unwrap().unwrap();
+        let body = response.into_body().into_string().now_or_never().unwrap();
+        assert_eq!(body.unwrap(), r#"{"name": "a@b", "share": "100%"}"#);
+    }
 }

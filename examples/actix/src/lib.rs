@@ -1,21 +1,21 @@
 //! The demo API on actix-web.
 
 use actix_web::{
-    App, Error, HttpResponse, HttpServer, ResponseError, Route,
+    App, Error, HttpResponse, HttpServer, Route,
     body::MessageBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     guard,
-    http::{StatusCode, header},
-    web::{self, Data, Json, post, put, resource},
+    http::header,
+    web::{self, Data, Json, ReqData, post, put, resource},
 };
 use palisade_actix::{
-    Palisade, Principal, SecurityLayer, ValidJson, ValidPath, ValidQuery, require, scope,
+    Grant, Palisade, Principal, Rejection, SecurityLayer, ValidJson, ValidPath, ValidQuery,
+    require, scope,
 };
 use palisade_example_demo::{
-    Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, PROBLEM_JSON, Store, User,
-    answers, problem,
+    Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, Store, User, answers,
 };
-use std::{fmt, future::Future, io, net::TcpListener};
+use std::{future::Future, io, net::TcpListener};
 
 /// The routes, inside the one layer that guards them all.
 ///
@@ -63,9 +63,7 @@ pub fn app(
         .route("/api/data", get().to(async || Json(answers::data())))
         .route("/api/v1/users", get().to(users_v1))
         .route("/api/v2/users", get().to(users_v2))
-        .default_service(web::to(async || {
-            Problem(DomainError::NotFound).error_response()
-        }))
+        .default_service(web::to(nothing_here))
         .wrap(SecurityLayer::new(palisade))
 }
 
@@ -94,31 +92,38 @@ async fn me(caller: Principal) -> HttpResponse {
     HttpResponse::Ok().json(answers::me(&caller))
 }
 
-async fn users(store: Data<Store>) -> Result<Json<Vec<User>>, Problem> {
-    Ok(Json(store.users().await?))
+async fn users(grant: ReqData<Grant>, store: Data<Store>) -> Result<Json<Vec<User>>, Rejection> {
+    let found = store.users().await;
+    Ok(Json(found.map_err(|why| grant.refuse(why))?))
 }
 
 async fn add_user(
+    grant: ReqData<Grant>,
     store: Data<Store>,
     ValidJson(new): ValidJson<NewUser>,
-) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Created().json(store.add_user(new).await?))
+) -> Result<HttpResponse, Rejection> {
+    let added = store.add_user(new).await;
+    Ok(HttpResponse::Created().json(added.map_err(|why| grant.refuse(why))?))
 }
 
 async fn items(
     caller: Principal,
+    grant: ReqData<Grant>,
     store: Data<Store>,
     ValidQuery(query): ValidQuery<ItemQuery>,
-) -> Result<Json<Vec<Item>>, Problem> {
-    Ok(Json(store.items(&caller, &query).await?))
+) -> Result<Json<Vec<Item>>, Rejection> {
+    let found = store.items(&caller, &query).await;
+    Ok(Json(found.map_err(|why| grant.refuse(why))?))
 }
 
 async fn add_item(
     caller: Principal,
+    grant: ReqData<Grant>,
     store: Data<Store>,
     ValidJson(new): ValidJson<NewItem>,
-) -> Result<HttpResponse, Problem> {
-    let created = store.add_item(&caller, new).await?;
+) -> Result<HttpResponse, Rejection> {
+    let added = store.add_item(&caller, new).await;
+    let created = added.map_err(|why| grant.refuse(why))?;
     let location = (header::LOCATION, format!("/items/{}", created.id));
     Ok(HttpResponse::Created()
         .insert_header(location)
@@ -127,26 +132,32 @@ async fn add_item(
 
 async fn item(
     caller: Principal,
+    grant: ReqData<Grant>,
     store: Data<Store>,
     ValidPath(path): ValidPath<ItemPath>,
-) -> Result<Json<Item>, Problem> {
-    Ok(Json(store.item(&caller, path.id).await?))
+) -> Result<Json<Item>, Rejection> {
+    let found = store.item(&caller, path.id).await;
+    Ok(Json(found.map_err(|why| grant.refuse(why))?))
 }
 
 async fn replace_item(
     caller: Principal,
+    grant: ReqData<Grant>,
     store: Data<Store>,
     ValidPath(path): ValidPath<ItemPath>,
     ValidJson(new): ValidJson<NewItem>,
-) -> Result<Json<Item>, Problem> {
-    Ok(Json(store.replace_item(&caller, path.id, new).await?))
+) -> Result<Json<Item>, Rejection> {
+    let replaced = store.replace_item(&caller, path.id, new).await;
+    Ok(Json(replaced.map_err(|why| grant.refuse(why))?))
 }
 
 async fn remove_item(
+    grant: ReqData<Grant>,
     store: Data<Store>,
     ValidPath(path): ValidPath<ItemPath>,
-) -> Result<HttpResponse, Problem> {
-    store.remove_item(path.id).await?;
+) -> Result<HttpResponse, Rejection> {
+    let removed = store.remove_item(path.id).await;
+    removed.map_err(|why| grant.refuse(why))?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -158,8 +169,9 @@ async fn api_resource(caller: Principal) -> HttpResponse {
     HttpResponse::Ok().json(answers::resource(&caller))
 }
 
-async fn users_v1(store: Data<Store>) -> Result<HttpResponse, Problem> {
-    let users = answers::users_v1(store.users().await?);
+async fn users_v1(grant: ReqData<Grant>, store: Data<Store>) -> Result<HttpResponse, Rejection> {
+    let found = store.users().await;
+    let users = answers::users_v1(found.map_err(|why| grant.refuse(why))?);
     let mut response = HttpResponse::Ok();
     for line in answers::V1_USERS_HEADERS {
         response.insert_header(line);
@@ -167,32 +179,11 @@ async fn users_v1(store: Data<Store>) -> Result<HttpResponse, Problem> {
     Ok(response.json(users))
 }
 
-async fn users_v2(store: Data<Store>) -> Result<HttpResponse, Problem> {
-    Ok(HttpResponse::Ok().json(answers::users_v2(store.users().await?)))
+async fn users_v2(grant: ReqData<Grant>, store: Data<Store>) -> Result<HttpResponse, Rejection> {
+    let found = store.users().await;
+    Ok(HttpResponse::Ok().json(answers::users_v2(found.map_err(|why| grant.refuse(why))?)))
 }
 
-/// The domain's errors as responses.
-#[derive(Debug)]
-struct Problem(DomainError);
-
-impl From<DomainError> for Problem {
-    fn from(error: DomainError) -> Self {
-        Self(error)
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl ResponseError for Problem {
-    fn error_response(&self) -> HttpResponse {
-        let (status, body) = problem(&self.0);
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        HttpResponse::build(status)
-            .content_type(PROBLEM_JSON)
-            .body(body)
-    }
+async fn nothing_here(grant: ReqData<Grant>) -> Result<HttpResponse, Rejection> {
+    Err(grant.refuse(DomainError::NotFound).into())
 }

@@ -1,7 +1,7 @@
 //! The demo API on axum.
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::State,
     handler::Handler,
     http::{StatusCode, header},
@@ -9,11 +9,11 @@ use axum::{
     routing::{get, post},
 };
 use palisade_example_demo::{
-    Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, PROBLEM_JSON, Store, User,
-    answers, problem,
+    Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, Store, User, answers,
 };
 use palisade_tower::{
-    Palisade, Principal, SecurityLayer, ValidJson, ValidPath, ValidQuery, require, scope,
+    Grant, Palisade, Principal, Rejection, SecurityLayer, ValidJson, ValidPath, ValidQuery,
+    require, scope,
 };
 use std::{
     future::Future,
@@ -40,7 +40,7 @@ pub fn app(store: Store, palisade: Palisade) -> Router {
         .route("/api/data", get(async || Json(answers::data())))
         .route("/api/v1/users", get(users_v1))
         .route("/api/v2/users", get(users_v2))
-        .fallback(async || Problem(DomainError::NotFound))
+        .fallback(nothing_here)
         .with_state(store)
         .layer(SecurityLayer::new(palisade))
 }
@@ -62,61 +62,80 @@ pub async fn serve(
         .await
 }
 
-async fn me(caller: Principal) -> impl IntoResponse {
+async fn me(caller: Principal) -> Response {
     Json(answers::me(&caller)).into_response()
 }
 
-async fn users(State(store): State<Store>) -> Result<Json<Vec<User>>, Problem> {
-    Ok(Json(store.users().await?))
+async fn users(
+    Extension(grant): Extension<Grant>,
+    State(store): State<Store>,
+) -> Result<Json<Vec<User>>, Rejection> {
+    let found = store.users().await;
+    Ok(Json(found.map_err(|why| grant.refuse(why))?))
 }
 
 async fn add_user(
+    Extension(grant): Extension<Grant>,
     State(store): State<Store>,
     ValidJson(new): ValidJson<NewUser>,
-) -> Result<impl IntoResponse, Problem> {
-    Ok((StatusCode::CREATED, Json(store.add_user(new).await?)))
+) -> Result<impl IntoResponse, Rejection> {
+    let added = store.add_user(new).await;
+    Ok((
+        StatusCode::CREATED,
+        Json(added.map_err(|why| grant.refuse(why))?),
+    ))
 }
 
 async fn items(
     caller: Principal,
+    Extension(grant): Extension<Grant>,
     State(store): State<Store>,
     ValidQuery(query): ValidQuery<ItemQuery>,
-) -> Result<Json<Vec<Item>>, Problem> {
-    Ok(Json(store.items(&caller, &query).await?))
+) -> Result<Json<Vec<Item>>, Rejection> {
+    let found = store.items(&caller, &query).await;
+    Ok(Json(found.map_err(|why| grant.refuse(why))?))
 }
 
 async fn add_item(
     caller: Principal,
+    Extension(grant): Extension<Grant>,
     State(store): State<Store>,
     ValidJson(new): ValidJson<NewItem>,
-) -> Result<impl IntoResponse, Problem> {
-    let created = store.add_item(&caller, new).await?;
+) -> Result<impl IntoResponse, Rejection> {
+    let added = store.add_item(&caller, new).await;
+    let created = added.map_err(|why| grant.refuse(why))?;
     let location = [(header::LOCATION, format!("/items/{}", created.id))];
     Ok((StatusCode::CREATED, location, Json(created)))
 }
 
 async fn item(
     caller: Principal,
+    Extension(grant): Extension<Grant>,
     State(store): State<Store>,
     ValidPath(path): ValidPath<ItemPath>,
-) -> Result<Json<Item>, Problem> {
-    Ok(Json(store.item(&caller, path.id).await?))
+) -> Result<Json<Item>, Rejection> {
+    let found = store.item(&caller, path.id).await;
+    Ok(Json(found.map_err(|why| grant.refuse(why))?))
 }
 
 async fn replace_item(
     caller: Principal,
+    Extension(grant): Extension<Grant>,
     State(store): State<Store>,
     ValidPath(path): ValidPath<ItemPath>,
     ValidJson(new): ValidJson<NewItem>,
-) -> Result<Json<Item>, Problem> {
-    Ok(Json(store.replace_item(&caller, path.id, new).await?))
+) -> Result<Json<Item>, Rejection> {
+    let replaced = store.replace_item(&caller, path.id, new).await;
+    Ok(Json(replaced.map_err(|why| grant.refuse(why))?))
 }
 
 async fn remove_item(
+    Extension(grant): Extension<Grant>,
     State(store): State<Store>,
     ValidPath(path): ValidPath<ItemPath>,
-) -> Result<StatusCode, Problem> {
-    store.remove_item(path.id).await?;
+) -> Result<StatusCode, Rejection> {
+    let removed = store.remove_item(path.id).await;
+    removed.map_err(|why| grant.refuse(why))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -128,29 +147,25 @@ async fn resource(caller: Principal) -> Response {
     Json(answers::resource(&caller)).into_response()
 }
 
-async fn users_v1(State(store): State<Store>) -> Result<impl IntoResponse, Problem> {
-    let users = answers::users_v1(store.users().await?);
+async fn users_v1(
+    Extension(grant): Extension<Grant>,
+    State(store): State<Store>,
+) -> Result<impl IntoResponse, Rejection> {
+    let found = store.users().await;
+    let users = answers::users_v1(found.map_err(|why| grant.refuse(why))?);
     Ok((answers::V1_USERS_HEADERS, Json(users)))
 }
 
-async fn users_v2(State(store): State<Store>) -> Result<impl IntoResponse, Problem> {
-    Ok(Json(answers::users_v2(store.users().await?)))
+async fn users_v2(
+    Extension(grant): Extension<Grant>,
+    State(store): State<Store>,
+) -> Result<impl IntoResponse, Rejection> {
+    let found = store.users().await;
+    Ok(Json(answers::users_v2(
+        found.map_err(|why| grant.refuse(why))?,
+    )))
 }
 
-/// The domain's errors as responses.
-#[derive(Debug)]
-struct Problem(DomainError);
-
-impl From<DomainError> for Problem {
-    fn from(error: DomainError) -> Self {
-        Self(error)
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let (status, body) = problem(&self.0);
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        (status, [(header::CONTENT_TYPE, PROBLEM_JSON)], body).into_response()
-    }
+async fn nothing_here(Extension(grant): Extension<Grant>) -> Rejection {
+    grant.refuse(DomainError::NotFound).into()
 }

@@ -46,7 +46,7 @@ pub(crate) struct Keys {
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
-    #[error("the file {} cannot be used: {why}", path.display())]
+    #[error("{} cannot be used: {why}", path.display())]
     File { path: PathBuf, why: io::Error },
     #[error(transparent)]
     Entropy(#[from] SourceError),

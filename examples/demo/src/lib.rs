@@ -7,7 +7,7 @@
 //! - [`POLICY`]: who may do what, as a file.
 //! - [`Store`]: users and items in SQLite.
 //! - [`answers`]: what the routes without a domain say.
-//! - [`problem`]: how the domain's errors look on the wire.
+//! - [`DomainError`]: how the domain says no, in the words of the security layer.
 //! - [`run`]: from the command line to the end of the process.
 
 pub mod answers;
@@ -24,7 +24,7 @@ mod users;
 pub use demo_data::{DEMO_USERS, DemoUser};
 pub use items::{Item, ItemPath, ItemQuery, NewItem};
 pub use options::Options;
-pub use problem::{DomainError, PROBLEM_JSON, problem};
+pub use problem::DomainError;
 pub use run::{Demo, POLICY, Shutdown, run};
 pub use store::Store;
 pub use users::{NewUser, User};

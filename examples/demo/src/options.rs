@@ -4,7 +4,6 @@ use std::{net::SocketAddr, path::PathBuf};
 
 /// The demo API behind one security policy.
 #[derive(Debug, clap::Parser)]
-#[command(version)]
 pub struct Options {
     /// The policy file; the built-in policy if none is given
     #[arg(long, value_name = "FILE")]

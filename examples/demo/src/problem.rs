@@ -1,5 +1,7 @@
 //! What the domain may answer instead of what was asked for.
 
+use palisade_core::problem::{Code, Reason};
+
 /// Why the domain says no.
 #[derive(Debug, thiserror::Error)]
 pub enum DomainError {
@@ -27,62 +29,27 @@ impl From<sqlx::Error> for DomainError {
     }
 }
 
-/// The content type of [`problem`].
-pub const PROBLEM_JSON: &str = "application/problem+json";
-
-/// The status and the RFC 9457 document of an error: the one place that turns the domain's
-/// words into HTTP, for all three servers.
+/// The domain's words in those of the security layer: `Grant::refuse` makes the response of
+/// them, the same on the three servers, and the audit tells what happened.
 ///
 /// ```
-/// use palisade_example_demo::{DomainError, problem};
+/// use palisade_core::problem::Reason;
+/// use palisade_example_demo::DomainError;
 ///
-/// let (status, body) = problem(&DomainError::Forbidden);
-/// assert_eq!(status, 403);
-/// assert!(body.contains(r#""code":"forbidden""#));
+/// let reason = Reason::from(DomainError::Forbidden);
+/// assert_eq!(reason.code().status().as_u16(), 403);
+/// assert_eq!(reason.cause(), "not_the_owner");
 /// ```
-pub fn problem(error: &DomainError) -> (u16, String) {
-    let (status, title, detail, code) = match error {
-        DomainError::NotFound => (404, "Not found", "There is nothing here.", "not_found"),
-        DomainError::Forbidden => (
-            403,
-            "Forbidden",
-            "The caller may not perform this operation.",
-            "forbidden",
-        ),
-        DomainError::Taken => (
-            409,
-            "Already taken",
-            "The username or the e-mail address is taken.",
-            "already_taken",
-        ),
-        DomainError::Full => (
-            409,
-            "No more room",
-            "Remove something before adding more.",
-            "no_more_room",
-        ),
-        DomainError::Database => (
-            500,
-            "Internal error",
-            "The service failed; its operators can find the cause by the request id.",
-            "internal_error",
-        ),
-    };
-    let body = format!(
-        r#"{{"type":"about:blank","title":"{title}","status":{status},"detail":"{detail}","code":"{code}"}}"#
-    );
-    (status, body)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_broken_database_is_not_described_to_the_client() {
-        let (status, body) = problem(&sqlx::Error::PoolClosed.into());
-        let json: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!((status, &json["status"]), (500, &500.into()));
-        assert!(!body.contains("pool"));
+impl From<DomainError> for Reason {
+    fn from(error: DomainError) -> Self {
+        // Whoever tries to create something may know what stands in the way.
+        let conflict = |cause| Reason::new(Code::Conflict, cause).member("reason", &cause);
+        match error {
+            DomainError::NotFound => Reason::new(Code::NotFound, "no_such_item"),
+            DomainError::Forbidden => Reason::new(Code::Forbidden, "not_the_owner"),
+            DomainError::Taken => conflict("already_taken"),
+            DomainError::Full => conflict("no_more_room"),
+            DomainError::Database => Reason::new(Code::InternalError, "database"),
+        }
     }
 }

@@ -27,6 +27,22 @@ fn the_printed_curl_lines_work_as_they_stand() {
 }
 
 #[test]
+fn the_domain_refuses_in_the_words_of_the_layer() {
+    let mut server = Server::start(&[]);
+    let lines = server.lines_until("/items/4");
+    let not_johns = run_curl_for_text(lines.last().unwrap());
+    let (head, body) = not_johns.split_once("\r\n\r\n").unwrap();
+    let (_, id) = head.split_once("x-request-id: ").unwrap();
+    let id = id.lines().next().unwrap();
+    let expected = [
+        r#"{"type":"urn:palisade:problem:forbidden","title":"Forbidden","status":403,"#,
+        r#""detail":"The caller may not perform this operation.","code":"forbidden","#,
+        &format!(r#""request_id":"{id}"}}"#),
+    ];
+    assert_eq!(body, expected.concat());
+}
+
+#[test]
 fn keys_outlive_the_process_and_the_api_key_is_shown_once() {
     let folder = scratch("keys");
     let data_dir = folder.to_str().unwrap();
@@ -169,6 +185,16 @@ fn scratch(name: &str) -> PathBuf {
 
 /// Does what curl would do with the line, and returns the status.
 fn run_curl(line: &str) -> u16 {
+    let response = run_curl_for_text(line);
+    let status = response
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    status.unwrap_or_else(|| panic!("{line} got {response:?}"))
+}
+
+/// The whole response, head and body.
+fn run_curl_for_text(line: &str) -> String {
     let (mut method, mut url, mut body) = ("GET", String::new(), String::new());
     let mut headers = String::new();
     let words = shell_words(line);
@@ -198,11 +224,7 @@ fn run_curl(line: &str) -> u16 {
     .unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
-    let status = response
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok());
-    status.unwrap_or_else(|| panic!("{line} got {response:?}"))
+    response
 }
 
 /// The words of a command line whose only quotes are single ones.

@@ -1,15 +1,14 @@
 //! The demo API on poem.
 
 use palisade_example_demo::{
-    Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, PROBLEM_JSON, Store, answers, problem,
+    Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, Store, answers,
 };
 use palisade_poem::{
-    Palisade, Principal, SecurityLayer, ValidJson, ValidPath, ValidQuery, require, scope,
+    Grant, Palisade, Principal, Rejection, SecurityLayer, ValidJson, ValidPath, ValidQuery,
+    require, scope,
 };
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Response, Route, Server,
-    error::{NotFoundError, ResponseError},
-    get, handler,
+    Endpoint, EndpointExt, IntoResponse, Response, Route, Server, get, handler,
     http::{StatusCode, header},
     listener::TcpAcceptor,
     post,
@@ -37,7 +36,7 @@ pub fn app(store: Store, palisade: Palisade) -> impl Endpoint<Output = Response>
         .at("/api/data", get(data))
         .at("/api/v1/users", get(users_v1))
         .at("/api/v2/users", get(users_v2))
-        .catch_error(async |_: NotFoundError| Problem(DomainError::NotFound).as_response())
+        .at("/*rest", nothing_here)
         .data(store)
         .with(SecurityLayer::new(palisade))
 }
@@ -93,34 +92,44 @@ fn resource(caller: Principal) -> Response {
 }
 
 #[handler]
-async fn users(Data(store): Data<&Store>) -> Result<Response, Problem> {
-    Ok(json(store.users().await?))
+async fn users(
+    Data(grant): Data<&Grant>,
+    Data(store): Data<&Store>,
+) -> Result<Response, Rejection> {
+    let found = store.users().await;
+    Ok(json(found.map_err(|why| grant.refuse(why))?))
 }
 
 #[handler]
 async fn add_user(
+    Data(grant): Data<&Grant>,
     Data(store): Data<&Store>,
     ValidJson(new): ValidJson<NewUser>,
-) -> Result<impl IntoResponse, Problem> {
-    Ok(json(store.add_user(new).await?).with_status(StatusCode::CREATED))
+) -> Result<impl IntoResponse, Rejection> {
+    let added = store.add_user(new).await;
+    Ok(json(added.map_err(|why| grant.refuse(why))?).with_status(StatusCode::CREATED))
 }
 
 #[handler]
 async fn items(
     caller: Principal,
+    Data(grant): Data<&Grant>,
     Data(store): Data<&Store>,
     ValidQuery(query): ValidQuery<ItemQuery>,
-) -> Result<Response, Problem> {
-    Ok(json(store.items(&caller, &query).await?))
+) -> Result<Response, Rejection> {
+    let found = store.items(&caller, &query).await;
+    Ok(json(found.map_err(|why| grant.refuse(why))?))
 }
 
 #[handler]
 async fn add_item(
     caller: Principal,
+    Data(grant): Data<&Grant>,
     Data(store): Data<&Store>,
     ValidJson(new): ValidJson<NewItem>,
-) -> Result<impl IntoResponse, Problem> {
-    let created = store.add_item(&caller, new).await?;
+) -> Result<impl IntoResponse, Rejection> {
+    let added = store.add_item(&caller, new).await;
+    let created = added.map_err(|why| grant.refuse(why))?;
     let location = format!("/items/{}", created.id);
     Ok(json(created)
         .with_status(StatusCode::CREATED)
@@ -130,34 +139,44 @@ async fn add_item(
 #[handler]
 async fn item(
     caller: Principal,
+    Data(grant): Data<&Grant>,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
-) -> Result<Response, Problem> {
-    Ok(json(store.item(&caller, path.id).await?))
+) -> Result<Response, Rejection> {
+    let found = store.item(&caller, path.id).await;
+    Ok(json(found.map_err(|why| grant.refuse(why))?))
 }
 
 #[handler]
 async fn replace_item(
     caller: Principal,
+    Data(grant): Data<&Grant>,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
     ValidJson(new): ValidJson<NewItem>,
-) -> Result<Response, Problem> {
-    Ok(json(store.replace_item(&caller, path.id, new).await?))
+) -> Result<Response, Rejection> {
+    let replaced = store.replace_item(&caller, path.id, new).await;
+    Ok(json(replaced.map_err(|why| grant.refuse(why))?))
 }
 
 #[handler]
 async fn remove_item(
+    Data(grant): Data<&Grant>,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
-) -> Result<StatusCode, Problem> {
-    store.remove_item(path.id).await?;
+) -> Result<StatusCode, Rejection> {
+    let removed = store.remove_item(path.id).await;
+    removed.map_err(|why| grant.refuse(why))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 #[handler]
-async fn users_v1(Data(store): Data<&Store>) -> Result<Response, Problem> {
-    let mut response = json(answers::users_v1(store.users().await?));
+async fn users_v1(
+    Data(grant): Data<&Grant>,
+    Data(store): Data<&Store>,
+) -> Result<Response, Rejection> {
+    let found = store.users().await;
+    let mut response = json(answers::users_v1(found.map_err(|why| grant.refuse(why))?));
     for (name, value) in answers::V1_USERS_HEADERS {
         response = response.with_header(name, value).into_response();
     }
@@ -165,8 +184,19 @@ async fn users_v1(Data(store): Data<&Store>) -> Result<Response, Problem> {
 }
 
 #[handler]
-async fn users_v2(Data(store): Data<&Store>) -> Result<Response, Problem> {
-    Ok(json(answers::users_v2(store.users().await?)))
+async fn users_v2(
+    Data(grant): Data<&Grant>,
+    Data(store): Data<&Store>,
+) -> Result<Response, Rejection> {
+    let found = store.users().await;
+    Ok(json(answers::users_v2(
+        found.map_err(|why| grant.refuse(why))?,
+    )))
+}
+
+#[handler]
+fn nothing_here(Data(grant): Data<&Grant>) -> Result<Response, Rejection> {
+    Err(grant.refuse(DomainError::NotFound).into())
 }
 
 /// JSON without the `charset` that poem adds: the media type has no such parameter
@@ -175,24 +205,4 @@ fn json(value: impl Serialize + Send) -> Response {
     Json(value)
         .with_content_type("application/json")
         .into_response()
-}
-
-/// The domain's errors as responses.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Problem(#[from] DomainError);
-
-impl ResponseError for Problem {
-    fn status(&self) -> StatusCode {
-        let (status, _) = problem(&self.0);
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    fn as_response(&self) -> Response {
-        let (_, body) = problem(&self.0);
-        Response::builder()
-            .status(self.status())
-            .content_type(PROBLEM_JSON)
-            .body(body)
-    }
 }

@@ -1,8 +1,8 @@
 //! The numbered invariants of `ARCHITECTURE.md`: each names the tests that keep it, and they exist.
 //!
 //! ```text
-//! 8. Time and randomness come through ports; core never reads the system clock.
-//!    Test: `the_clock_is_read_in_ports_alone`
+//! 8. Time and randomness come through ports; only `ports.rs` asks the system.
+//!    Test: `only_the_ports_ask_the_system`
 //! ```
 //!
 //! A name is a test function, the `name` of a conformance case, or a file of cases.

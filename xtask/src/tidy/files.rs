@@ -20,7 +20,7 @@ fn files_are_short() {
 }
 
 #[test]
-fn the_clock_and_entropy_are_read_in_ports_alone() {
+fn only_the_ports_ask_the_system() {
     const READS: [&str; 8] = [
         "SystemTime",
         "Instant::now",

@@ -60,8 +60,11 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
     );
     // Rules are checked even if a limit is broken, against the limits that are left: none.
     let no_limits = Limits::none();
+    let custom = policy.custom_schemes().iter().map(|own| own.name());
+    let named = policy.schemes.iter().map(|own| own.name());
     let rules = RuleContext {
         schemes: &schemes,
+        scheme_names: &named.chain(custom).collect::<Vec<_>>(),
         limits: limits.as_ref().unwrap_or(&no_limits),
         limit_parts: &policy.limits,
         methods: &mut methods,

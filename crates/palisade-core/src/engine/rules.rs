@@ -129,6 +129,8 @@ impl Rules {
 /// What rules are compiled with.
 pub(super) struct RuleContext<'a> {
     pub(super) schemes: &'a [CompiledScheme],
+    /// Also of those that could not be compiled.
+    pub(super) scheme_names: &'a [&'a str],
     pub(super) limits: &'a Limits,
     pub(super) limit_parts: &'a [Limit],
     pub(super) methods: &'a mut Methods,
@@ -311,7 +313,9 @@ impl RuleContext<'_> {
         }
 
         let schemes = self.schemes(index, rule);
-        if !requirement.admits_anonymous() && schemes.is_empty() {
+        // Schemes that are unknown or broken have been reported.
+        let no_scheme = self.scheme_names.is_empty() && rule.schemes.is_empty();
+        if !requirement.admits_anonymous() && no_scheme {
             self.mistakes.add(
                 key("require"),
                 format!(
@@ -381,17 +385,15 @@ impl RuleContext<'_> {
                 .position(|own| own.scheme.name() == name);
             match position {
                 Some(scheme) => accepted.push(scheme),
-                None => {
-                    let known: Vec<&str> =
-                        self.schemes.iter().map(|own| own.scheme.name()).collect();
-                    self.mistakes.add(
-                        format!("rule[{index}].schemes[{place}]"),
-                        format!(
-                            "there is no scheme {name:?}; the policy has {}",
-                            list_or(&known, "none")
-                        ),
-                    );
-                }
+                // Its own mistake has been reported.
+                None if self.scheme_names.contains(&name.as_str()) => {}
+                None => self.mistakes.add(
+                    format!("rule[{index}].schemes[{place}]"),
+                    format!(
+                        "there is no scheme {name:?}; the policy has {}",
+                        list_or(self.scheme_names, "none")
+                    ),
+                ),
             }
         }
         accepted

@@ -312,3 +312,20 @@ fn no_public_type_shows_a_secret() {
     shown += &events.take().concat();
     assert!(!shown.contains("swordfish"), "{shown}");
 }
+
+#[test]
+fn a_broken_scheme_is_not_reported_as_missing() {
+    let broken = r#"
+        [jwt.main]
+        issuer = "https://id.example.com"
+        audience = "urn:api"
+        secret = "hunter2"
+        [[rule]]
+        path = "/"
+        require = "authenticated"
+        schemes = ["main"]
+    "#;
+    let why = Palisade::from_toml_str(broken).unwrap_err().to_string();
+    assert!(why.contains("jwt.main.secret: is no reference"), "{why}");
+    assert_eq!(why.lines().count(), 1, "{why}");
+}

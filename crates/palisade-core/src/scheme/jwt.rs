@@ -254,9 +254,15 @@ impl SchemeConfig for Jwt {
                 .map_err(|why| mistakes.add(at("algorithm"), why.to_string()))
                 .ok()
         });
-        let keys = self
-            .load_keys(context, algorithm)
-            .map_err(|(key, message)| mistakes.add(at(key), message));
+        // A reference that is none has been reported: the key is not missing as well.
+        let mut sources = ["secret", "public_key", "jwks"].iter();
+        let misread = sources.any(|key| mistakes.has(&at(key)));
+        let keys = self.load_keys(context, algorithm);
+        let keys = keys.map_err(|(key, message)| {
+            if !(misread && key.is_empty()) {
+                mistakes.add(at(key), message);
+            }
+        });
         // Without keys, the rest is checked against a stand-in, so that all mistakes show at once.
         let have_keys = keys.is_ok();
         let compiled = self.token.clone().compile(keys.unwrap_or_default());
