@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{broken, corpus};
 use crate::harness::Harness;
 use crate::report::Tally;
 use crate::run::{Filter, run};
 use crate::suite::{Mistake, Suite};
+use crate::{broken, corpus};
 
 /// How the command is used.
 pub const USAGE: &str = "\

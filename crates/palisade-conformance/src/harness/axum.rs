@@ -33,7 +33,9 @@ impl Harness for Axum {
     }
 
     fn start(&self, fixture: &Fixture) -> Result<Running, String> {
-        start(fixture, |routes, palisade| routes.layer(SecurityLayer::new(palisade)))
+        start(fixture, |routes, palisade| {
+            routes.layer(SecurityLayer::new(palisade))
+        })
     }
 }
 
@@ -56,10 +58,14 @@ pub(crate) fn start(
     threads.serve(async move |listener, stop| {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         if !has_peer {
-            return axum::serve(listener, app).with_graceful_shutdown(stop).await;
+            return axum::serve(listener, app)
+                .with_graceful_shutdown(stop)
+                .await;
         }
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, app).with_graceful_shutdown(stop).await
+        axum::serve(listener, app)
+            .with_graceful_shutdown(stop)
+            .await
     })
 }
 
