@@ -52,7 +52,7 @@ impl Harness for Actix {
     }
 }
 
-async fn serve<F, T, B>(listener: TcpListener, stop: Stop, app: F) -> io::Result<()>
+pub(crate) async fn serve<F, T, B>(listener: TcpListener, stop: Stop, app: F) -> io::Result<()>
 where
     F: Fn() -> Application<T> + Send + Clone + 'static,
     T: ServiceFactory<
@@ -74,7 +74,7 @@ where
 }
 
 /// The probe application.
-fn app(
+pub(crate) fn app(
     handled: Arc<Handled>,
     palisade: Palisade,
     has_layer: bool,
