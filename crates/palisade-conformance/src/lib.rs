@@ -48,3 +48,8 @@ pub use harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock, Running
 pub use report::{Cell, Equality, MatrixReport, Row, Tally, Trace, Verdict, must_be_red};
 pub use run::{Filter, run};
 pub use suite::{Mistake, Suite};
+
+/// The programs of the README compile.
+#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "poem"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

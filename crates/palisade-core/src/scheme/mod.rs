@@ -6,7 +6,7 @@
 //! verify and that the address may still try.
 //!
 //! To add a scheme: write one file beside these (its section of the policy, its compilation,
-//! its `Scheme`), and add its [`SchemeKind`] to [`KINDS`].
+//! its `Scheme`), and add its `SchemeKind` to `KINDS`.
 
 mod api_key;
 mod authorization;
