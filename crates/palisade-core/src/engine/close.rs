@@ -91,14 +91,15 @@ impl Exchange {
     }
 
     fn set_rate_limit(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
-        if self.facts.rate_limit.is_empty() {
+        if self.facts.charged.rows().is_empty() {
             return;
         }
         let rule = policy.rule_or_unlisted(self.facts.rule);
         if let Some(index) = rule.limits.policy_field {
             response.insert_known(&policy.known, index);
         }
-        if let Ok(value) = HeaderValue::from_str(&self.facts.rate_limit) {
+        let value = policy.limits.field(&self.facts.charged);
+        if let (false, Ok(value)) = (value.is_empty(), HeaderValue::try_from(value)) {
             response.insert(&RATELIMIT, value);
         }
     }
