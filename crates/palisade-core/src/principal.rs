@@ -141,6 +141,15 @@ impl Principal {
         }
     }
 
+    /// The id of the API key that was used; a token has none of its own, because its `kid` names
+    /// a key that signs for everybody.
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        match &self.0 {
+            Source::Token(_) => None,
+            Source::Given(given) => given.credential_id.as_deref(),
+        }
+    }
+
     /// The claims as JSON, where the credential has any.
     pub fn claims_json(&self) -> Option<&str> {
         match &self.0 {

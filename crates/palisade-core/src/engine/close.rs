@@ -119,14 +119,17 @@ impl Exchange {
     }
 
     fn set_rate_limit(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
-        if self.facts.rate_limit.is_empty() {
+        if self.facts.charged.rows().is_empty() {
             return;
         }
         let rule = policy.rule_or_unlisted(self.facts.rule);
         if let Some(index) = rule.limits.policy_field {
             response.insert_known(&policy.known, index);
         }
-        response.insert_text(&RATELIMIT, &self.facts.rate_limit);
+        let value = policy.limits.field(&self.facts.charged);
+        if !value.is_empty() {
+            response.insert_text(&RATELIMIT, &value);
+        }
     }
 
     /// RFC 9111 §3.5 lets shared caches keep less than most people think, and browsers more.

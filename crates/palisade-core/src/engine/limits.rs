@@ -120,6 +120,13 @@ impl Limits {
         self.set.id(name)
     }
 
+    /// The value of `RateLimit`; empty where every limit is only watched.
+    pub(super) fn field(&self, report: &Report) -> String {
+        let mut value = String::with_capacity(48);
+        self.set.write_field(report, &mut value);
+        value
+    }
+
     /// Sorts the limits of a rule into stages; their order is that of the policy.
     pub(super) fn for_rule(&self, mut ids: Vec<LimitId>) -> (RuleLimits, String) {
         ids.sort_unstable();
@@ -163,7 +170,7 @@ impl Limits {
                 .and_then(|caller| caller.principal.tenant_name())
                 .map_or_else(|| principal(address), Key::Tenant),
             CountBy::Credential => caller
-                .and_then(|caller| caller.principal.credential_name())
+                .and_then(|caller| caller.principal.key_id())
                 .map_or_else(|| principal(address), Key::ApiKey),
         })
     }
@@ -238,7 +245,7 @@ impl Compiled {
 
     /// Remembers what the response and the audit must tell.
     fn note(&self, report: &Report, facts: &mut Facts) {
-        self.limits.set.write_field(report, &mut facts.rate_limit);
+        facts.charged.join(report);
         for row in report.rows() {
             if row.shadow && row.violated {
                 facts.shadow_limits.push(row.limit);

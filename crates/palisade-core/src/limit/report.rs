@@ -44,6 +44,12 @@ impl Report {
         &self.rows
     }
 
+    /// Adds what another stage charged, so that all rows stand in the order of the policy.
+    pub fn join(&mut self, other: &Self) {
+        self.rows.extend_from_slice(&other.rows);
+        self.rows.sort_unstable_by_key(|row| (row.limit, row.quota));
+    }
+
     /// The limit whose memory this charge has made half full: worth a warning. Told once, and
     /// again only after the limit was down to a quarter.
     #[must_use]
