@@ -303,7 +303,7 @@ each = ['a', { value = 'b', status = 404 }]
                 "token",
                 "[token.a]\nclaim = {}",
                 5,
-                "unknown field `claim`, expected one of `key`",
+                "unknown field `claim`, expected one of `text`, `key`",
             ),
         ] {
             let mistakes = Tree::mistakes(

@@ -32,6 +32,18 @@ impl SecurityLayer {
     }
 }
 
+#[cfg(feature = "axum")]
+impl SecurityLayer {
+    /// Wraps a whole router, outside of its routing.
+    ///
+    /// `Router::layer` would put the policy inside of each route, where axum still adds an
+    /// `Allow` to answers for methods that the route lacks: refusals would differ from those of
+    /// the other frameworks.
+    pub fn around(self, router: axum::Router) -> axum::Router {
+        axum::Router::new().fallback_service(self.layer(router))
+    }
+}
+
 impl<S> Layer<S> for SecurityLayer {
     type Service = Security<S>;
 

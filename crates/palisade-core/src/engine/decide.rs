@@ -113,7 +113,7 @@ impl Compiled {
             }
             Found::Malformed { scheme, cause } => {
                 facts.presented = scheme;
-                Err(self.invalid_request(scheme, cause))
+                Err(self.invalid_request(self.bearer_presented(rule, &view), cause))
             }
             Found::One(candidate) => Ok(self.verify(candidate, &view, facts)),
         }
@@ -338,7 +338,7 @@ impl Compiled {
         if !own.scheme.shows_credential() {
             self.hide(&candidate, view, facts);
         }
-        let now = self.ports.clock.unix_millis() / 1000;
+        let now = self.clock.unix_seconds(&*self.ports.clock);
         match own.scheme.verify(&candidate.credential, now) {
             Verification::Done(outcome) => self.settle(outcome, facts),
             Verification::Remote(remote) => Decision::Ask(remote),

@@ -24,8 +24,8 @@ impl<'h> Authorization<'h> {
         match head.authorization() {
             [] => Authorization::Absent,
             [line] => {
-                let end = line.iter().position(|&b| b == b' ').unwrap_or(line.len());
-                let (scheme, rest) = line.split_at_checked(end).unwrap_or((line, b""));
+                let scheme = scheme_name(line);
+                let rest = line.strip_prefix(scheme).unwrap_or_default();
                 Authorization::Present {
                     scheme,
                     rest: rest.trim_ascii(),
@@ -34,6 +34,11 @@ impl<'h> Authorization<'h> {
             _ => Authorization::Repeated,
         }
     }
+}
+
+/// What stands before the first space.
+pub(crate) fn scheme_name(line: &[u8]) -> &[u8] {
+    line.split(|&b| b == b' ').next().unwrap_or_default()
 }
 
 /// Whether `bytes` is a token68 (RFC 9110 §11.2): the form of every bearer credential.
