@@ -80,6 +80,12 @@ impl<B> ResponseHead for Outgoing<'_, B> {
         StatusCode::from_u16(status).unwrap_or_default()
     }
 
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in self.0.headers() {
+            each(name.as_str(), value.as_bytes());
+        }
+    }
+
     fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
         for value in self.0.headers().get_all(name.as_str()) {
             each(value.as_bytes());
@@ -92,6 +98,12 @@ impl<B> ResponseHead for Outgoing<'_, B> {
 
     fn insert(&mut self, field: &HeaderName, text: HeaderValue) {
         if let (Some(name), Some(value)) = (name(field), value(&text)) {
+            self.0.headers_mut().insert(name, value);
+        }
+    }
+
+    fn insert_text(&mut self, field: &HeaderName, text: &str) {
+        if let (Some(name), Ok(value)) = (name(field), ActixValue::from_str(text)) {
             self.0.headers_mut().insert(name, value);
         }
     }
