@@ -179,7 +179,7 @@ impl<'a> Conversation<'a> {
             return Ok((connection.hang_up(request), None));
         }
         let answer = connection.exchange(request);
-        let closed = step.closes.map(|_| connection.is_closed());
+        let closed = step.closes.map(|closes| connection.is_closed(closes));
         self.connection = Some(connection);
         Ok((answer, closed))
     }
