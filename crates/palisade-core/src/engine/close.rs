@@ -1,6 +1,9 @@
 //! The one exit: every response head leaves through [`Exchange::close`].
 
-use super::{compiled::Compiled, exchange::Exchange};
+use super::{
+    compiled::Compiled,
+    exchange::{Exchange, Facts},
+};
 use crate::{
     audit::{self, AuditEvent, Decision, printable},
     head::ResponseHead,
@@ -12,10 +15,17 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{borrow::Cow, net::IpAddr};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Fields that tell an attacker which versions to look up.
 const NEVER_SENT: [HeaderName; 2] = [header::SERVER, HeaderName::from_static("x-powered-by")];
+
+/// Fields with which a handler could let in origins that `[cors]` does not.
+const DECIDED_BY_CORS: [HeaderName; 2] = [
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+];
 
 impl Exchange {
     /// Finishes the response, whoever made it: a handler, an error, a refusal, a panic.
@@ -47,14 +57,16 @@ impl Exchange {
     }
 
     fn set_security_headers(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
-        let corp = self.policy.rule(self.facts.rule).and_then(|rule| rule.corp);
+        let rule = self.policy.rule(self.facts.rule);
+        if let Some(corp) = rule.and_then(|rule| rule.corp)
+            && !has(response, &CORP)
+        {
+            response.insert_known(&policy.known, corp);
+        }
         for field in &policy.headers.fixed {
             if !field.yields || !has(response, &field.name) {
                 response.insert_known(&policy.known, field.index);
             }
-        }
-        if let Some(corp) = corp {
-            response.insert_known(&policy.known, corp);
         }
         let nonce = match &self.grant {
             Some(grant) => grant.csp_nonce(),
@@ -79,6 +91,9 @@ impl Exchange {
         let Some(cors) = &policy.cors else {
             return;
         };
+        for name in &DECIDED_BY_CORS {
+            response.remove(name);
+        }
         if let Some(origin) = &self.facts.allow_origin {
             response.insert(&header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             for &index in &cors.response_fields {
@@ -120,7 +135,7 @@ impl Exchange {
                 response.insert_known(&policy.known, policy.no_store);
             }
         }
-        if !identified {
+        if !identified && self.facts.credentials_read {
             for name in &rule.vary {
                 vary(response, name);
             }
@@ -212,8 +227,9 @@ impl Compiled {
     }
 
     /// The answer to a true preflight; `close` adds what every response to the origin has.
-    pub(super) fn preflight_reply(&self) -> Reply {
-        let headers = self.cors.iter().flat_map(|cors| cors.preflight_fields());
+    pub(super) fn preflight_reply(&self, facts: &Facts) -> Reply {
+        let cors = self.cors.iter().filter(|_| facts.allow_origin.is_some());
+        let headers = cors.flat_map(|cors| cors.preflight_fields());
         let vary = HeaderValue::from_static(
             "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
         );
