@@ -54,7 +54,9 @@ impl Lint<'_> {
         } else if case.request.is_some() || case.status.is_some() {
             self.add("a case has either a `request` or steps, not both");
         }
-        self.ascii(case.each.iter().map(|Row(row)| row.value.as_str()));
+        let rows = case.each.iter().map(|Row(row)| row.value.as_str());
+        self.ascii(rows.clone());
+        self.tokens(rows);
         for step in &case.steps {
             self.at = step.span();
             self.step(step.get_ref());
@@ -108,7 +110,11 @@ impl Lint<'_> {
             .chain(&step.body)
             .chain(step.chunked.iter().flatten());
         let texts = texts.chain(&step.body_lacks.0).chain(&step.body_contains.0);
-        for name in texts.flat_map(|text| text::token_names(text)) {
+        self.tokens(texts.map(String::as_str));
+    }
+
+    fn tokens<'t>(&mut self, texts: impl Iterator<Item = &'t str>) {
+        for name in texts.flat_map(text::token_names) {
             if !self.tokens.contains_key(name) {
                 self.add(format!("there is no [token.{name}]"));
             }

@@ -65,10 +65,15 @@ impl Macros<'_> {
         Ok(Some(match name {
             "host" if argument.is_empty() => self.host.to_owned(),
             "address" if argument.is_empty() => self.address.to_owned(),
-            "each" if argument.is_empty() => self
-                .each
-                .ok_or("`{each}` is used but the case has no `each`")?
-                .to_owned(),
+            "each" if argument.is_empty() => {
+                let each = self.each;
+                let each = each.ok_or("`{each}` is used but the case has no `each`")?;
+                Macros {
+                    each: None,
+                    ..*self
+                }
+                .expand(each)?
+            }
             "token" => (self.token)(argument)?,
             "saved" => self
                 .saved
