@@ -1,11 +1,13 @@
 //! One exchange: moves the clock, sends the request, gathers what came of it and judges that.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::always;
 use crate::answer::{Answer, shown};
 use crate::case::{Advance, CaseText};
 use crate::check::{Observed, check};
@@ -86,8 +88,13 @@ impl<'a> Conversation<'a> {
         }
         let (file, keys, saved) = (self.file, self.keys, self.saved.clone());
         let now = self.server.fixture.clock.unix_seconds();
+        let minted = RefCell::new(Vec::new());
         let token = |name: &str| match file.tokens.get(name) {
-            Some(token) => token.mint(&file.defaults.token, keys, now),
+            Some(token) => {
+                let text = token.mint(&file.defaults.token, keys, now)?;
+                minted.borrow_mut().push(text.clone());
+                Ok(text)
+            }
             None => Err(format!("there is no [token.{name}]")),
         };
         let macros = Macros {
@@ -125,6 +132,8 @@ impl<'a> Conversation<'a> {
                     closed,
                 };
                 trace.mistakes = check(step, &seen, &macros);
+                trace.mistakes.extend(always::check(&seen));
+                trace.mistakes.extend(leaks(&minted.borrow(), &seen));
                 if let Some(first) = late.first() {
                     let late = late.len();
                     trace.mistakes.push(format!(
@@ -199,6 +208,27 @@ impl<'a> Conversation<'a> {
         }
         Ok(())
     }
+}
+
+/// No credential that was sent may stand in an event, nor in the answer of a request that no handler saw.
+fn leaks(credentials: &[String], seen: &Observed) -> Vec<String> {
+    let events = seen.events.iter().map(|event| ("audit", event.to_string()));
+    let refusal = seen.answer.response().filter(|_| seen.handlers == 0);
+    let refusal = refusal.map(|response| {
+        let values = response.headers.iter().map(|(_, value)| &**value);
+        let texts = values.chain([&*response.body]).map(shown);
+        ("response", texts.collect::<Vec<_>>().join("\n"))
+    });
+    let mut found = Vec::new();
+    for (place, text) in events.chain(refusal) {
+        if credentials
+            .iter()
+            .any(|credential| text.contains(credential))
+        {
+            found.push(format!("{place}: holds a credential that was sent: {text}"));
+        }
+    }
+    found
 }
 
 /// Waits until `wanted` events are there; takes also those that are too many.

@@ -1,5 +1,6 @@
 //! Finds what a case file says in the right form but to no effect, before anything runs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -50,20 +51,18 @@ impl Lint<'_> {
                 .all(|name| case.parser.iter().any(|it| it == name));
             let rows =
                 !case.each.is_empty() && case.each.iter().all(|Row(row)| row.status.is_some());
-            self.exchange(case, parsers || rows);
+            self.exchange(case, &case.each, parsers || rows);
         } else if case.request.is_some() || case.status.is_some() {
             self.add("a case has either a `request` or steps, not both");
         }
-        let rows = case.each.iter().map(|Row(row)| row.value.as_str());
-        self.ascii(rows.clone());
-        self.tokens(rows);
+        self.ascii(case.each.iter().map(|Row(row)| row.value.as_str()));
         for step in &case.steps {
             self.at = step.span();
-            self.step(step.get_ref());
+            self.step(step.get_ref(), &case.each);
         }
     }
 
-    fn step(&mut self, step: &CaseText) {
+    fn step(&mut self, step: &CaseText, rows: &[Row]) {
         let of_a_case = [
             ("guards", !step.guards.is_empty()),
             ("parser", !step.parser.is_empty()),
@@ -78,10 +77,10 @@ impl Lint<'_> {
                 "a step cannot have `{key}`: it belongs to the case"
             ));
         }
-        self.exchange(step, false);
+        self.exchange(step, rows, false);
     }
 
-    fn exchange(&mut self, step: &CaseText, status_is_given: bool) {
+    fn exchange(&mut self, step: &CaseText, rows: &[Row], status_is_given: bool) {
         let Some(request) = &step.request else {
             return self.add("`request` is missing");
         };
@@ -110,13 +109,13 @@ impl Lint<'_> {
             .chain(&step.body)
             .chain(step.chunked.iter().flatten());
         let texts = texts.chain(&step.body_lacks.0).chain(&step.body_contains.0);
-        self.tokens(texts.map(String::as_str));
-    }
-
-    fn tokens<'t>(&mut self, texts: impl Iterator<Item = &'t str>) {
-        for name in texts.flat_map(text::token_names) {
-            if !self.tokens.contains_key(name) {
-                self.add(format!("there is no [token.{name}]"));
+        for text in texts {
+            for text in written_out(text, rows) {
+                for name in text::token_names(&text) {
+                    if !self.tokens.contains_key(name) {
+                        self.add(format!("there is no [token.{name}]"));
+                    }
+                }
             }
         }
     }
@@ -145,6 +144,17 @@ impl Lint<'_> {
             ));
         }
     }
+}
+
+/// The text for every value of `each`; as it is where it does not ask for one.
+fn written_out<'t>(text: &'t str, rows: &[Row]) -> Vec<Cow<'t, str>> {
+    if rows.is_empty() || !text.contains("{each}") {
+        return vec![text.into()];
+    }
+    let values = rows.iter().map(|Row(row)| row.value.as_str());
+    values
+        .map(|value| text.replace("{each}", value).into())
+        .collect()
 }
 
 #[cfg(test)]
@@ -187,6 +197,19 @@ status = 200
                 "6: only one of `body`, `body_raw`, `body_repeat` and `chunked` can be given",
             ]
         );
+    }
+
+    #[test]
+    fn tokens_may_be_named_by_each() {
+        let cases = "
+[token.ann]
+[[case]]
+name = 'x'
+each = ['ann', 'bob']
+request = 'GET /{token:{each}}'
+status = 200
+";
+        assert_eq!(mistakes(cases), ["4: there is no [token.bob]"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The little language inside the texts of cases: `{macros}` and `\xNN` escapes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
@@ -40,9 +41,14 @@ impl Macros<'static> {
 
 impl Macros<'_> {
     /// Replaces every macro of `text`. Braces that enclose none stay, so that JSON can be written as it is.
+    ///
+    /// `{each}` goes first: its value may hold macros, or be a part of one, as in `{token:{each}}`.
     pub(crate) fn expand(&self, text: &str) -> Result<String, String> {
+        let text = &self.each.map_or(Cow::Borrowed(text), |each| {
+            Cow::Owned(text.replace("{each}", each))
+        });
         let mut expanded = String::with_capacity(text.len());
-        let mut rest = text;
+        let mut rest = &**text;
         while let Some((before, after)) = rest.split_once('{') {
             expanded.push_str(before);
             let found = after
@@ -66,13 +72,7 @@ impl Macros<'_> {
             "host" if argument.is_empty() => self.host.to_owned(),
             "address" if argument.is_empty() => self.address.to_owned(),
             "each" if argument.is_empty() => {
-                let each = self.each;
-                let each = each.ok_or("`{each}` is used but the case has no `each`")?;
-                Macros {
-                    each: None,
-                    ..*self
-                }
-                .expand(each)?
+                return Err("`{each}` is used but the case has no `each`".to_owned());
             }
             "token" => (self.token)(argument)?,
             "saved" => self

@@ -16,6 +16,8 @@ pub(crate) const ABSENT: &str = "!absent";
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Token {
+    /// The whole credential as it stands, such as an API key; then nothing else counts.
+    pub(crate) text: Option<String>,
     /// The key that signs, by name.
     pub(crate) key: Option<String>,
     /// The algorithm that signs; also the header's `alg` unless `header` says otherwise.
@@ -55,8 +57,11 @@ pub(crate) enum Tamper {
 }
 
 impl Token {
-    /// The compact form (RFC 7515 §7.1), signed at `now` (Unix seconds).
+    /// The text as it stands, or the compact form (RFC 7515 §7.1), signed at `now` (Unix seconds).
     pub(crate) fn mint(&self, defaults: &Self, keys: &Keys, now: u64) -> Result<String, String> {
+        if let Some(text) = &self.text {
+            return Ok(text.clone());
+        }
         let key = self
             .key
             .as_deref()

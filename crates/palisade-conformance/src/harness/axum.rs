@@ -42,7 +42,7 @@ impl Harness for Axum {
         let routes = routes(fixture.handled.clone(), &palisade);
         let (has_layer, has_peer) = (fixture.app != App::Unlayered, fixture.app != App::Peerless);
         let app = match has_layer {
-            true => routes.layer(SecurityLayer::new(palisade)),
+            true => SecurityLayer::new(palisade).around(routes),
             false => routes,
         };
         threads.serve(async move |listener, stop| {

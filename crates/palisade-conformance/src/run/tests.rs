@@ -22,6 +22,7 @@ enum Flaw {
     DropsHeader,
     RunsHandlerFirst,
     AuditsTwice,
+    AuditsTokens,
     DiesOnBadRequest,
     DoesNotStart,
 }
@@ -138,9 +139,12 @@ fn serve(stream: TcpStream, fixture: &Fixture, flaw: Flaw, count: &AtomicU64) ->
             } else {
                 "refuse"
             };
-            fixture.audit.push(
-                json!({ "decision": decision, "principal": if admitted { "alice" } else { "" } }),
-            );
+            let reason = bearer.as_ref().filter(|_| flaw == Flaw::AuditsTokens);
+            fixture.audit.push(json!({
+                "decision": decision,
+                "reason": reason,
+                "principal": if admitted { "alice" } else { "" },
+            }));
         }
         let _ = write!(
             stream,
@@ -313,6 +317,11 @@ fn every_flaw_is_found_out_by_the_case_made_for_it() {
             Flaw::AuditsTwice,
             &["tiny: anonymous", "tiny: admitted"],
             "audit: expected 1 events, got 2",
+        ),
+        (
+            Flaw::AuditsTokens,
+            &["tiny: admitted"],
+            "audit: holds a credential that was sent",
         ),
         (
             Flaw::DiesOnBadRequest,

@@ -3,6 +3,7 @@
 
 use super::{
     Palisade,
+    clock::SteadyClock,
     compiled::{Challenges, Compiled, CompiledScheme, Ids},
     limits::Limits,
     methods::Methods,
@@ -81,6 +82,7 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
     let no_store = known.add(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(Compiled {
         ports: policy.ports().clone(),
+        clock: SteadyClock::default(),
         hosts,
         https: policy.https.clone(),
         firewall: policy.firewall.clone(),

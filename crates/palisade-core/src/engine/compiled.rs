@@ -1,6 +1,8 @@
 //! A policy in the form that requests are judged by.
 
-use super::{limits::Limits, methods::Methods, rules::CompiledRule, rules::Rules};
+use super::{
+    clock::SteadyClock, limits::Limits, methods::Methods, rules::CompiledRule, rules::Rules,
+};
 use crate::{
     cors::CompiledCors,
     fields::KnownFields,
@@ -28,6 +30,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) ports: Ports,
+    pub(crate) clock: SteadyClock,
     pub(crate) hosts: Option<HostList>,
     pub(crate) https: Https,
     pub(crate) firewall: Firewall,
@@ -203,12 +206,10 @@ impl Compiled {
         Reason::new(Code::InvalidToken, cause).headers(self.challenge_lines(rule, Some(scheme)))
     }
 
-    /// The request is malformed; only a scheme that was presented is told so.
+    /// The request is malformed; only a scheme that was presented and understands it is told so.
     pub(crate) fn invalid_request(&self, scheme: Option<usize>, cause: &'static str) -> Reason {
         let reason = Reason::new(Code::InvalidRequest, cause);
-        let presented = scheme
-            .and_then(|index| self.schemes.get(index))
-            .filter(|presented| presented.is_bearer_like);
+        let presented = scheme.and_then(|index| self.schemes.get(index));
         match presented.and_then(|presented| presented.challenges.as_ref()) {
             Some(challenges) => {
                 reason.header(header::WWW_AUTHENTICATE, challenges.invalid_request.clone())

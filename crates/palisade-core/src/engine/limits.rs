@@ -137,9 +137,7 @@ impl Limits {
     }
 
     fn count_by(&self, id: LimitId) -> &CountBy {
-        let by = self.set.ids().position(|own| own == id);
-        by.and_then(|index| self.by.get(index))
-            .unwrap_or(&CountBy::Global)
+        self.by.get(id.index()).unwrap_or(&CountBy::Global)
     }
 
     fn key(&self, by: &CountBy, who: &Who<'_, '_>) -> KeyHash {
@@ -228,7 +226,8 @@ impl Compiled {
             })
             .collect();
         let mut report = Report::new();
-        let now = self.ports.clock.monotonic_nanos();
+        // When the head arrived: reading the clock again would cost more than the charge.
+        let now = facts.started_nanos;
         let decision = self.limits.set.take(&charges, now, &mut report);
         self.note(&report, facts);
         match decision {

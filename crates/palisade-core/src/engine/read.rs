@@ -3,7 +3,7 @@
 use super::compiled::Compiled;
 use crate::{
     engine::rules::CompiledRule,
-    scheme::{Carrier, Credential, Presented},
+    scheme::{Carrier, Credential, Presented, scheme_name},
     view::View,
 };
 
@@ -49,7 +49,7 @@ impl Compiled {
         // reads only one of them.
         if view.authorization().len() > 1 {
             malformed = Some(Found::Malformed {
-                scheme: self.bearer_like(rule),
+                scheme: self.bearer_presented(rule, view),
                 cause: "repeated_authorization",
             });
         }
@@ -91,7 +91,8 @@ impl Compiled {
             }
         }
 
-        let ambient_ignored = explicit.is_some() && ambient.is_some();
+        let ambient_ignored =
+            explicit.is_some() && (ambient.is_some() || self.sends_cookie(rule, view));
         let found = match (malformed, explicit.or(ambient)) {
             (Some(malformed), _) => malformed,
             (None, Some(one)) => Found::One(one),
@@ -123,11 +124,34 @@ impl Compiled {
         }
     }
 
-    fn bearer_like(&self, rule: &CompiledRule) -> Option<usize> {
+    /// The scheme that a refusal tells what is wrong with the request: one that an
+    /// `Authorization` line names, and whose clients understand `error` (RFC 6750 §3.1).
+    pub(super) fn bearer_presented(&self, rule: &CompiledRule, view: &View<'_>) -> Option<usize> {
+        let named = |place: &Carrier| match place {
+            Carrier::Authorization(name) => view
+                .authorization()
+                .iter()
+                .any(|line| scheme_name(line).eq_ignore_ascii_case(name.as_bytes())),
+            _ => false,
+        };
         rule.schemes.iter().copied().find(|&index| {
             self.schemes
                 .get(index)
-                .is_some_and(|scheme| scheme.is_bearer_like)
+                .is_some_and(|own| own.is_bearer_like && own.scheme.carriers().iter().any(named))
         })
+    }
+
+    /// Whether there is a cookie that could carry a credential of the rule.
+    fn sends_cookie(&self, rule: &CompiledRule, view: &View<'_>) -> bool {
+        rule.accepts_ambient
+            && rule
+                .schemes
+                .iter()
+                .filter_map(|&index| self.schemes.get(index))
+                .flat_map(|own| own.scheme.carriers())
+                .any(|place| match place {
+                    Carrier::Cookie(name) => view.cookie(name).next().is_some(),
+                    _ => false,
+                })
     }
 }

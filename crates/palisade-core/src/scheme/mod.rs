@@ -14,6 +14,7 @@ mod challenge;
 mod jwt;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, generate_key};
+pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
 pub use jwt::{Jwt, KeySource};
