@@ -14,6 +14,7 @@
 //! | learn what is compared | `normal.rs` |
 //! | see how bytes are sent and read | `client.rs`, `http1.rs`, `http2.rs` |
 
+mod always;
 mod answer;
 pub mod broken;
 mod case;
