@@ -108,14 +108,15 @@ impl Exchange {
     }
 
     fn set_rate_limit(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
-        if self.facts.rate_limit.is_empty() {
+        let quotas = self.facts.rate_limit.as_str();
+        if quotas.is_empty() {
             return;
         }
         let rule = policy.rule_or_unlisted(self.facts.rule);
         if let Some(index) = rule.limits.policy_field {
             response.insert_known(&policy.known, index);
         }
-        response.insert_text(&RATELIMIT, &self.facts.rate_limit);
+        response.insert_text(&RATELIMIT, quotas);
     }
 
     /// RFC 9111 §3.5 lets shared caches keep less than most people think, and browsers more.
