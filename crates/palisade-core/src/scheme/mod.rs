@@ -16,6 +16,7 @@ mod jwt;
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, generate_key};
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
+pub(crate) use challenge::with_parameter;
 pub use jwt::{Jwt, KeySource};
 
 use crate::{
