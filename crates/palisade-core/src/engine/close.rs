@@ -134,9 +134,9 @@ impl Exchange {
         if let Some(index) = rule.limits.policy_field {
             response.insert_known(&policy.known, index);
         }
-        let value = policy.limits.field(&self.facts.charged);
-        if !value.is_empty() {
-            response.insert_text(&RATELIMIT, &value);
+        let text = policy.limits.field(&self.facts.charged);
+        if !text.as_str().is_empty() {
+            response.insert_text(&RATELIMIT, text.as_str());
         }
     }
 

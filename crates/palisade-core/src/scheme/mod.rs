@@ -17,6 +17,7 @@ pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, generate_key};
 pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
+pub(crate) use challenge::with_parameter;
 pub use jwt::{Jwt, KeySource};
 
 use crate::{
