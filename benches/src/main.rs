@@ -14,6 +14,7 @@ mod environment;
 mod instructions;
 mod loopback;
 mod measure;
+mod ours;
 mod peers;
 mod report;
 mod rows;
@@ -26,11 +27,7 @@ use std::{error::Error, fs, path::PathBuf, rc::Rc};
 
 use clap::Parser;
 
-use crate::{
-    environment::Environment,
-    report::Report,
-    rows::{Side, Subject},
-};
+use crate::{environment::Environment, report::Report, rows::Subject};
 
 /// Measures Palisade beside the stacks that users would pick today.
 #[derive(Debug, Parser)]
@@ -60,14 +57,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         return only(id, calls);
     }
     let runtime = Rc::new(stacks::runtime());
-    let (subjects, mut stacks): (Vec<_>, Vec<_>) = Subject::all()
-        .into_iter()
-        .filter_map(|subject| Some((subject, stacks::stack(&runtime, subject)?)))
-        .unzip();
+    let subjects = Subject::all();
+    let mut stacks: Vec<_> = subjects
+        .iter()
+        .map(|subject| stacks::stack(&runtime, *subject))
+        .collect();
     let costs = measure::measure(&mut stacks, arguments.rounds);
     let costs: Vec<_> = subjects.iter().copied().zip(costs).collect();
     let loopback = if arguments.loopback {
-        loopback::run(&[Side::Bare, Side::Peers])
+        loopback::run()
     } else {
         Vec::new()
     };
@@ -96,7 +94,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn only(id: &str, calls: u32) -> Result<(), Box<dyn Error>> {
     let subject = Subject::from_id(id).ok_or_else(|| format!("no subject is called {id}"))?;
     let runtime = Rc::new(stacks::runtime());
-    let mut stack = stacks::stack(&runtime, subject).ok_or_else(|| format!("{id} has no stack"))?;
+    let mut stack = stacks::stack(&runtime, subject);
     allocation_counter::opt_out(|| stack.run(calls));
     Ok(())
 }

@@ -117,6 +117,30 @@ impl Row {
         }
     }
 
+    /// Whether all guards stand before the route.
+    pub(crate) fn is_full(self) -> bool {
+        matches!(
+            self,
+            Self::Full(_) | Self::Unauthenticated | Self::Forbidden(_) | Self::Limited
+        )
+    }
+
+    pub(crate) fn has_headers(self) -> bool {
+        self.is_full() || matches!(self, Self::Headers | Self::HeadersAndCors)
+    }
+
+    pub(crate) fn has_cors(self) -> bool {
+        self.is_full() || matches!(self, Self::Cors | Self::HeadersAndCors)
+    }
+
+    pub(crate) fn has_limit(self) -> bool {
+        self.is_full() || self == Self::Limit
+    }
+
+    pub(crate) fn has_authentication(self) -> bool {
+        self.is_full() || self == Self::Jwt
+    }
+
     /// The status that every single call must answer.
     pub(crate) fn status(self) -> u16 {
         match self {

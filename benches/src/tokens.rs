@@ -6,6 +6,7 @@ use std::{
 };
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
+use palisade_core::{GeneratedKey, SystemEntropy, generate_key};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use serde_json::json;
 
@@ -13,11 +14,14 @@ use crate::rows::Credential;
 
 pub(crate) const ISSUER: &str = "https://id.example.com/realms/shop";
 pub(crate) const AUDIENCE: &str = "https://api.example.com";
-pub(crate) const API_KEY: &str =
-    "shop_Zk3vQ8mT1xWc7RbN_9sYhJ2pLfD4gK6aVuE0tXiC5oBnM8qZwR3yH7jS1lPd4Fk0vA2m";
+pub(crate) const KEY_PREFIX: &str = "shop";
 
 /// 32 bytes, what HS256 asks for. It guards nothing but this process.
 const SECRET: [u8; 32] = [0x5a; 32];
+
+/// In our form, with its checksum; to the peers it is any text.
+pub(crate) static API_KEY: LazyLock<GeneratedKey> =
+    LazyLock::new(|| generate_key(KEY_PREFIX, &SystemEntropy).expect("randomness"));
 
 // Made at first use, so that a run of one row under valgrind does not pay for an RSA key it never needs.
 static RSA: LazyLock<KeyPair> = LazyLock::new(|| generate(&PKCS_RSA_SHA256));
@@ -25,7 +29,7 @@ static P256: LazyLock<KeyPair> = LazyLock::new(|| generate(&PKCS_ECDSA_P256_SHA2
 static ED25519: LazyLock<KeyPair> = LazyLock::new(|| generate(&PKCS_ED25519));
 
 /// A signature algorithm with the key of this run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signing(Algorithm);
 
 impl Signing {
@@ -63,14 +67,22 @@ impl Signing {
         encode(&header, &claims(), &key.expect("own key")).expect("own claims")
     }
 
-    /// The key that checks the token.
+    /// The key that checks the token: the secret, or the public key in PEM.
+    pub(crate) fn key(self) -> Vec<u8> {
+        match self {
+            Self::HS256 => SECRET.to_vec(),
+            _ => self.pair().public_key_pem().into_bytes(),
+        }
+    }
+
+    /// The same key as `jsonwebtoken` takes it.
     pub(crate) fn decoding_key(self) -> DecodingKey {
-        let pem = || self.pair().public_key_pem();
+        let key = self.key();
         match self.0 {
-            Algorithm::RS256 => DecodingKey::from_rsa_pem(pem().as_bytes()),
-            Algorithm::ES256 => DecodingKey::from_ec_pem(pem().as_bytes()),
-            Algorithm::EdDSA => DecodingKey::from_ed_pem(pem().as_bytes()),
-            _ => Ok(DecodingKey::from_secret(&SECRET)),
+            Algorithm::RS256 => DecodingKey::from_rsa_pem(&key),
+            Algorithm::ES256 => DecodingKey::from_ec_pem(&key),
+            Algorithm::EdDSA => DecodingKey::from_ed_pem(&key),
+            _ => Ok(DecodingKey::from_secret(&key)),
         }
         .expect("own key")
     }

@@ -59,7 +59,7 @@ pub(crate) fn head(row: Row) -> Vec<(&'static str, String)> {
         row.credential()
             .map(|credential| match Signing::of(credential) {
                 Some(signing) => ("authorization", format!("Bearer {}", signing.token())),
-                None => ("x-api-key", API_KEY.to_owned()),
+                None => ("x-api-key", API_KEY.reveal().to_owned()),
             }),
     );
     lines

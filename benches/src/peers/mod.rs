@@ -167,7 +167,7 @@ impl ApiKeys {
             name: "warehouse".to_owned(),
             scopes: vec!["items:read".to_owned()],
         };
-        let digest = Sha256::digest(API_KEY.as_bytes()).into();
+        let digest = Sha256::digest(API_KEY.reveal()).into();
         Self {
             owners: HashMap::from([(digest, owner)]),
             scope: row.scope(),

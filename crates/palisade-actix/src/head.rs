@@ -6,7 +6,7 @@ use actix_web::{
     body::EitherBody,
     dev::ServiceRequest,
     http::{
-        Version,
+        ConnectionType, Version,
         header::{HeaderName as ActixName, HeaderValue as ActixValue},
     },
 };
@@ -80,6 +80,12 @@ impl<B> ResponseHead for Outgoing<'_, B> {
         StatusCode::from_u16(status).unwrap_or_default()
     }
 
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in self.0.headers() {
+            each(name.as_str(), value.as_bytes());
+        }
+    }
+
     fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
         for value in self.0.headers().get_all(name.as_str()) {
             each(value.as_bytes());
@@ -92,6 +98,12 @@ impl<B> ResponseHead for Outgoing<'_, B> {
 
     fn insert(&mut self, field: &HeaderName, text: HeaderValue) {
         if let (Some(name), Some(value)) = (name(field), value(&text)) {
+            self.0.headers_mut().insert(name, value);
+        }
+    }
+
+    fn insert_text(&mut self, field: &HeaderName, text: &str) {
+        if let (Some(name), Ok(value)) = (name(field), ActixValue::from_str(text)) {
             self.0.headers_mut().insert(name, value);
         }
     }
@@ -124,6 +136,12 @@ impl<B> ResponseHead for Outgoing<'_, B> {
 
     fn remove(&mut self, name: &HeaderName) {
         self.0.headers_mut().remove(name.as_str());
+    }
+
+    /// The header line alone is dropped: actix-web writes its own.
+    fn close_connection(&mut self) {
+        let head = self.0.head_mut();
+        head.set_connection_type(ConnectionType::Close);
     }
 
     fn replace(&mut self, reply: Reply) {

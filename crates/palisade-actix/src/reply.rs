@@ -26,9 +26,20 @@ pub(crate) fn status(reply: &Reply) -> StatusCode {
     StatusCode::from_u16(reply.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// Names outside of the registry that most responses have: made by parsing, each would cost an
+/// allocation.
+static USUAL: [ActixName; 3] = [
+    ActixName::from_static("x-request-id"),
+    ActixName::from_static("ratelimit"),
+    ActixName::from_static("ratelimit-policy"),
+];
+
 /// Every name of `http` 1 is one of `http` 0.2.
 pub(crate) fn name(name: &HeaderName) -> Option<ActixName> {
-    ActixName::from_bytes(name.as_str().as_bytes()).ok()
+    let usual = USUAL.iter().find(|own| own.as_str() == name.as_str());
+    usual
+        .cloned()
+        .or_else(|| ActixName::from_bytes(name.as_str().as_bytes()).ok())
 }
 
 /// Every value of `http` 1 is one of `http` 0.2.

@@ -3,20 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::corpus;
 use crate::harness::Harness;
 use crate::report::Tally;
 use crate::run::{Filter, run};
 use crate::suite::{Mistake, Suite};
+use crate::{broken, corpus};
 
 /// How the command is used.
 pub const USAGE: &str = "\
-usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] [--coverage]
+usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] [--coverage] [--broken]
 
   --html FILE        also write the matrix as a page
   --filter TEXT      only cases whose `file: name` contains TEXT, or that guard it (`PITFALLS 19`)
   --framework NAME   only one framework
-  --coverage         also list how many cases guard each line";
+  --coverage         also list how many cases guard each line
+  --broken           instead run deliberately broken adapters, and demand that the cases find each one out";
 
 /// The folder of the cases in this repository.
 pub fn cases() -> PathBuf {
@@ -59,6 +60,9 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
         ));
     }
     let suite = suite()?;
+    if options.broken {
+        return Ok(broken::command(&suite));
+    }
     let report = run(&suite, harnesses, &options.filter)?;
     if report.rows.is_empty() {
         return Err("no case matches the filter".to_owned());
@@ -89,6 +93,7 @@ struct Options {
     filter: Filter,
     html: Option<PathBuf>,
     coverage: bool,
+    broken: bool,
 }
 
 impl Options {
@@ -106,6 +111,7 @@ impl Options {
                 "--filter" => options.filter.text = Some(value()?),
                 "--framework" => options.filter.framework = Some(value()?),
                 "--coverage" => options.coverage = true,
+                "--broken" => options.broken = true,
                 _ => return Err(format!("unknown argument `{arg}`\n{USAGE}")),
             }
         }

@@ -1,13 +1,13 @@
 //! The seam between a case and a framework: what a server under test is given, and how it is started.
 
 #[cfg(feature = "actix")]
-mod actix;
+pub(crate) mod actix;
 #[cfg(feature = "axum")]
-mod axum;
+pub(crate) mod axum;
 #[cfg(feature = "poem")]
-mod poem;
+pub(crate) mod poem;
 #[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
-mod serve;
+pub(crate) mod serve;
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -29,6 +29,10 @@ pub struct Order {
     #[serde(default)]
     #[validate(length(max = 3), nested)]
     pub lines: Vec<Line>,
+    /// Objects in a list without an end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[validate(nested)]
+    pub gifts: Vec<Line>,
     /// Words of a given set.
     #[serde(default)]
     #[validate(custom(function = known_roles))]

@@ -15,6 +15,7 @@
 //! | see how bytes are sent and read | `client.rs`, `http1.rs`, `http2.rs` |
 
 mod answer;
+pub mod broken;
 mod case;
 mod check;
 mod client;

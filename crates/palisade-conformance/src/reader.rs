@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::case::{CaseText, FileText, Row, RowTable};
+use crate::harness::App;
 use crate::lint::lint;
 use crate::suite::{Case, Defaults, File, Mistake, join};
 
@@ -62,7 +63,7 @@ impl<'a> Reader<'a> {
             name,
             about: text.about,
             app: text.app,
-            policy: join(&policy, &text.policy_add),
+            policy: join(&of_app(text.app, policy), &text.policy_add),
             defaults,
             http2: text.http2,
             tokens: text.token,
@@ -173,6 +174,14 @@ fn with_row(text: &CaseText, row: Option<&RowTable>) -> CaseText {
         step.audit = row.audit.or(step.audit);
     }
     step
+}
+
+/// The example application comes with its policy; a file of the case tree adds the keys to it.
+fn of_app(app: App, policy: String) -> String {
+    match app {
+        App::Demo => join(palisade_example_demo::POLICY, &policy),
+        _ => policy,
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::{config::Mistakes, fields::KnownFields, policy::Cors};
 use http::{HeaderName, HeaderValue, header};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Request headers that every policy lets pages send.
 const ALLOW_HEADERS: &[&str] = &[
@@ -35,13 +35,25 @@ const EXPOSE_HEADERS: &[&str] = &[
 /// `[cors]`, compiled.
 #[derive(Debug)]
 pub(crate) struct CompiledCors {
-    any: bool,
-    exact: HashSet<Box<str>>,
+    any: Option<usize>,
+    /// The listed origins, each with its field among the known ones.
+    exact: HashMap<Box<str>, usize>,
     subdomains: Vec<Subdomains>,
     credentials: bool,
+    /// The `Vary` of responses that differ by origin, among the known fields.
+    pub(crate) vary: Option<usize>,
     /// The known fields of an ordinary response to an allowed origin, without the origin.
     pub(crate) response_fields: Vec<usize>,
     preflight: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// The `Access-Control-Allow-Origin` of one response.
+#[derive(Debug)]
+pub(crate) enum AllowOrigin {
+    /// This one of the known fields.
+    Known(usize),
+    /// What the request sent: an origin that matches a pattern.
+    Sent(HeaderValue),
 }
 
 /// `https://*.example.com:8443`, cut at the star.
@@ -59,10 +71,11 @@ impl CompiledCors {
         mistakes: &mut Mistakes,
     ) -> Self {
         let mut compiled = Self {
-            any: false,
-            exact: HashSet::new(),
+            any: None,
+            exact: HashMap::new(),
             subdomains: Vec::new(),
             credentials: cors.credentials,
+            vary: None,
             response_fields: Vec::new(),
             preflight: Vec::new(),
         };
@@ -73,11 +86,16 @@ impl CompiledCors {
             );
         }
         for (index, origin) in cors.origins.iter().enumerate() {
-            if let Err(message) = compiled.add_origin(origin, cors) {
+            if let Err(message) = compiled.add_origin(origin, cors, known) {
                 mistakes.add(format!("cors.origins[{index}]"), message);
             }
         }
 
+        // Caches must know that responses differ by origin.
+        if compiled.any.is_none() {
+            let origin = HeaderValue::from_static("origin");
+            compiled.vary = Some(known.add(header::VARY, origin));
+        }
         let names = |key: &str, base: &[&str], more: &[String], mistakes: &mut Mistakes| {
             let mut all: Vec<String> = base.iter().map(|name| (*name).to_owned()).collect();
             for (index, name) in more.iter().enumerate() {
@@ -142,19 +160,16 @@ impl CompiledCors {
     }
 
     /// The `Access-Control-Allow-Origin` for a request with this `Origin`.
-    pub(crate) fn allow(&self, origin: &[u8]) -> Option<HeaderValue> {
-        if self.any {
-            return Some(HeaderValue::from_static("*"));
+    pub(crate) fn allow(&self, origin: &[u8]) -> Option<AllowOrigin> {
+        if let Some(any) = self.any {
+            return Some(AllowOrigin::Known(any));
         }
         let text = std::str::from_utf8(origin).ok()?;
-        let listed =
-            self.exact.contains(text) || self.subdomains.iter().any(|one| one.matches(text));
-        listed.then(|| HeaderValue::from_bytes(origin).ok())?
-    }
-
-    /// Whether responses differ by origin, so that caches must know.
-    pub(crate) fn varies(&self) -> bool {
-        !self.any
+        if let Some(&listed) = self.exact.get(text) {
+            return Some(AllowOrigin::Known(listed));
+        }
+        let matches = self.subdomains.iter().any(|one| one.matches(text));
+        matches.then(|| HeaderValue::from_bytes(origin).ok().map(AllowOrigin::Sent))?
     }
 
     /// Whether browsers may send cookies along.
@@ -167,7 +182,13 @@ impl CompiledCors {
         &self.preflight
     }
 
-    fn add_origin(&mut self, origin: &str, cors: &Cors) -> Result<(), String> {
+    fn add_origin(
+        &mut self,
+        origin: &str,
+        cors: &Cors,
+        known: &mut KnownFields,
+    ) -> Result<(), String> {
+        let mut field = |value| known.add(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
         if origin == "*" {
             if cors.credentials {
                 return Err(
@@ -179,7 +200,7 @@ impl CompiledCors {
             if cors.origins.len() > 1 {
                 return Err("\"*\" stands alone; remove it or the other origins".to_owned());
             }
-            self.any = true;
+            self.any = Some(field(HeaderValue::from_static("*")));
             return Ok(());
         }
         if origin == "null" {
@@ -229,7 +250,11 @@ impl CompiledCors {
                 after: format!(".{after}").into(),
             });
         } else {
-            self.exact.insert(format!("{scheme}://{after}").into());
+            let origin = format!("{scheme}://{after}");
+            // Host and port were checked above, so every character is visible.
+            if let Ok(value) = HeaderValue::from_str(&origin) {
+                self.exact.insert(origin.into(), field(value));
+            }
         }
         Ok(())
     }

@@ -149,7 +149,7 @@ impl Grant {
     /// [`Reason`], and return the reply as the adapter's `Rejection`.
     pub fn refuse(&self, reason: impl Into<Reason>) -> Reply {
         let reason = reason.into();
-        let note = (reason.code(), Cow::Owned(reason.cause().to_owned()));
+        let note = (reason.code(), reason.shared_cause());
         *self.refused() = Some(note);
         self.0.policy.reply(reason, self.0.request_id.as_str())
     }

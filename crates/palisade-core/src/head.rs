@@ -4,7 +4,7 @@
 //! uses the types of `http` 1.x.
 
 use crate::{fields::KnownFields, reply::Reply};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::net::SocketAddr;
 
 /// The head of a request as the framework received it.
@@ -52,14 +52,31 @@ pub trait ResponseHead {
     /// The status as it stands.
     fn status(&self) -> StatusCode;
 
+    /// Calls `each` for every header line, with the name in lower case.
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8]));
+
     /// Calls `each` with the value of every line of the field `name`.
-    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8]));
+    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
+        self.headers(&mut |own, value| {
+            if own == name.as_str() {
+                each(value);
+            }
+        });
+    }
 
     /// Makes room for `additional` more header lines.
     fn reserve(&mut self, additional: usize);
 
     /// Sets the field to this one line, replacing all others.
     fn insert(&mut self, name: &HeaderName, value: HeaderValue);
+
+    /// Like [`insert`](Self::insert) for a text, which an adapter may turn into its own type at
+    /// once; a text that no field can hold is left out.
+    fn insert_text(&mut self, name: &HeaderName, text: &str) {
+        if let Ok(value) = HeaderValue::from_str(text) {
+            self.insert(name, value);
+        }
+    }
 
     /// Like [`insert`](Self::insert) for entry `index` of `known`, which an adapter may have
     /// converted to its own types beforehand ([`KnownFields::converted`]).
@@ -74,6 +91,12 @@ pub trait ResponseHead {
 
     /// Removes every line of the field.
     fn remove(&mut self, name: &HeaderName);
+
+    /// Has the connection closed after this response (RFC 9112 §9.6): what is left of the
+    /// request's body must not be taken for another request.
+    fn close_connection(&mut self) {
+        self.insert(&header::CONNECTION, HeaderValue::from_static("close"));
+    }
 
     /// Replaces the whole response: status, all headers, body.
     fn replace(&mut self, reply: Reply);

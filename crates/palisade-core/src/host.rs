@@ -193,7 +193,8 @@ fn read_host(raw: &[u8]) -> Result<Host<'_>, Malformed> {
 
 /// Splits before the first `:`, if there is one.
 fn split_port(text: &str) -> (&str, &str) {
-    let end = text.find(':').unwrap_or(text.len());
+    let end = text.bytes().position(|byte| byte == b':');
+    let end = end.unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
 }
 
@@ -202,14 +203,19 @@ fn parse_name(name: &str) -> Result<Name<'_>, Malformed> {
         return Err(Malformed::Empty);
     }
     let name = name.strip_suffix('.').unwrap_or(name);
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let mut last = "";
-    for label in name.split('.') {
-        if !(1..=63).contains(&label.len()) || !label.bytes().all(known) {
-            return Err(Malformed::Name);
-        }
-        last = label;
+    // One pass: this runs on every request.
+    let mut label = 0;
+    for byte in name.bytes() {
+        label = match byte {
+            b'.' if label > 0 => 0,
+            b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' if label < 63 => label + 1,
+            _ => return Err(Malformed::Name),
+        };
     }
+    if label == 0 {
+        return Err(Malformed::Name);
+    }
+    let last = name.get(name.len() - label..).unwrap_or_default();
     if name.len() > 253 {
         return Err(Malformed::TooLong);
     }

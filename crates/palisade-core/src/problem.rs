@@ -184,6 +184,11 @@ impl Reason {
         self
     }
 
+    /// The cause to keep: nearly always a word of ours, which costs no copy.
+    pub(crate) fn shared_cause(&self) -> Cow<'static, str> {
+        self.cause.clone()
+    }
+
     pub(crate) fn take_headers(&mut self) -> Vec<(HeaderName, HeaderValue)> {
         std::mem::take(&mut self.headers)
     }

@@ -24,25 +24,24 @@ pub struct View<'h> {
 impl<'h> View<'h> {
     /// Walks the head.
     pub(crate) fn of(head: &'h dyn RequestHead) -> Self {
-        let mut lines = SmallVec::new();
-        let mut authorization = SmallVec::new();
-        let mut bytes = 0;
-        head.headers(&mut |name, value| {
-            bytes += name.len() + value.len();
-            if name == "authorization" {
-                authorization.push(value);
-            }
-            lines.push((name, value));
-        });
-        Self {
+        // Filled where it stands: moving so many lines would cost more than reading them.
+        let mut view = Self {
             method: head.method(),
             path: "",
             query: None,
-            lines,
-            bytes,
-            authorization,
+            lines: SmallVec::new(),
+            bytes: 0,
+            authorization: SmallVec::new(),
             peer: head.peer(),
-        }
+        };
+        head.headers(&mut |name, value| {
+            view.bytes += name.len() + value.len();
+            if name == "authorization" {
+                view.authorization.push(value);
+            }
+            view.lines.push((name, value));
+        });
+        view
     }
 
     /// Notes the target once the firewall has passed it.

@@ -66,6 +66,12 @@ impl ResponseHead for Outgoing<'_> {
         self.0.status()
     }
 
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in self.0.headers() {
+            each(name.as_str(), value.as_bytes());
+        }
+    }
+
     fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
         for value in self.0.headers().get_all(name) {
             each(value.as_bytes());

@@ -7,14 +7,14 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{Request, Response};
-use palisade_core::{Exchange, Grant, Palisade, Verdict};
+use palisade_core::{Exchange, Grant, Palisade, Reply, Verdict};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -29,6 +29,18 @@ impl SecurityLayer {
     /// Enforces this policy.
     pub fn new(palisade: Palisade) -> Self {
         Self { palisade }
+    }
+}
+
+#[cfg(feature = "axum")]
+impl SecurityLayer {
+    /// Wraps a whole router, outside of its routing.
+    ///
+    /// `Router::layer` would put the policy inside of each route, where axum still adds an
+    /// `Allow` to answers for methods that the route lacks: refusals would differ from those of
+    /// the other frameworks.
+    pub fn around(self, router: axum::Router) -> axum::Router {
+        axum::Router::new().fallback_service(self.layer(router))
     }
 }
 
@@ -64,20 +76,60 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The clone takes the place of the service that is ready, which alone may be called.
-        let clone = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, clone);
         let admitted = request.extensions().get::<Grant>();
-        let exchange = match admitted {
-            Some(grant) if grant.is_from(&self.palisade) => None,
-            _ => Some(self.palisade.open(&Head(&request))),
+        if admitted.is_some_and(|grant| grant.is_from(&self.palisade)) {
+            let request = request.map(|body| GuardedBody::new(body, None));
+            return SecurityFuture {
+                exchange: None,
+                state: State::Running {
+                    future: self.inner.call(request),
+                },
+            };
+        }
+        let mut exchange = self.palisade.open(&Head(&request));
+        // Nearly every verdict is there at once, so that neither the service nor the request has
+        // to be kept. One that is not is asked for again by whoever polls the future.
+        let mut nobody = Context::from_waker(Waker::noop());
+        let state = match exchange.poll_decide(&mut nobody) {
+            Poll::Ready(verdict) => enact(verdict, &mut self.inner, request, &mut exchange),
+            Poll::Pending => {
+                // The clone takes the place of the service that is ready, which alone may be called.
+                let clone = self.inner.clone();
+                let ready = std::mem::replace(&mut self.inner, clone);
+                State::Deciding {
+                    next: Some((ready, request)),
+                }
+            }
         };
         SecurityFuture {
-            exchange,
-            state: State::Deciding {
-                next: Some((ready, request)),
-            },
+            exchange: Some(exchange),
+            state,
         }
+    }
+}
+
+/// Calls the service, or answers in its place.
+fn enact<S, B>(
+    verdict: Verdict,
+    service: &mut S,
+    mut request: Request<B>,
+    exchange: &mut Exchange,
+) -> State<S, B, S::Future>
+where
+    S: Service<Request<GuardedBody<B>>>,
+{
+    let admission = match verdict {
+        Verdict::Admit(admission) => admission,
+        Verdict::Refuse(reply) => return State::Answered { reply: Some(reply) },
+    };
+    edit(&mut request, &admission.edits);
+    request.extensions_mut().insert(admission.grant);
+    let request = request.map(|body| GuardedBody::new(body, admission.body));
+    match catch_unwind(AssertUnwindSafe(|| service.call(request))) {
+        Ok(future) => State::Running { future },
+        Err(_) => State::Answered {
+            reply: Some(exchange.panicked()),
+        },
     }
 }
 
@@ -98,6 +150,7 @@ pin_project! {
     enum State<S, B, F> {
         Deciding { next: Option<(S, Request<B>)> },
         Running { #[pin] future: F },
+        Answered { reply: Option<Reply> },
     }
 }
 
@@ -113,31 +166,21 @@ where
         let mut response = loop {
             match this.state.as_mut().project() {
                 Stage::Deciding { next } => {
-                    let mut guard = None;
-                    let mut admission = None;
-                    if let Some(exchange) = this.exchange.as_mut() {
-                        match ready!(exchange.poll_decide(context)) {
-                            Verdict::Refuse(reply) => break into_response(reply),
-                            Verdict::Admit(granted) => {
-                                guard = granted.body;
-                                admission = Some((granted.grant, granted.edits));
-                            }
-                        }
-                    }
-                    let Some((mut service, mut request)) = next.take() else {
-                        // A future that was ready before is polled again: never ready again.
+                    let Some(exchange) = this.exchange.as_mut() else {
                         return Poll::Pending;
                     };
-                    if let Some((grant, edits)) = admission {
-                        edit(&mut request, &edits);
-                        request.extensions_mut().insert(grant);
-                    }
-                    let request = request.map(|body| GuardedBody::new(body, guard));
-                    match catch_unwind(AssertUnwindSafe(|| service.call(request))) {
-                        Ok(future) => this.state.set(State::Running { future }),
-                        Err(panic) => break panicked(this.exchange, panic),
-                    }
+                    let verdict = ready!(exchange.poll_decide(context));
+                    let Some((mut service, request)) = next.take() else {
+                        return Poll::Pending;
+                    };
+                    let state = enact(verdict, &mut service, request, exchange);
+                    this.state.set(state);
                 }
+                Stage::Answered { reply } => match reply.take() {
+                    Some(reply) => break into_response(reply),
+                    // A future that was ready before is polled again: never ready again.
+                    None => return Poll::Pending,
+                },
                 Stage::Running { future } => {
                     match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
                         Ok(outcome) => break ready!(outcome)?,

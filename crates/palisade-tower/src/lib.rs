@@ -14,9 +14,9 @@
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let palisade = Palisade::from_file("palisade.toml")?;
-//! let app = Router::new()
-//!     .route("/users/me", get(me.layer(require(scope("users:read")))))
-//!     .layer(SecurityLayer::new(palisade));
+//! let routes = Router::new()
+//!     .route("/users/me", get(me.layer(require(scope("users:read")))));
+//! let app = SecurityLayer::new(palisade).around(routes);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 //! axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
 //! # Ok(())
@@ -27,7 +27,8 @@
 //! without it every request is refused with 500, and the log names that call. Other servers put
 //! the [`PeerAddress`] into the request's extensions themselves.
 //!
-//! The layer keeps the type of response bodies and needs `From<Bytes>` of them; request bodies
+//! [`SecurityLayer::around`] wraps a whole router of axum; as a tower `Layer` it wraps any other
+//! service. The layer keeps the type of response bodies and needs `From<Bytes>` of them; request bodies
 //! become [`GuardedBody`]. It catches panics of handlers, and it passes a request through if an
 //! outer layer of the same [`Palisade`] has admitted it already.
 

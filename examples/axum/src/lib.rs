@@ -24,7 +24,7 @@ use std::{
 /// The routes, inside the one layer that guards them all.
 pub fn app(store: Store, palisade: Palisade) -> Router {
     let can_write = require(scope("items:write"));
-    Router::new()
+    let routes = Router::new()
         .route("/health", get(async || Json(answers::health())))
         .route("/users/me", get(me))
         .route("/users", get(users).post(add_user))
@@ -41,8 +41,8 @@ pub fn app(store: Store, palisade: Palisade) -> Router {
         .route("/api/v1/users", get(users_v1))
         .route("/api/v2/users", get(users_v2))
         .fallback(nothing_here)
-        .with_state(store)
-        .layer(SecurityLayer::new(palisade))
+        .with_state(store);
+    SecurityLayer::new(palisade).around(routes)
 }
 
 /// Serves the demo until `shutdown` is ready and the last request is answered.

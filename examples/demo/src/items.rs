@@ -6,7 +6,7 @@
 use crate::{DomainError, Store};
 use palisade_core::{Principal, validate::rules};
 use serde::{Deserialize, Serialize};
-use validator::Validate;
+use validator::{Validate, ValidationError};
 
 /// What a list shows at most.
 const PAGE: i64 = 100;
@@ -57,8 +57,17 @@ pub struct ItemPath {
 pub struct ItemQuery {
     /// What name or description must contain; at most 100 characters.
     #[serde(default)]
-    #[validate(length(max = 100))]
+    #[validate(length(max = 100), custom(function = without_control_characters))]
     pub search: String,
+}
+
+/// SQLite's LIKE ends a pattern at its first NUL.
+fn without_control_characters(text: &str) -> Result<(), ValidationError> {
+    match text.chars().any(char::is_control) {
+        false => Ok(()),
+        true => Err(ValidationError::new("control_character")
+            .with_message("must not hold control characters".into())),
+    }
 }
 
 impl Store {

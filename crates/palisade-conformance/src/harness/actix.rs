@@ -52,7 +52,7 @@ impl Harness for Actix {
     }
 }
 
-async fn serve<F, T, B>(listener: TcpListener, stop: Stop, app: F) -> io::Result<()>
+pub(crate) async fn serve<F, T, B>(listener: TcpListener, stop: Stop, app: F) -> io::Result<()>
 where
     F: Fn() -> Application<T> + Send + Clone + 'static,
     T: ServiceFactory<
@@ -74,7 +74,7 @@ where
 }
 
 /// The probe application.
-fn app(
+pub(crate) fn app(
     handled: Arc<Handled>,
     palisade: Palisade,
     has_layer: bool,
@@ -156,10 +156,9 @@ fn app(
             .wrap(require(scope("nest:outer"))),
     )
     .route("/echo", route().to(echo))
-    .route(
-        "/set",
-        route().to(async |request: HttpRequest, seen: Seen| seen.set(request.uri().query())),
-    )
+    .route("/echo/{rest:.+}", route().to(echo))
+    .route("/set", route().to(set))
+    .route("/set/{rest:.+}", route().to(set))
     .route("/error", get().to(fails))
     .route("/mw-error/before", get().to(guarded).wrap(from_fn(before)))
     .route("/mw-error/after", get().to(guarded).wrap(from_fn(after)))
@@ -218,6 +217,10 @@ async fn claims(seen: Seen, Claims(claims): Claims<inputs::Claims>) -> Said {
 
 async fn guarded(seen: Seen, request: HttpRequest) -> Said {
     seen.route(request.path())
+}
+
+async fn set(seen: Seen, request: HttpRequest) -> Said {
+    seen.set(request.uri().query())
 }
 
 async fn echo(seen: Seen, request: HttpRequest) -> Said {

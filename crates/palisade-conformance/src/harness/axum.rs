@@ -33,31 +33,40 @@ impl Harness for Axum {
     }
 
     fn start(&self, fixture: &Fixture) -> Result<Running, String> {
-        let threads = Threads::new()?;
-        if fixture.app == App::Demo {
-            let demo = threads.demo(fixture)?;
-            return threads.serve(|listener, stop| example::serve(listener, demo, stop));
-        }
-        let palisade = fixture.palisade()?;
-        let routes = routes(fixture.handled.clone(), &palisade);
-        let (has_layer, has_peer) = (fixture.app != App::Unlayered, fixture.app != App::Peerless);
-        let app = match has_layer {
-            true => routes.layer(SecurityLayer::new(palisade)),
-            false => routes,
-        };
-        threads.serve(async move |listener, stop| {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            if !has_peer {
-                return axum::serve(listener, app)
-                    .with_graceful_shutdown(stop)
-                    .await;
-            }
-            let app = app.into_make_service_with_connect_info::<SocketAddr>();
-            axum::serve(listener, app)
-                .with_graceful_shutdown(stop)
-                .await
+        start(fixture, |routes, palisade| {
+            SecurityLayer::new(palisade).around(routes)
         })
     }
+}
+
+/// Starts a server; `wrap` puts the layer around the routes.
+pub(crate) fn start(
+    fixture: &Fixture,
+    wrap: impl FnOnce(Router, Palisade) -> Router,
+) -> Result<Running, String> {
+    let threads = Threads::new()?;
+    if fixture.app == App::Demo {
+        let demo = threads.demo(fixture)?;
+        return threads.serve(|listener, stop| example::serve(listener, demo, stop));
+    }
+    let palisade = fixture.palisade()?;
+    let routes = routes(fixture.handled.clone(), &palisade);
+    let (app, has_peer) = match fixture.app {
+        App::Unlayered => (routes, true),
+        other => (wrap(routes, palisade), other != App::Peerless),
+    };
+    threads.serve(async move |listener, stop| {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        if !has_peer {
+            return axum::serve(listener, app)
+                .with_graceful_shutdown(stop)
+                .await;
+        }
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, app)
+            .with_graceful_shutdown(stop)
+            .await
+    })
 }
 
 /// The probe application without its layer.
@@ -113,10 +122,9 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> Router {
     )
     .nest("/nest", nest)
     .route("/echo", any(echo))
-    .route(
-        "/set",
-        any(async |uri: Uri, seen: Seen| seen.set(uri.query())),
-    )
+    .route("/echo/{*rest}", any(echo))
+    .route("/set", any(set))
+    .route("/set/{*rest}", any(set))
     .route("/error", get(fails))
     .route("/mw-error/before", get(guarded.layer(from_fn(before))))
     .route("/mw-error/after", get(guarded.layer(from_fn(after))))
@@ -164,6 +172,10 @@ async fn claims(seen: Seen, Claims(claims): Claims<inputs::Claims>) -> Said {
 
 async fn guarded(seen: Seen, uri: Uri) -> Said {
     seen.route(uri.path())
+}
+
+async fn set(seen: Seen, uri: Uri) -> Said {
+    seen.set(uri.query())
 }
 
 async fn echo(seen: Seen, method: Method, uri: Uri, headers: HeaderMap) -> Said {

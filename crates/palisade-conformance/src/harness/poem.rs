@@ -9,7 +9,7 @@ use palisade_poem::{
     Claims, Grant, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
     all_of, any_of, permission, require, role, scope,
 };
-use poem::endpoint::make;
+use poem::endpoint::{BoxEndpoint, make};
 use poem::error::NotFoundError;
 use poem::http::StatusCode;
 use poem::listener::TcpAcceptor;
@@ -19,7 +19,7 @@ use poem::{
 };
 
 use super::serve::Threads;
-use super::{App, Fixture, Handled, Harness, Running};
+use super::{App as Apps, Fixture, Handled, Harness, Running};
 use crate::inputs::{self, Contact, NewItem, Order, Param, Search};
 use crate::probe::{ROUTES, SLOW, Said, Seen, TEAPOT, chunks};
 
@@ -32,26 +32,39 @@ impl Harness for Poem {
     }
 
     fn start(&self, fixture: &Fixture) -> Result<Running, String> {
-        let threads = Threads::new()?;
-        if fixture.app == App::Demo {
-            let demo = threads.demo(fixture)?;
-            return threads.serve(|listener, stop| example::serve(listener, demo, stop));
-        }
-        let palisade = fixture.palisade()?;
-        let routes = routes(fixture.handled.clone(), &palisade);
-        let app = match fixture.app {
-            App::Unlayered => routes.map_to_response().boxed(),
-            _ => routes.with(SecurityLayer::new(palisade)).boxed(),
-        };
-        threads.serve(async move |listener, stop| -> io::Result<()> {
-            let server = Server::new_with_acceptor(TcpAcceptor::from_std(listener)?);
-            server.run_with_graceful_shutdown(app, stop, None).await
+        start(fixture, |routes, palisade| {
+            routes.with(SecurityLayer::new(palisade)).boxed()
         })
     }
 }
 
+/// What is served.
+pub(crate) type App = BoxEndpoint<'static, Response>;
+
+/// Starts a server; `wrap` puts the layer around the routes.
+pub(crate) fn start(
+    fixture: &Fixture,
+    wrap: impl FnOnce(App, Palisade) -> App,
+) -> Result<Running, String> {
+    let threads = Threads::new()?;
+    if fixture.app == Apps::Demo {
+        let demo = threads.demo(fixture)?;
+        return threads.serve(|listener, stop| example::serve(listener, demo, stop));
+    }
+    let palisade = fixture.palisade()?;
+    let routes = routes(fixture.handled.clone(), &palisade);
+    let app = match fixture.app {
+        Apps::Unlayered => routes,
+        _ => wrap(routes, palisade),
+    };
+    threads.serve(async move |listener, stop| -> io::Result<()> {
+        let server = Server::new_with_acceptor(TcpAcceptor::from_std(listener)?);
+        server.run_with_graceful_shutdown(app, stop, None).await
+    })
+}
+
 /// The probe application without its layer.
-fn routes(handled: Arc<Handled>, palisade: &Palisade) -> impl Endpoint + 'static {
+fn routes(handled: Arc<Handled>, palisade: &Palisade) -> App {
     let nested = Route::new()
         .at("/:id", get(says("/nest/inner/{id}")))
         .with(require(scope("nest:inner")));
@@ -95,7 +108,9 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> impl Endpoint + 'static
     )
     .nest("/nest", nest)
     .at("/echo", echo)
+    .at("/echo/*rest", echo)
     .at("/set", set)
+    .at("/set/*rest", set)
     .at("/error", get(fails))
     .at(
         "/mw-error/before",
@@ -122,6 +137,8 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> impl Endpoint + 'static
     .at("/options", options(says("/options")))
     .around(fallback)
     .data(handled)
+    .map_to_response()
+    .boxed()
 }
 
 /// Answers with the template of its route.

@@ -16,18 +16,18 @@ use super::{Fixture, Running};
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// The threads of a server that is about to start.
-pub(super) struct Threads(Runtime);
+pub(crate) struct Threads(Runtime);
 
 impl Threads {
     /// Two, so that requests do run side by side.
-    pub(super) fn new() -> Result<Self, String> {
+    pub(crate) fn new() -> Result<Self, String> {
         let mut builder = Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build();
         runtime.map(Self).map_err(|why| why.to_string())
     }
 
     /// The example application with an empty database and the demo's own data in it.
-    pub(super) fn demo(&self, fixture: &Fixture) -> Result<Demo, String> {
+    pub(crate) fn demo(&self, fixture: &Fixture) -> Result<Demo, String> {
         let palisade = fixture.palisade()?;
         let open = async {
             let store = Store::open("sqlite::memory:").await?;
@@ -40,7 +40,7 @@ impl Threads {
     }
 
     /// Serves until what is returned is dropped. `serve` gets a bound listener and a future that is ready at the end.
-    pub(super) fn serve<F>(
+    pub(crate) fn serve<F>(
         self,
         serve: impl FnOnce(TcpListener, Stop) -> F + Send + 'static,
     ) -> Result<Running, String>
@@ -77,7 +77,7 @@ impl Threads {
 }
 
 /// Ready when the server shall end.
-pub(super) type Stop = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Stop = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn listen() -> io::Result<(TcpListener, std::net::SocketAddr)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;

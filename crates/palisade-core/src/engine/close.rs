@@ -3,6 +3,7 @@
 use super::{compiled::Compiled, exchange::Exchange};
 use crate::{
     audit::{self, AuditEvent, Decision, printable},
+    cors::AllowOrigin,
     head::ResponseHead,
     policy::{AddressDetail, PrincipalDetail},
     problem::{Code, Reason},
@@ -17,6 +18,9 @@ const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// Fields that tell an attacker which versions to look up.
 const NEVER_SENT: [HeaderName; 2] = [header::SERVER, HeaderName::from_static("x-powered-by")];
 
+/// Answers that leave the body, or the rest of it, unread.
+const UNREAD: [StatusCode; 2] = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
+
 impl Exchange {
     /// Finishes the response, whoever made it: a handler, an error, a refusal, a panic.
     ///
@@ -28,17 +32,20 @@ impl Exchange {
             let reply = self.refuse(Reason::new(Code::ContentTooLarge, "body_too_large"));
             response.replace(reply);
         }
-        let policy = std::sync::Arc::clone(&self.policy);
+        let policy = &*self.policy;
+        let there = There::of(response);
         response.reserve(policy.known_fields_per_response());
-        self.set_security_headers(&policy, response);
-        self.set_cors(&policy, response);
-        self.set_rate_limit(&policy, response);
-        self.set_caching(&policy, response);
-        if let Ok(id) = HeaderValue::from_str(self.facts.request_id.as_str()) {
-            response.insert(&X_REQUEST_ID, id);
-        }
-        for name in &NEVER_SENT {
+        self.set_security_headers(policy, there, response);
+        self.set_cors(policy, there, response);
+        self.set_rate_limit(policy, response);
+        self.set_caching(policy, response);
+        response.insert_text(&X_REQUEST_ID, self.facts.request_id.as_str());
+        for name in NEVER_SENT.iter().filter(|name| there.may_have(name)) {
             response.remove(name);
+        }
+        // HTTP/2 has no such thing (RFC 9113 §8.2.2).
+        if UNREAD.contains(&response.status()) && !self.facts.http2 {
+            response.close_connection();
         }
         if !self.closed {
             self.closed = true;
@@ -46,10 +53,15 @@ impl Exchange {
         }
     }
 
-    fn set_security_headers(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+    fn set_security_headers(
+        &self,
+        policy: &Compiled,
+        there: There,
+        response: &mut dyn ResponseHead,
+    ) {
         let corp = self.policy.rule(self.facts.rule).and_then(|rule| rule.corp);
         for field in &policy.headers.fixed {
-            if !field.yields || !has(response, &field.name) {
+            if !field.yields || !there.has(response, &field.name) {
                 response.insert_known(&policy.known, field.index);
             }
         }
@@ -62,7 +74,7 @@ impl Exchange {
         };
         for field in &policy.headers.with_nonce {
             let value = nonce.and_then(|nonce| field.value(nonce));
-            if let (Some(value), false) = (value, has(response, &field.name)) {
+            if let (Some(value), false) = (value, there.has(response, &field.name)) {
                 response.insert(&field.name, value);
             }
         }
@@ -71,22 +83,38 @@ impl Exchange {
             Some(index) if self.facts.secure && self.facts.hsts_host => {
                 response.insert_known(&policy.known, index);
             }
-            _ => response.remove(&header::STRICT_TRANSPORT_SECURITY),
+            _ if there.may_have(&header::STRICT_TRANSPORT_SECURITY) => {
+                response.remove(&header::STRICT_TRANSPORT_SECURITY);
+            }
+            _ => {}
         }
     }
 
-    fn set_cors(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+    fn set_cors(&self, policy: &Compiled, there: There, response: &mut dyn ResponseHead) {
         let Some(cors) = &policy.cors else {
             return;
         };
         if let Some(origin) = &self.facts.allow_origin {
-            response.insert(&header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            match origin {
+                AllowOrigin::Known(index) => response.insert_known(&policy.known, *index),
+                AllowOrigin::Sent(origin) => {
+                    response.insert(&header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                }
+            }
             for &index in &cors.response_fields {
                 response.insert_known(&policy.known, index);
             }
+        } else {
+            // Whatever a handler says: who may read responses is the policy's word.
+            response.remove(&header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            response.remove(&header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         }
-        if cors.varies() {
-            vary(response, &HeaderValue::from_static("origin"));
+        match cors.vary {
+            Some(_) if there.may_have(&header::VARY) => {
+                vary(response, &HeaderValue::from_static("origin"));
+            }
+            Some(index) => response.insert_known(&policy.known, index),
+            None => {}
         }
     }
 
@@ -99,8 +127,8 @@ impl Exchange {
             response.insert_known(&policy.known, index);
         }
         let value = policy.limits.field(&self.facts.charged);
-        if let (false, Ok(value)) = (value.is_empty(), HeaderValue::try_from(value)) {
-            response.insert(&RATELIMIT, value);
+        if !value.is_empty() {
+            response.insert_text(&RATELIMIT, &value);
         }
     }
 
@@ -225,20 +253,6 @@ impl Compiled {
         }
     }
 
-    /// RFC 9112 §9.6: after a refusal that left the body unread, the connection cannot be used
-    /// again. HTTP/2 has no such field (RFC 9113 §8.2.2).
-    pub(super) fn mark_unread_body(&self, reply: &mut Reply, http2: bool) {
-        let unread = matches!(
-            reply.status,
-            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
-        );
-        if unread && !http2 {
-            reply
-                .headers
-                .push((header::CONNECTION, HeaderValue::from_static("close")));
-        }
-    }
-
     fn shown_principal<'a>(&self, subject: &'a str) -> Cow<'a, str> {
         match self.audit.principal {
             PrincipalDetail::Full => printable(subject),
@@ -271,10 +285,49 @@ fn prefix(address: IpAddr) -> String {
     }
 }
 
-fn has(response: &dyn ResponseHead, name: &HeaderName) -> bool {
-    let mut found = false;
-    response.values(name, &mut |_| found = true);
-    found
+/// Which of the fields that `close` asks for the handler has set: most handlers set none of
+/// them, and one walk over their few lines costs less than a look-up for each.
+#[derive(Clone, Copy)]
+struct There(u8);
+
+impl There {
+    const ASKED: [&'static str; 7] = [
+        "cache-control",
+        "content-security-policy",
+        "cross-origin-resource-policy",
+        "server",
+        "strict-transport-security",
+        "vary",
+        "x-powered-by",
+    ];
+
+    fn of(response: &dyn ResponseHead) -> Self {
+        let mut there = 0;
+        response.headers(&mut |name, _| {
+            if let Some(bit) = Self::bit(name) {
+                there |= bit;
+            }
+        });
+        Self(there)
+    }
+
+    fn bit(name: &str) -> Option<u8> {
+        let place = Self::ASKED.iter().position(|own| *own == name)?;
+        Some(1 << place)
+    }
+
+    /// True also for the names that nobody walked for.
+    fn may_have(self, name: &HeaderName) -> bool {
+        Self::bit(name.as_str()).is_none_or(|bit| self.0 & bit != 0)
+    }
+
+    fn has(self, response: &dyn ResponseHead, name: &HeaderName) -> bool {
+        let mut found = false;
+        if self.may_have(name) {
+            response.values(name, &mut |_| found = true);
+        }
+        found
+    }
 }
 
 /// Appends a name to `Vary` unless it is there, or `*` is.

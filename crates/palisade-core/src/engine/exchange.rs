@@ -3,6 +3,7 @@
 use super::compiled::Compiled;
 use crate::{
     body::BodyGuard,
+    cors::AllowOrigin,
     grant::{Caller, Grant},
     head::{HeadEdits, RequestHead},
     limit::{LimitId, Report},
@@ -12,7 +13,6 @@ use crate::{
     requirement::Requirement,
     scheme::RemoteVerification,
 };
-use http::HeaderValue;
 use std::{
     borrow::Cow,
     fmt,
@@ -83,7 +83,7 @@ pub(super) struct Facts {
     pub(super) secure: bool,
     /// Whether the host is a name for which HSTS means something.
     pub(super) hsts_host: bool,
-    pub(super) allow_origin: Option<HeaderValue>,
+    pub(super) allow_origin: Option<AllowOrigin>,
     pub(super) rule: Option<usize>,
     /// A rule for another method of the path, or none at all: refused once that is decided.
     pub(super) no_rule: Option<Box<Reason>>,
@@ -160,10 +160,8 @@ impl Exchange {
     }
 
     pub(super) fn refuse(&mut self, reason: Reason) -> Reply {
-        self.facts.refused = Some((reason.code(), Cow::Owned(reason.cause().to_owned())));
-        let mut reply = self.policy.reply(reason, self.facts.request_id.as_str());
-        self.policy.mark_unread_body(&mut reply, self.facts.http2);
-        reply
+        self.facts.refused = Some((reason.code(), reason.shared_cause()));
+        self.policy.reply(reason, self.facts.request_id.as_str())
     }
 
     fn admit(&mut self) -> Verdict {

@@ -122,7 +122,7 @@ impl Limits {
 
     /// The value of `RateLimit`; empty where every limit is only watched.
     pub(super) fn field(&self, report: &Report) -> String {
-        let mut value = String::with_capacity(48);
+        let mut value = String::new();
         self.set.write_field(report, &mut value);
         value
     }
@@ -144,9 +144,7 @@ impl Limits {
     }
 
     fn count_by(&self, id: LimitId) -> &CountBy {
-        let by = self.set.ids().position(|own| own == id);
-        by.and_then(|index| self.by.get(index))
-            .unwrap_or(&CountBy::Global)
+        self.by.get(id.index()).unwrap_or(&CountBy::Global)
     }
 
     fn key(&self, by: &CountBy, who: &Who<'_, '_>) -> KeyHash {
@@ -235,7 +233,8 @@ impl Compiled {
             })
             .collect();
         let mut report = Report::new();
-        let now = self.ports.clock.monotonic_nanos();
+        // When the head arrived: reading the clock again would cost more than the charge.
+        let now = facts.started_nanos;
         let decision = self.limits.set.take(&charges, now, &mut report);
         self.note(&report, facts);
         match decision {

@@ -6,6 +6,7 @@
 use std::{borrow::Cow, fmt, mem};
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
 
 use super::{error::TokenError, path::ClaimPath};
 
@@ -34,8 +35,8 @@ pub(super) struct Scan<'p, 'a> {
     shapes: u64,
     /// What stood at each of the paths.
     pub(super) found: [Value<'a>; MAX_PATHS],
-    /// The names of the objects being read, the innermost last.
-    names: Vec<Cow<'a, str>>,
+    /// The names of the objects being read, the innermost last; a usual token needs no allocation for them.
+    names: SmallVec<[Cow<'a, str>; USUAL_NAMES]>,
     fault: Option<TokenError>,
 }
 
@@ -53,7 +54,7 @@ impl Trail {
     };
 }
 
-/// Room for the names of a usual token.
+/// How many names a usual token has.
 const USUAL_NAMES: usize = 24;
 
 /// What reads the members of the outermost object.
@@ -92,7 +93,7 @@ impl<'p, 'a> Scan<'p, 'a> {
                 .flat_map(ClaimPath::names)
                 .fold(0, |shapes, name| shapes | shape(name)),
             found: Default::default(),
-            names: Vec::with_capacity(USUAL_NAMES),
+            names: SmallVec::new(),
             fault: None,
         }
     }
@@ -145,14 +146,24 @@ impl<'p, 'a> Scan<'p, 'a> {
             trail,
             list: ends != 0,
         })?;
-        if ends != 0 {
-            for (place, found) in self.found.iter_mut().enumerate() {
-                if ends & (1 << place) != 0 {
-                    found.clone_from(&value);
-                }
-            }
+        if ends == 0 {
+            return Ok(value);
         }
-        Ok(value)
+        let places = self.found.iter_mut().enumerate();
+        let mut places = places.filter(|(place, _)| ends & (1 << place) != 0);
+        let first = places.next();
+        for (_, found) in places {
+            found.clone_from(&value);
+        }
+        // Who reads the member beside the paths wants a text or nothing, so no list is copied for it.
+        let seen = match &value {
+            Value::Text(text) => Value::Text(text.clone()),
+            _ => Value::Other,
+        };
+        if let Some((_, found)) = first {
+            *found = value;
+        }
+        Ok(seen)
     }
 
     /// Ends the reading with `error` as its reason.

@@ -119,6 +119,16 @@ impl KeySet {
             .map(|key| (key.kid.as_deref(), key.algorithm))
     }
 
+    /// The key of this number.
+    pub(super) fn get(&self, number: usize) -> Option<&VerificationKey> {
+        self.keys.get(number)
+    }
+
+    /// The number of a key of this set.
+    pub(super) fn position(&self, key: &VerificationKey) -> Option<usize> {
+        self.keys.iter().position(|own| std::ptr::eq(own, key))
+    }
+
     pub(super) fn from_keys(keys: Vec<VerificationKey>) -> Self {
         Self { keys }
     }

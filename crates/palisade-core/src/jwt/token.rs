@@ -156,7 +156,7 @@ pub(super) enum Names {
     /// In one string, between spaces (RFC 6749 §3.3).
     Spaced(Span),
     /// Each by itself.
-    Listed(Box<[Span]>),
+    Listed(Vec<Span>),
 }
 
 impl Names {
@@ -209,20 +209,21 @@ impl<'a> Placement<'a> {
     }
 
     /// Names in a string between spaces or in a list; `None` for another type.
-    pub(super) fn spaced(&mut self, value: &Value<'_>) -> Option<Names> {
+    pub(super) fn spaced(&mut self, value: Value<'_>) -> Option<Names> {
         match value {
-            Value::Text(text) => Some(Names::Spaced(self.place(text))),
+            Value::Text(text) => Some(Names::Spaced(self.place(&text))),
             other => self.listed(other),
         }
     }
 
     /// Names in a list, or a single one, which may contain spaces; `None` for another type.
-    pub(super) fn listed(&mut self, value: &Value<'_>) -> Option<Names> {
+    pub(super) fn listed(&mut self, value: Value<'_>) -> Option<Names> {
         match value {
-            Value::Absent => Some(Names::Listed(Box::default())),
-            Value::Text(name) => Some(Names::Listed(Box::new([self.place(name)]))),
+            Value::Absent => Some(Names::Listed(Vec::new())),
+            Value::Text(name) => Some(Names::Listed(vec![self.place(&name)])),
+            // Collected by value, the places take over the memory of the names.
             Value::List(names) => Some(Names::Listed(
-                names.iter().map(|name| self.place(name)).collect(),
+                names.into_iter().map(|name| self.place(&name)).collect(),
             )),
             Value::Other => None,
         }

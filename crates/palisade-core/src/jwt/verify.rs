@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+use base64_simd::{AsOut, URL_SAFE_NO_PAD as BASE64URL};
 use serde::Deserialize;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     algorithm::Algorithm,
     claims::{Claims, Date},
     error::TokenError,
-    header::Header,
+    header::{Header, SeenHeaders},
     json::{Scan, Value},
     keys::{KeySet, VerificationKey},
     path::ClaimPath,
@@ -32,6 +32,7 @@ pub struct TokenVerifier {
     policy: TokenPolicy,
     paths: Vec<ClaimPath>,
     keys: KeySet,
+    seen: SeenHeaders,
 }
 
 /// The order of the claims that every token is searched for.
@@ -71,6 +72,7 @@ impl TokenVerifier {
             paths: Paths::of(&policy),
             policy,
             keys,
+            seen: SeenHeaders::default(),
         }
     }
 
@@ -106,6 +108,8 @@ impl TokenVerifier {
         }
 
         let (facts, behind) = self.describe(&text, &claims, &mut scan)?;
+        // What it holds of the text ends here.
+        drop(scan);
         let floor = |date: Option<Date>| date.map(|date| date.floor);
         let (issued_at, authenticated_at) =
             (floor(claims.issued_at), floor(claims.authenticated_at));
@@ -151,13 +155,13 @@ impl TokenVerifier {
                 .map(|class| placement.place(class)),
             tenant: tenant.map(|tenant| placement.place(&tenant)),
             scopes: placement
-                .spaced(&first_scopes(scan))
+                .spaced(first_scopes(scan))
                 .ok_or(TokenError::ClaimType("scope"))?,
             roles: placement
-                .listed(&roles)
+                .listed(roles)
                 .ok_or(TokenError::ClaimType("roles"))?,
             permissions: placement
-                .listed(&permissions)
+                .listed(permissions)
                 .ok_or(TokenError::ClaimType("permissions"))?,
         };
         Ok((facts, placement.behind))
@@ -165,30 +169,40 @@ impl TokenVerifier {
 
     /// The header's own checks, the key, the signature.
     fn check_signature(&self, parts: &Parts<'_>) -> Result<&VerificationKey, TokenError> {
+        let seen = self.seen.find(parts.header);
+        let key = match seen.and_then(|key| self.keys.get(key)) {
+            Some(key) => key,
+            None => self.check_header(parts.header)?,
+        };
+
+        if BASE64URL.estimated_decoded_length(parts.signature.len()) > SIGNATURE_BYTES {
+            return Err(TokenError::Signature);
+        }
+        let mut signature = [0; SIGNATURE_BYTES];
+        let signature = BASE64URL
+            .decode(parts.signature, signature.as_mut_slice().as_out())
+            .map_err(|_| TokenError::Base64url)?;
+        if !key.has_signed(parts.signed, signature) {
+            return Err(TokenError::Signature);
+        }
+        if let (None, Some(key)) = (seen, self.keys.position(key)) {
+            self.seen.keep(parts.header, key);
+        }
+        Ok(key)
+    }
+
+    /// The header's own checks, and the key that it leads to.
+    fn check_header(&self, encoded: &[u8]) -> Result<&VerificationKey, TokenError> {
         let mut near = [0; HEADER_BYTES];
         let mut far = Vec::new();
-        let header = Header::read(utf8(decode(parts.header, &mut near, &mut far)?)?)?;
+        let header = Header::read(utf8(decode(encoded, &mut near, &mut far)?)?)?;
         let algorithm = header
             .algorithm
             .as_deref()
             .and_then(Algorithm::parse)
             .ok_or(TokenError::Algorithm)?;
         self.check_type(header.kind.as_deref())?;
-        let key = self.keys.select(header.kid.as_deref(), algorithm)?;
-
-        let mut signature = [0; SIGNATURE_BYTES];
-        let length = BASE64URL
-            .decode_slice(parts.signature, &mut signature)
-            .map_err(|error| match error {
-                base64::DecodeSliceError::DecodeError(_) => TokenError::Base64url,
-                base64::DecodeSliceError::OutputSliceTooSmall => TokenError::Signature,
-            })?;
-        let signature = signature.get(..length).unwrap_or_default();
-        if key.has_signed(parts.signed, signature) {
-            Ok(key)
-        } else {
-            Err(TokenError::Signature)
-        }
+        self.keys.select(header.kid.as_deref(), algorithm)
     }
 
     /// `typ` (RFC 9068 §4, RFC 8725 §3.11).
@@ -353,7 +367,7 @@ impl<'t> Parts<'t> {
 
     fn decode_claims(&self) -> Result<String, TokenError> {
         let bytes = BASE64URL
-            .decode(self.claims)
+            .decode_to_vec(self.claims)
             .map_err(|_| TokenError::Base64url)?;
         String::from_utf8(bytes).map_err(|_| TokenError::Json)
     }
@@ -365,16 +379,17 @@ fn decode<'b>(
     near: &'b mut [u8],
     far: &'b mut Vec<u8>,
 ) -> Result<&'b [u8], TokenError> {
-    if part.len() / 4 * 3 + 3 <= near.len() {
-        let length = BASE64URL
-            .decode_slice(part, near)
-            .map_err(|_| TokenError::Base64url)?;
-        return Ok(near.get(..length).unwrap_or_default());
-    }
-    BASE64URL
-        .decode_vec(part, far)
-        .map_err(|_| TokenError::Base64url)?;
-    Ok(far)
+    let decoded = if BASE64URL.estimated_decoded_length(part.len()) <= near.len() {
+        BASE64URL
+            .decode(part, near.as_out())
+            .map(|decoded| &*decoded)
+    } else {
+        BASE64URL.decode_to_vec(part).map(|decoded| {
+            *far = decoded;
+            far.as_slice()
+        })
+    };
+    decoded.map_err(|_| TokenError::Base64url)
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, TokenError> {

@@ -28,7 +28,10 @@ impl LimitSet {
     /// Appends a report to the value of `RateLimit`, with `r` units left and `t` seconds as in
     /// [`Row`]: `"burst";r=50;t=30`. The reports of two stages are joined first.
     pub fn write_field(&self, report: &Report, value: &mut String) {
+        /// Room for a quota with an ordinary name, so that the text grows once.
+        const USUAL: usize = 32;
         let mut digits = itoa::Buffer::new();
+        value.reserve(USUAL * report.rows().len());
         for row in report.rows().iter().filter(|row| !row.shadow) {
             if let Some(name) = self.quota_name(row) {
                 separate(value);

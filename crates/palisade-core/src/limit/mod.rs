@@ -104,13 +104,20 @@ impl LimitSet {
     }
 
     fn limit(&self, id: LimitId) -> Option<&Limit> {
-        self.limits.get(id.0 as usize)
+        self.limits.get(id.index())
     }
 }
 
 /// A limit of a [`LimitSet`]: its place in the policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LimitId(u32);
+
+impl LimitId {
+    /// The place of the limit in the policy, from 0.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// What a request owes one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

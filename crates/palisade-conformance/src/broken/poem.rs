@@ -1,0 +1,62 @@
+//! Broken adapters for poem.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use palisade_poem::{Palisade, SecurityLayer};
+use poem::http::{StatusCode, header::AUTHORIZATION};
+use poem::{Endpoint, EndpointExt, Error, IntoResponse, Request, Response, Result};
+
+use super::Broken;
+use crate::harness::poem::{App, start};
+
+/// The errors of handlers go out as they are.
+pub(super) const EDITS_DROPPED_ON_ERRORS: Broken = Broken {
+    framework: "poem",
+    mistake: "drops its edits on errors",
+    found_by: &["adapters: an error leaves through the layer"],
+    start: |fixture| start(fixture, forget),
+};
+
+/// The first of two credentials is taken.
+pub(super) const SECOND_AUTHORIZATION_IGNORED: Broken = Broken {
+    framework: "poem",
+    mistake: "ignores a second authorization line",
+    found_by: &["adapters: two authorization lines"],
+    start: |fixture| start(fixture, hide_second),
+};
+
+/// Where an error waits while the layer edits something else.
+type Lost = Arc<Mutex<Option<Response>>>;
+
+fn forget(routes: App, palisade: Palisade) -> App {
+    let layered = routes.around(lose).with(SecurityLayer::new(palisade));
+    layered.around(restore).boxed()
+}
+
+async fn lose<E: Endpoint>(routes: Arc<E>, request: Request) -> Result<E::Output> {
+    let lost = request.data::<Lost>().cloned().unwrap_or_default();
+    routes.call(request).await.map_err(|error| {
+        *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.into_response());
+        Error::from_status(StatusCode::IM_A_TEAPOT)
+    })
+}
+
+async fn restore<E: Endpoint>(layered: Arc<E>, mut request: Request) -> Result<Response> {
+    let lost = Lost::default();
+    request.set_data(lost.clone());
+    let edited = layered.call(request).await?.into_response();
+    let lost = lost.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(lost.unwrap_or(edited))
+}
+
+fn hide_second(routes: App, palisade: Palisade) -> App {
+    let layered = routes.with(SecurityLayer::new(palisade));
+    layered.around(take_first).boxed()
+}
+
+async fn take_first<E: Endpoint>(layered: Arc<E>, mut request: Request) -> Result<E::Output> {
+    if let Some(first) = request.headers().get(AUTHORIZATION).cloned() {
+        request.headers_mut().insert(AUTHORIZATION, first);
+    }
+    layered.call(request).await
+}
