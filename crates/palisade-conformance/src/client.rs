@@ -11,8 +11,11 @@ use crate::http1::{self, Progress, Reading};
 /// How long a server may take to answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long to look at a connection to learn whether it was closed.
+/// How long to look at a connection that must stay open.
 const GLANCE: Duration = Duration::from_millis(150);
+
+/// How long a server may take to close one.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// How long a request hangs in the server before a client that hangs up does so.
 const BEFORE_HANGING_UP: Duration = Duration::from_millis(50);
@@ -90,9 +93,11 @@ impl Connection {
         Answer::HungUp
     }
 
-    /// Whether the server has closed its side, and nothing follows the last response.
-    pub(crate) fn is_closed(&mut self) -> bool {
-        if !self.ahead.is_empty() || self.stream.set_read_timeout(Some(GLANCE)).is_err() {
+    /// Whether the server has closed its side, and nothing follows the last response; `expected` says how long to wait
+    /// for that.
+    pub(crate) fn is_closed(&mut self, expected: bool) -> bool {
+        let patience = if expected { CLOSING } else { GLANCE };
+        if !self.ahead.is_empty() || self.stream.set_read_timeout(Some(patience)).is_err() {
             return false;
         }
         match self.stream.read(&mut [0]) {
@@ -201,7 +206,7 @@ mod tests {
             Some(200)
         );
         assert_eq!(connection.exchange(&request("", b"")).status(), Some(404));
-        assert!(connection.is_closed());
+        assert!(connection.is_closed(true));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::always;
 use crate::answer::{Answer, shown};
 use crate::case::{Advance, CaseText};
 use crate::check::{Observed, check};
@@ -131,6 +132,7 @@ impl<'a> Conversation<'a> {
                     closed,
                 };
                 trace.mistakes = check(step, &seen, &macros);
+                trace.mistakes.extend(always::check(&seen));
                 trace.mistakes.extend(leaks(&minted.borrow(), &seen));
                 if let Some(first) = late.first() {
                     let late = late.len();
@@ -179,7 +181,7 @@ impl<'a> Conversation<'a> {
             return Ok((connection.hang_up(request), None));
         }
         let answer = connection.exchange(request);
-        let closed = step.closes.map(|_| connection.is_closed());
+        let closed = step.closes.map(|closes| connection.is_closed(closes));
         self.connection = Some(connection);
         Ok((answer, closed))
     }

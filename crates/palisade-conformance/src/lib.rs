@@ -14,6 +14,7 @@
 //! | learn what is compared | `normal.rs` |
 //! | see how bytes are sent and read | `client.rs`, `http1.rs`, `http2.rs` |
 
+mod always;
 mod answer;
 pub mod broken;
 mod case;
@@ -48,3 +49,8 @@ pub use harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock, Running
 pub use report::{Cell, Equality, MatrixReport, Row, Tally, Trace, Verdict, must_be_red};
 pub use run::{Filter, run};
 pub use suite::{Mistake, Suite};
+
+/// The programs of the README compile.
+#[cfg(all(doctest, feature = "axum", feature = "actix", feature = "poem"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

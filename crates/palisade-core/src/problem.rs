@@ -179,7 +179,9 @@ impl Reason {
     #[must_use]
     pub fn member(mut self, name: &'static str, value: &impl serde::Serialize) -> Self {
         if let Ok(json) = serde_json::to_string(value) {
-            self.members.push_str(&format!(",\"{name}\":{json}"));
+            for part in [",\"", name, "\":", &json] {
+                self.members.push_str(part);
+            }
         }
         self
     }

@@ -1,6 +1,9 @@
 //! The one exit: every response head leaves through [`Exchange::close`].
 
-use super::{compiled::Compiled, exchange::Exchange};
+use super::{
+    compiled::Compiled,
+    exchange::{Exchange, Facts},
+};
 use crate::{
     audit::{self, AuditEvent, Decision, printable},
     cors::AllowOrigin,
@@ -13,6 +16,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{borrow::Cow, net::IpAddr};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// Fields that tell an attacker which versions to look up.
@@ -59,7 +63,9 @@ impl Exchange {
         there: There,
         response: &mut dyn ResponseHead,
     ) {
-        let corp = self.policy.rule(self.facts.rule).and_then(|rule| rule.corp);
+        let rule = policy.rule(self.facts.rule);
+        let corp = rule.and_then(|rule| rule.corp);
+        let corp = corp.filter(|_| !there.has(response, &CORP));
         for field in &policy.headers.fixed {
             if !field.yields || !there.has(response, &field.name) {
                 response.insert_known(&policy.known, field.index);
@@ -107,6 +113,8 @@ impl Exchange {
         } else {
             // Whatever a handler says: who may read responses is the policy's word.
             response.remove(&header::ACCESS_CONTROL_ALLOW_ORIGIN);
+        }
+        if self.facts.allow_origin.is_none() || !cors.allows_credentials() {
             response.remove(&header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         }
         match cors.vary {
@@ -126,9 +134,9 @@ impl Exchange {
         if let Some(index) = rule.limits.policy_field {
             response.insert_known(&policy.known, index);
         }
-        let value = policy.limits.field(&self.facts.charged);
-        if !value.is_empty() {
-            response.insert_text(&RATELIMIT, &value);
+        let text = policy.limits.field(&self.facts.charged);
+        if !text.as_str().is_empty() {
+            response.insert_text(&RATELIMIT, text.as_str());
         }
     }
 
@@ -149,7 +157,7 @@ impl Exchange {
                 response.insert_known(&policy.known, policy.no_store);
             }
         }
-        if !identified {
+        if !identified && self.facts.credentials_read {
             for name in &rule.vary {
                 vary(response, name);
             }
@@ -241,8 +249,9 @@ impl Compiled {
     }
 
     /// The answer to a true preflight; `close` adds what every response to the origin has.
-    pub(super) fn preflight_reply(&self) -> Reply {
-        let headers = self.cors.iter().flat_map(|cors| cors.preflight_fields());
+    pub(super) fn preflight_reply(&self, facts: &Facts) -> Reply {
+        let cors = self.cors.iter().filter(|_| facts.allow_origin.is_some());
+        let headers = cors.flat_map(|cors| cors.preflight_fields());
         let vary = HeaderValue::from_static(
             "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
         );

@@ -215,7 +215,8 @@ fn with_challenges(scheme: Arc<dyn Scheme>) -> CompiledScheme {
         challenges: challenge.map(|one| Challenges {
             bare: one.to_value(),
             invalid_token: one.clone().with("error", "invalid_token").to_value(),
-            invalid_request: one.with("error", "invalid_request").to_value(),
+            invalid_request: one.clone().with("error", "invalid_request").to_value(),
+            insufficient_scope: one.with("error", "insufficient_scope").to_value(),
         }),
         scheme,
     }

@@ -13,10 +13,11 @@ use crate::{
     problem::{Code, Problems, Reason},
     reply::Reply,
     requirement::{Judgement, Requirement, Roles},
-    scheme::Scheme,
+    scheme::{Scheme, with_parameter},
 };
 use http::{HeaderName, HeaderValue, header};
 use siphasher::sip128::{Hasher128, SipHasher13};
+use smallvec::SmallVec;
 use std::{
     collections::HashSet,
     hash::Hasher,
@@ -68,6 +69,8 @@ pub(crate) struct Challenges {
     pub(crate) bare: HeaderValue,
     pub(crate) invalid_token: HeaderValue,
     pub(crate) invalid_request: HeaderValue,
+    /// To be followed by the scopes.
+    pub(crate) insufficient_scope: HeaderValue,
 }
 
 /// Draws request ids and pseudonyms: a keyed hash of a counter under a secret of this process,
@@ -172,14 +175,11 @@ impl Compiled {
         let presented = scheme.and_then(|index| self.schemes.get(index));
         let challenge = presented
             .filter(|presented| presented.is_bearer_like)
-            .and_then(|presented| presented.scheme.challenge());
+            .and_then(|presented| presented.challenges.as_ref());
         match challenge {
-            Some(challenge) => reason.header(
+            Some(challenges) => reason.header(
                 header::WWW_AUTHENTICATE,
-                challenge
-                    .with("error", "insufficient_scope")
-                    .with("scope", scopes)
-                    .to_value(),
+                with_parameter(&challenges.insufficient_scope, "scope", scopes),
             ),
             None => reason,
         }
@@ -224,7 +224,7 @@ impl Compiled {
         failed: Option<usize>,
     ) -> Vec<(HeaderName, HeaderValue)> {
         let mut lines: Vec<(HeaderName, HeaderValue)> = Vec::new();
-        let mut asked: Vec<&HeaderValue> = Vec::new();
+        let mut asked: SmallVec<[&HeaderValue; 4]> = SmallVec::new();
         let failed_first = failed
             .into_iter()
             .chain(self.rule_or_unlisted(rule).schemes.iter().copied());

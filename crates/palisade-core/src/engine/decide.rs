@@ -57,7 +57,8 @@ impl Compiled {
         self.note_origin(&view, facts);
 
         // 1
-        let target = self.pass_firewall(head, &mut view, facts)?;
+        let passed = self.pass_firewall(head, &mut view, facts);
+        let target = passed.inspect_err(|_| note_host(head, &view, facts))?;
         let method = facts.method.unwrap_or(MethodId::GET);
         let listed = self.rules.find(target.path, method);
         if let Listed::Rule(index) = listed {
@@ -80,6 +81,7 @@ impl Compiled {
         // 6
         self.apply_rule(&target, rule, &listed, facts)?;
         let reads = self.reads_credentials(rule, &listed, facts);
+        facts.credentials_read = reads;
         // 7
         let reading = match reads {
             true => self.read(rule, &view),
@@ -126,6 +128,10 @@ impl Compiled {
         view: &mut View<'h>,
         facts: &mut Facts,
     ) -> Result<Target<'h>, Reason> {
+        let known = self.methods.find(head.method());
+        let method =
+            known.ok_or_else(|| Reason::new(Code::MethodNotImplemented, "unknown_method"))?;
+        facts.method = Some(method);
         let raw = head.target();
         if raw.len() > self.firewall.max_target {
             return Err(Reason::new(Code::UriTooLong, "target_too_long"));
@@ -157,11 +163,6 @@ impl Compiled {
                 );
             }
         }
-        let method = self
-            .methods
-            .find(head.method())
-            .ok_or_else(|| Reason::new(Code::MethodNotImplemented, "unknown_method"))?;
-        facts.method = Some(method);
         if target.path == "*" && method != MethodId::OPTIONS {
             return Err(Reason::new(Code::RequestRejected, "asterisk_form"));
         }
@@ -171,7 +172,7 @@ impl Compiled {
         Ok(target)
     }
 
-    /// Stage 3: the host (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
+    /// Stage 3: the host must be one of ours.
     fn host<'h>(
         &self,
         head: &'h dyn RequestHead,
@@ -180,31 +181,12 @@ impl Compiled {
         rule: &CompiledRule,
         facts: &mut Facts,
     ) -> Result<Host<'h>, Reason> {
-        let rejected = |cause| Reason::new(Code::RequestRejected, cause);
-        let mut lines = view.header(&header::HOST);
-        let (first, second) = (lines.next(), lines.next());
-        if second.is_some() {
-            return Err(rejected("host_repeated"));
-        }
-        let authority = head
-            .authority()
-            .or(target.authority.map(str::as_bytes))
-            .filter(|authority| !authority.is_empty());
-        let raw = match (authority, first) {
-            (Some(authority), Some(host)) if head.http2() && authority != host => {
-                return Err(rejected("host_differs_from_authority"));
-            }
-            (None, None) => return Err(rejected("host_missing")),
-            (Some(_), None) if !head.http2() => return Err(rejected("host_missing")),
-            (Some(authority), _) => authority,
-            (None, Some(host)) => host,
-        };
-        let host = parse_host(raw).map_err(|_| rejected("host_malformed"))?;
+        let host = named_host(head, view, target.authority)?;
         let ours = self.hosts.as_ref().is_none_or(|list| list.allows(&host));
         if !ours && !rule.probe {
             return Err(Reason::new(Code::MisdirectedRequest, "host_not_listed"));
         }
-        facts.hsts_host = host.dns_name().is_some() && !host.is_loopback();
+        facts.hsts_host = is_for_hsts(&host);
         Ok(host)
     }
 
@@ -314,13 +296,12 @@ impl Compiled {
                 .cors
                 .as_ref()
                 .is_some_and(|cors| cors.allows_credentials());
-        let same_site = match view.named("sec-fetch-site").next() {
-            Some(site) => matches!(site, b"same-origin" | b"none"),
-            None => match view.header(&header::ORIGIN).next() {
-                Some(origin) => is_own_origin(origin, host, facts.secure),
-                // Neither header: no browser of the last years, so no ambient credential.
-                None => true,
-            },
+        let mut sites = view.named("sec-fetch-site").peekable();
+        let mut origins = view.header(&header::ORIGIN);
+        let same_site = match sites.peek() {
+            Some(_) => sites.all(|site| matches!(site, b"same-origin" | b"none")),
+            // Neither header: no browser of the last years, so no ambient credential.
+            None => origins.all(|origin| is_own_origin(origin, host, facts.secure)),
         };
         if same_site || trusted {
             Ok(())
@@ -476,6 +457,44 @@ fn content_length(view: &View<'_>) -> Result<Option<u64>, Reason> {
     digits.parse().map(Some).map_err(|_| rejected())
 }
 
+/// The host that the head names (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
+fn named_host<'h>(
+    head: &'h dyn RequestHead,
+    view: &View<'h>,
+    in_target: Option<&'h str>,
+) -> Result<Host<'h>, Reason> {
+    let rejected = |cause| Reason::new(Code::RequestRejected, cause);
+    let mut lines = view.header(&header::HOST);
+    let (first, second) = (lines.next(), lines.next());
+    if second.is_some() {
+        return Err(rejected("host_repeated"));
+    }
+    let authority = head
+        .authority()
+        .or(in_target.map(str::as_bytes))
+        .filter(|authority| !authority.is_empty());
+    let raw = match (authority, first) {
+        (Some(authority), Some(host)) if head.http2() && authority != host => {
+            return Err(rejected("host_differs_from_authority"));
+        }
+        (None, None) => return Err(rejected("host_missing")),
+        (Some(_), None) if !head.http2() => return Err(rejected("host_missing")),
+        (Some(authority), _) => authority,
+        (None, Some(host)) => host,
+    };
+    parse_host(raw).map_err(|_| rejected("host_malformed"))
+}
+
+/// What a refusal by the firewall needs of the host: every response over HTTPS has the same HSTS.
+fn note_host<'h>(head: &'h dyn RequestHead, view: &View<'h>, facts: &mut Facts) {
+    facts.hsts_host = named_host(head, view, None).is_ok_and(|host| is_for_hsts(&host));
+}
+
+/// RFC 6797 §8.1.1: an address is no HSTS host; and a name of this machine is nobody's.
+fn is_for_hsts(host: &Host<'_>) -> bool {
+    host.dns_name().is_some() && !host.is_loopback()
+}
+
 /// RFC 9112 §6.1: of the codings only `chunked` is implemented, once, and a length beside it is
 /// a smuggling attempt. A framework that has resolved the two leaves only one of them here.
 fn check_transfer_encoding(view: &View<'_>, length: Option<u64>) -> Result<(), Reason> {
@@ -490,7 +509,8 @@ fn check_transfer_encoding(view: &View<'_>, length: Option<u64>) -> Result<(), R
 /// RFC 6455 §4.1: a handshake is a GET, but what follows it is not safe.
 fn is_websocket(view: &View<'_>) -> bool {
     view.header(&header::UPGRADE)
-        .any(|value| value.eq_ignore_ascii_case(b"websocket"))
+        .flat_map(|line| line.split(|&b| b == b','))
+        .any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Whether an `Origin` names the very host that the request was sent to.

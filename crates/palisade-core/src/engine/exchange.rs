@@ -88,6 +88,8 @@ pub(super) struct Facts {
     /// A rule for another method of the path, or none at all: refused once that is decided.
     pub(super) no_rule: Option<Box<Reason>>,
     pub(super) guardrail: Option<Requirement>,
+    /// Whether a credential would have been read, so that the response depends on it.
+    pub(super) credentials_read: bool,
     pub(super) presented: Option<usize>,
     pub(super) presented_ambient: bool,
     pub(super) caller: Option<Caller>,
@@ -138,7 +140,7 @@ impl Exchange {
         };
         Poll::Ready(match decision {
             Decision::Refuse(reason) => Verdict::Refuse(self.refuse(*reason)),
-            Decision::Preflight => Verdict::Refuse(self.policy.preflight_reply()),
+            Decision::Preflight => Verdict::Refuse(self.policy.preflight_reply(&self.facts)),
             Decision::Admit => self.admit(),
             Decision::Ask(remote) => {
                 // Only `open` asks; `settle` never does.
@@ -201,6 +203,7 @@ impl Facts {
             rule: None,
             no_rule: None,
             guardrail: None,
+            credentials_read: false,
             presented: None,
             presented_ambient: false,
             caller: None,

@@ -4,7 +4,7 @@ use super::{compiled::Compiled, exchange::Facts, rules::CompiledRule};
 use crate::{
     config::Mistakes,
     limit::{
-        Charge, Decision, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet, LimitSpec,
+        Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet, LimitSpec,
         Quota, Report,
     },
     policy::{Limit, LimitKey},
@@ -121,8 +121,8 @@ impl Limits {
     }
 
     /// The value of `RateLimit`; empty where every limit is only watched.
-    pub(super) fn field(&self, report: &Report) -> String {
-        let mut value = String::new();
+    pub(super) fn field(&self, report: &Report) -> FieldText {
+        let mut value = FieldText::default();
         self.set.write_field(report, &mut value);
         value
     }

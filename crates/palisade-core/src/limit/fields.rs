@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use smallvec::SmallVec;
+
 use super::{LimitId, LimitSet, Quota, Report, Row};
 
 impl LimitSet {
@@ -27,15 +29,11 @@ impl LimitSet {
 
     /// Appends a report to the value of `RateLimit`, with `r` units left and `t` seconds as in
     /// [`Row`]: `"burst";r=50;t=30`. The reports of two stages are joined first.
-    pub fn write_field(&self, report: &Report, value: &mut String) {
-        /// Room for a quota with an ordinary name, so that the text grows once.
-        const USUAL: usize = 32;
+    pub fn write_field(&self, report: &Report, value: &mut FieldText) {
         let mut digits = itoa::Buffer::new();
-        value.reserve(USUAL * report.rows().len());
         for row in report.rows().iter().filter(|row| !row.shadow) {
             if let Some(name) = self.quota_name(row) {
-                separate(value);
-                value.push('"');
+                value.push_str(if value.0.is_empty() { "\"" } else { ", \"" });
                 value.push_str(name);
                 value.push_str("\";r=");
                 value.push_str(digits.format(row.remaining));
@@ -61,6 +59,23 @@ impl LimitSet {
                 .get(row.quota as usize)?
                 .quota(),
         )
+    }
+}
+
+/// The value of a `RateLimit` being written; two quotas fit without an allocation.
+#[derive(Clone, Debug, Default)]
+pub struct FieldText(SmallVec<[u8; 64]>);
+
+impl FieldText {
+    /// What was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Only whole texts are ever added, so this cannot fail.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    fn push_str(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
     }
 }
 
@@ -102,10 +117,10 @@ mod tests {
             assert_eq!(set.take(charges, 0, &mut stage), Decision::Admit);
             report.join(&stage);
         }
-        let mut value = String::new();
+        let mut value = FieldText::default();
         set.write_field(&report, &mut value);
         assert_eq!(
-            value,
+            value.as_str(),
             r#""burst";r=99;t=1, "burst-2";r=999;t=87, "slow";r=0;t=30"#
         );
         assert_eq!(set.quota(report.tightest().unwrap()).unwrap().units, 1);

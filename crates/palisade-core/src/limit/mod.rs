@@ -12,7 +12,7 @@
 //! no room, new keys share one bucket for each limit and address family.
 //!
 //! ```
-//! use palisade_core::limit::{Decision, Key, KeyHasher, LimitOptions, LimitSet, LimitSpec, Quota, Report};
+//! use palisade_core::limit::{Decision, FieldText, Key, KeyHasher, LimitOptions, LimitSet, LimitSpec, Quota, Report};
 //!
 //! let quotas = Quota::parse_list("2/minute; 100 per day")?;
 //! let set = LimitSet::new(vec![LimitSpec::new("burst", quotas)], LimitOptions::default()).unwrap();
@@ -26,9 +26,9 @@
 //! assert_eq!(set.take(&[charge], now, &mut report), Decision::Refuse { retry_after: 30 });
 //! assert_eq!(set.policy_field(&[burst]), r#""burst";q=2;w=60, "burst-2";q=100;w=86400"#);
 //!
-//! let mut field = String::new();
+//! let mut field = FieldText::default();
 //! set.write_field(&report, &mut field);
-//! assert_eq!(field, r#""burst";r=0;t=30, "burst-2";r=98;t=1728"#);
+//! assert_eq!(field.as_str(), r#""burst";r=0;t=30, "burst-2";r=98;t=1728"#);
 //! # Ok::<(), String>(())
 //! ```
 
@@ -45,6 +45,7 @@ mod tests;
 
 use std::num::NonZeroU32;
 
+pub use fields::FieldText;
 pub use key::{Key, KeyHash, KeyHasher};
 pub use quota::Quota;
 pub use report::{Report, Row};

@@ -313,9 +313,9 @@ fn a_shadow_limit_counts_and_refuses_nothing() {
         "a limit is charged as a whole"
     );
     assert_ne!(set.take(&charges, 0, &mut report), ADMIT);
-    let mut field = String::new();
+    let mut field = FieldText::default();
     set.write_field(&report, &mut field);
-    assert_eq!(field, r#""real";r=0;t=15"#);
+    assert_eq!(field.as_str(), r#""real";r=0;t=15"#);
 }
 
 #[test]

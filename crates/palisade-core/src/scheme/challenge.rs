@@ -48,18 +48,32 @@ impl Challenge {
         let mut text = String::from(self.scheme);
         for (index, (name, value)) in self.parameters.iter().enumerate() {
             text.push_str(if index == 0 { " " } else { ", " });
-            text.push_str(name);
-            text.push_str("=\"");
-            for c in value.chars() {
-                match c {
-                    '"' | '\\' => text.extend(['\\', c]),
-                    ' '..='~' => text.push(c),
-                    _ => {}
-                }
-            }
-            text.push('"');
+            write_parameter(&mut text, name, value);
         }
         // Every character above is visible ASCII, so this cannot fail.
         HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(self.scheme))
     }
+}
+
+/// A challenge that was written before, which has parameters, with one more.
+pub(crate) fn with_parameter(challenge: &HeaderValue, name: &str, value: &str) -> HeaderValue {
+    let own = challenge.to_str().unwrap_or_default();
+    let mut text = String::with_capacity(own.len() + name.len() + value.len() + ", =\"\"".len());
+    text.push_str(own);
+    text.push_str(", ");
+    write_parameter(&mut text, name, value);
+    HeaderValue::try_from(text).unwrap_or_else(|_| challenge.clone())
+}
+
+fn write_parameter(text: &mut String, name: &str, value: &str) {
+    text.push_str(name);
+    text.push_str("=\"");
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            ' '..='~' => text.push(c),
+            _ => {}
+        }
+    }
+    text.push('"');
 }

@@ -6,7 +6,7 @@
 //! verify and that the address may still try.
 //!
 //! To add a scheme: write one file beside these (its section of the policy, its compilation,
-//! its `Scheme`), and add its [`SchemeKind`] to [`KINDS`].
+//! its `Scheme`), and add its `SchemeKind` to `KINDS`.
 
 mod api_key;
 mod authorization;
@@ -17,6 +17,7 @@ pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, generate_key};
 pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
+pub(crate) use challenge::with_parameter;
 pub use jwt::{Jwt, KeySource};
 
 use crate::{

@@ -87,9 +87,9 @@ impl ResponseHead for Response {
         self.status
     }
 
-    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
-        for value in self.headers.get_all(name) {
-            each(value.as_bytes());
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in &self.headers {
+            each(name.as_str(), value.as_bytes());
         }
     }
 

@@ -12,6 +12,7 @@
 )]
 
 mod fake;
+mod generator;
 mod heads;
 mod policy;
 mod random;
