@@ -10,6 +10,7 @@ mod compile;
 mod compiled;
 mod decide;
 mod exchange;
+mod gate;
 mod limits;
 mod methods;
 mod read;
