@@ -4,8 +4,8 @@ use super::{compiled::Compiled, exchange::Facts, rules::CompiledRule};
 use crate::{
     config::Mistakes,
     limit::{
-        Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet, LimitSpec,
-        Quota, Report,
+        Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet,
+        LimitSpec, Quota, Report,
     },
     policy::{Limit, LimitKey},
     problem::{Code, Reason},
