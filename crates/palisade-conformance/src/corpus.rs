@@ -124,6 +124,7 @@ impl Row {
             guards: vec![
                 guard("INVARIANT", 4),
                 guard("PITFALLS", 7),
+                guard("PITFALLS", 8),
                 guard("STANDARDS", 2),
             ],
             parser: match self.parser {

@@ -148,7 +148,7 @@ fn serve(stream: TcpStream, fixture: &Fixture, flaw: Flaw, count: &AtomicU64) ->
         }
         let _ = write!(
             stream,
-            "HTTP/1.1 {status}\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\nCache-Control: no-store\r\n{extra}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
     }

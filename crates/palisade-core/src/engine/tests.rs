@@ -3,9 +3,7 @@
 use crate::{
     AuditEvent, AuditSink, Exchange, Palisade, Policy, Reply, RequestHead, ResponseHead, Rule,
     SourceError, Verdict, authenticated, public,
-    scheme::{
-        Carrier, Challenge, Credential, Outcome, Presented, Scheme, Verification,
-    },
+    scheme::{Carrier, Challenge, Credential, Outcome, Presented, Scheme, Verification},
     view::View,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -143,10 +141,7 @@ impl Scheme for Told {
     fn verify(&self, credential: &Credential<'_>, _: u64) -> Verification {
         let outcome = match &*credential.bytes {
             b"down" => Outcome::Unavailable(SourceError::new("told", "down")),
-            name => Outcome::Verified(crate::Principal::new(
-                "told",
-                String::from_utf8_lossy(name),
-            )),
+            name => Outcome::Verified(crate::Principal::new("told", String::from_utf8_lossy(name))),
         };
         if !self.later {
             return Verification::Done(outcome);

@@ -8,8 +8,7 @@ use crate::{
     config::{Mistakes, Section},
     jwt::{
         Algorithm, Ignored, JwkOptions, KeySet, Profile, Provider, TokenError, TokenPolicy,
-        TokenVerifier,
-        peek_issuer,
+        TokenVerifier, peek_issuer,
     },
     policy::{BuildContext, Secret},
     principal::Principal,
@@ -363,9 +362,15 @@ fn written_key(setting: &'static str) -> &'static str {
 /// Mostly a matter of configuration, so the log names the setting that would accept it.
 fn hint(why: TokenError) -> Option<&'static str> {
     match why.setting()? {
-        "audiences" => Some("the token is for another audience; if it should be accepted, add it to `audience`"),
-        "accepted_types" => Some("the token's `typ` is not that of an access token; if it should be accepted, add it to `accepted_types`"),
-        "accepted_token_uses" => Some("the token is marked as another kind of token; if it should be accepted, add the mark to `accepted_token_uses`"),
+        "audiences" => Some(
+            "the token is for another audience; if it should be accepted, add it to `audience`",
+        ),
+        "accepted_types" => Some(
+            "the token's `typ` is not that of an access token; if it should be accepted, add it to `accepted_types`",
+        ),
+        "accepted_token_uses" => Some(
+            "the token is marked as another kind of token; if it should be accepted, add the mark to `accepted_token_uses`",
+        ),
         _ => None,
     }
 }

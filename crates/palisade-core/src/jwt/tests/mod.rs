@@ -2,6 +2,7 @@
 
 #![allow(clippy::string_slice, reason = "tokens are ASCII")]
 
+mod caller;
 mod claims;
 mod header;
 mod keys;
@@ -193,4 +194,10 @@ fn claims(changes: &[(&str, &str)]) -> String {
 /// What `policy` says to a well-signed `at+jwt` token with these claims.
 fn judge(policy: TokenPolicy, changes: &[(&str, &str)]) -> Result<VerifiedToken, TokenError> {
     verifier(policy).verify(hs256(HEADER, &claims(changes)).as_bytes(), NOW)
+}
+
+fn refusal(policy: TokenPolicy, changes: &[(&str, &str)]) -> Option<(&'static str, TokenError)> {
+    judge(policy, changes)
+        .err()
+        .map(|error| (error.reason(), error))
 }

@@ -3,9 +3,7 @@
 use super::format::{self, Digest, KeyId};
 use crate::{
     principal::Principal,
-    scheme::{
-        Carrier, Challenge, Credential, Outcome, Presented, Rejected, Scheme, Verification,
-    },
+    scheme::{Carrier, Challenge, Credential, Outcome, Presented, Rejected, Scheme, Verification},
     view::View,
 };
 use std::{borrow::Cow, collections::HashMap, fmt};

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use super::*;
 use crate::{
     ApiKey, ApiKeyEntry, GeneratedKey, Mistakes, RequestHead, SystemEntropy, generate_key,
@@ -6,6 +5,7 @@ use crate::{
 };
 use proptest::prelude::*;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 const NOW: u64 = 1_800_000_000;
 const LEGACY: &str = "sk-legacy+1%";
