@@ -43,7 +43,7 @@ impl fmt::Display for Mistake {
 }
 
 /// Every mistake of a policy, in the order of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     mistakes: Vec<Mistake>,
 }
@@ -64,6 +64,13 @@ impl fmt::Display for ConfigError {
             mistake.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+/// The same list as `Display`: a `main` that returns the error prints its `Debug`.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

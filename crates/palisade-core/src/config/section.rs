@@ -10,7 +10,7 @@ use super::{
     value::{self, Unfit},
 };
 use crate::policy::Secret;
-use std::fmt;
+use std::{cmp::Reverse, fmt};
 use toml::de::{DeTable, DeValue};
 
 /// A table of the policy file.
@@ -367,14 +367,22 @@ impl fmt::Debug for Section<'_, '_> {
 }
 
 /// The word that was probably meant, as a question in these quotes: at most one slip of the
-/// finger in three letters. Empty if no word is near.
+/// finger in three letters; of two as near, the one that begins alike. Empty if no word is near.
 fn guess<'w>(typed: &str, quote: &str, words: impl Iterator<Item = &'w str>) -> String {
     words
         .map(|word| (strsim::osa_distance(typed, word), word))
         .filter(|&(distance, word)| distance <= word.len().div_ceil(3))
-        .min_by_key(|&(distance, _)| distance)
+        .min_by_key(|&(distance, word)| (distance, Reverse(alike(typed, word))))
         .map(|(_, word)| format!("; did you mean {quote}{word}{quote}?"))
         .unwrap_or_default()
+}
+
+/// How many letters two words begin with in common.
+fn alike(one: &str, other: &str) -> usize {
+    one.chars()
+        .zip(other.chars())
+        .take_while(|(a, b)| a == b)
+        .count()
 }
 
 /// Which keys readers ask for, to be compared with the documentation.
@@ -449,6 +457,15 @@ mod tests {
             "1: alowed: is unknown; did you mean `allowed`? (keys here: allowed)"
         );
         assert_eq!(found[1], "2: zzz: is unknown (keys here: allowed)");
+    }
+
+    #[test]
+    fn of_two_near_keys_the_one_that_begins_alike_is_guessed() {
+        let found = mistakes("rules = 1\n", |section| {
+            section.strings("roles");
+            section.strings("rule");
+        });
+        assert!(found[0].contains("did you mean `rule`?"), "{found:?}");
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl Rules {
         let method = method.map_or("GET", |id| methods.name(id));
         tracing::warn!(
             target: "palisade",
-            "no rule lists {path}; to open it, add: [[rule]] path = {path:?}, \
+            "no rule lists {path}; to open it, add a [[rule]] with path = {path:?}, \
              methods = [{method:?}], require = \"authenticated\""
         );
     }

@@ -124,13 +124,13 @@ impl TokenPolicy {
         if self.issuer.is_empty() {
             report(
                 "issuer",
-                "is empty; give the issuer's identifier as it stands in `iss`",
+                "is missing or empty; give the issuer's identifier as it stands in `iss`",
             );
         }
         match (self.audiences.is_empty(), self.ignore.audience) {
             (true, false) => report(
                 "audiences",
-                "is empty; name this service, or ignore the audience explicitly",
+                "is missing or empty; name this service, or ignore the audience explicitly",
             ),
             (false, true) => report(
                 "audiences",
