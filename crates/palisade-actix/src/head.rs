@@ -86,8 +86,11 @@ impl<B> ResponseHead for Outgoing<'_, B> {
         }
     }
 
-    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
-        for value in self.0.headers().get_all(name.as_str()) {
+    fn values(&self, field: &HeaderName, each: &mut dyn FnMut(&[u8])) {
+        let Some(name) = name(field) else {
+            return;
+        };
+        for value in self.0.headers().get_all(name) {
             each(value.as_bytes());
         }
     }
@@ -134,8 +137,10 @@ impl<B> ResponseHead for Outgoing<'_, B> {
         }
     }
 
-    fn remove(&mut self, name: &HeaderName) {
-        self.0.headers_mut().remove(name.as_str());
+    fn remove(&mut self, field: &HeaderName) {
+        if let Some(name) = name(field) {
+            self.0.headers_mut().remove(name);
+        }
     }
 
     /// The header line alone is dropped: actix-web writes its own.

@@ -20,7 +20,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 /// Wraps an application in its security policy.
@@ -80,13 +80,60 @@ where
             let grant = extensions.get::<Grant>();
             grant.is_some_and(|grant| grant.is_from(&self.palisade))
         };
-        let exchange = (!admitted).then(|| self.palisade.open(&Head(request.request())));
-        SecurityFuture {
-            exchange,
-            state: State::Deciding {
+        if admitted {
+            return SecurityFuture {
+                exchange: None,
+                state: State::Running {
+                    future: self.inner.call(request),
+                },
+            };
+        }
+        let mut exchange = self.palisade.open(&Head(request.request()));
+        // Nearly every verdict is there at once, so that the request need not be kept. One that
+        // is not is asked for again by whoever polls the future.
+        let mut nobody = Context::from_waker(Waker::noop());
+        let verdict = exchange.poll_decide(&mut nobody);
+        let mut exchange = Some(exchange);
+        let state = match verdict {
+            Poll::Ready(verdict) => enact(verdict, &*self.inner, request, &mut exchange),
+            Poll::Pending => State::Deciding {
                 next: Some((Rc::clone(&self.inner), request)),
             },
+        };
+        SecurityFuture { exchange, state }
+    }
+}
+
+/// Calls the service, or answers in its place.
+fn enact<S>(
+    verdict: Verdict,
+    service: &S,
+    mut request: ServiceRequest,
+    exchange: &mut Option<Exchange>,
+) -> State<S, S::Future>
+where
+    S: Service<ServiceRequest>,
+{
+    let admission = match verdict {
+        Verdict::Admit(admission) => admission,
+        Verdict::Refuse(reply) => {
+            let response = request.into_response(into_response(reply));
+            return State::Answered {
+                answer: Some(Ok(response)),
+            };
         }
+    };
+    edit(&mut request, &admission.edits);
+    request.extensions_mut().insert(admission.grant);
+    if let Some(guard) = admission.body {
+        let payload = guarded(request.take_payload(), guard);
+        request.set_payload(payload);
+    }
+    match catch_unwind(AssertUnwindSafe(|| service.call(request))) {
+        Ok(future) => State::Running { future },
+        Err(panic) => State::Answered {
+            answer: Some(Err(panicked(exchange, panic))),
+        },
     }
 }
 
@@ -107,6 +154,7 @@ pin_project! {
     enum State<S, F> {
         Deciding { next: Option<(Rc<S>, ServiceRequest)> },
         Running { #[pin] future: F },
+        Answered { answer: Option<Result<ServiceResponse, Error>> },
     }
 }
 
@@ -122,35 +170,21 @@ where
         let mut response = loop {
             match this.state.as_mut().project() {
                 Stage::Deciding { next } => {
-                    let verdict = match this.exchange.as_mut() {
-                        Some(exchange) => Some(ready!(exchange.poll_decide(context))),
-                        None => None,
-                    };
-                    let Some((service, mut request)) = next.take() else {
-                        // A future that was ready before is polled again: never ready again.
+                    let Some(exchange) = this.exchange.as_mut() else {
                         return Poll::Pending;
                     };
-                    match verdict {
-                        Some(Verdict::Refuse(reply)) => {
-                            break request
-                                .into_response(into_response(reply))
-                                .map_into_right_body();
-                        }
-                        Some(Verdict::Admit(admission)) => {
-                            edit(&mut request, &admission.edits);
-                            request.extensions_mut().insert(admission.grant);
-                            if let Some(guard) = admission.body {
-                                let payload = guarded(request.take_payload(), guard);
-                                request.set_payload(payload);
-                            }
-                        }
-                        None => {}
-                    }
-                    match catch_unwind(AssertUnwindSafe(|| service.call(request))) {
-                        Ok(future) => this.state.set(State::Running { future }),
-                        Err(panic) => return Poll::Ready(Err(panicked(this.exchange, panic))),
-                    }
+                    let verdict = ready!(exchange.poll_decide(context));
+                    let Some((service, request)) = next.take() else {
+                        return Poll::Pending;
+                    };
+                    let state = enact(verdict, &*service, request, this.exchange);
+                    this.state.set(state);
                 }
+                Stage::Answered { answer } => match answer.take() {
+                    Some(answer) => break answer?.map_into_right_body(),
+                    // A future that was ready before is polled again: never ready again.
+                    None => return Poll::Pending,
+                },
                 Stage::Running { future } => {
                     match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
                         Ok(outcome) => match ready!(outcome) {

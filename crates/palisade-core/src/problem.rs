@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use std::{borrow::Cow, fmt::Debug};
+use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 macro_rules! catalogue {
     ($($(#[$doc:meta])* $variant:ident = $status:ident, $code:literal, $title:literal, $detail:literal;)*) => {
@@ -179,10 +179,17 @@ impl Reason {
     #[must_use]
     pub fn member(mut self, name: &'static str, value: &impl serde::Serialize) -> Self {
         if let Ok(json) = serde_json::to_string(value) {
+            self.members.reserve(name.len() + json.len() + 4);
             for part in [",\"", name, "\":", &json] {
                 self.members.push_str(part);
             }
         }
+        self
+    }
+
+    /// Takes the challenges over as the first header lines.
+    pub(crate) fn challenges(mut self, lines: Vec<(HeaderName, HeaderValue)>) -> Self {
+        self.headers = lines;
         self
     }
 
@@ -217,11 +224,20 @@ pub trait ProblemRenderer: Debug + Send + Sync {
     fn render(&self, problem: &Problem<'_>) -> Option<(HeaderValue, Bytes)>;
 }
 
-/// Where the types of the problems live.
+/// The bodies of refusals.
 #[derive(Debug, Clone)]
 pub(crate) struct Problems {
-    pub(crate) type_base: String,
-    pub(crate) renderer: Option<std::sync::Arc<dyn ProblemRenderer>>,
+    /// One for each code, in the order of [`Code::ALL`].
+    templates: Vec<Template>,
+    renderer: Option<Arc<dyn ProblemRenderer>>,
+}
+
+/// What every problem document of a code has, written once.
+#[derive(Debug, Clone)]
+struct Template {
+    type_uri: Box<str>,
+    /// The document up to the name of the request id.
+    start: Box<str>,
 }
 
 /// The IANA-registered type of a spent quota (draft-ietf-httpapi-ratelimit-headers-10 §6).
@@ -229,25 +245,39 @@ const QUOTA_TYPE: &str = "https://iana.org/assignments/http-problem-types#quota-
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
 impl Problems {
+    /// Types whose URIs begin with `type_base`.
+    pub(crate) fn new(type_base: &str, renderer: Option<Arc<dyn ProblemRenderer>>) -> Self {
+        let templates = Code::ALL.iter().map(|&code| {
+            let type_uri = match code {
+                Code::QuotaExceeded => QUOTA_TYPE.to_owned(),
+                _ => [type_base, code.as_str()].concat(),
+            };
+            Template {
+                start: start(code, &type_uri).into(),
+                type_uri: type_uri.into(),
+            }
+        });
+        Self {
+            templates: templates.collect(),
+            renderer,
+        }
+    }
+
     /// The content type and the body of a refusal.
     pub(crate) fn render(&self, reason: &Reason, request_id: &str) -> (HeaderValue, Bytes) {
-        let code = reason.code;
-        let own_type;
-        let type_uri = match code {
-            Code::QuotaExceeded => QUOTA_TYPE,
-            _ => {
-                own_type = [&self.type_base, code.as_str()].concat();
-                &own_type
-            }
-        };
+        // Every code has a template: it is the index of its variant.
+        let template = self.templates.get(reason.code as usize);
+        let (type_uri, start) = template.map_or(("about:blank", "{\""), |template| {
+            (&*template.type_uri, &*template.start)
+        });
         let problem = Problem {
-            code,
+            code: reason.code,
             type_uri,
             request_id,
             members: &reason.members,
         };
         let custom = self.renderer.as_ref().and_then(|r| r.render(&problem));
-        custom.unwrap_or_else(|| (PROBLEM_JSON, problem.to_json().into()))
+        custom.unwrap_or_else(|| (PROBLEM_JSON, problem.finish(start).into()))
     }
 }
 
@@ -257,31 +287,39 @@ impl Problem<'_> {
     /// Nothing here needs escaping: the type base is checked when the policy is compiled, the
     /// request id is hexadecimal, the rest stands in the catalogue.
     pub fn to_json(&self) -> String {
-        let Problem {
-            code,
-            type_uri,
-            request_id,
-            members,
-        } = self;
+        self.finish(&start(self.code, self.type_uri))
+    }
+
+    /// What differs from refusal to refusal, after what does not.
+    fn finish(&self, start: &str) -> String {
         [
-            "{\"type\":\"",
-            type_uri,
-            "\",\"title\":\"",
-            code.title(),
-            "\",\"status\":",
-            code.status().as_str(),
-            ",\"detail\":\"",
-            code.detail(),
-            "\",\"code\":\"",
-            code.as_str(),
-            "\",\"request_id\":\"",
-            request_id,
+            start,
+            "request_id\":\"",
+            self.request_id,
             "\"",
-            members,
+            self.members,
             "}",
         ]
         .concat()
     }
+}
+
+/// The document of a code up to the name of the request id.
+fn start(code: Code, type_uri: &str) -> String {
+    [
+        "{\"type\":\"",
+        type_uri,
+        "\",\"title\":\"",
+        code.title(),
+        "\",\"status\":",
+        code.status().as_str(),
+        ",\"detail\":\"",
+        code.detail(),
+        "\",\"code\":\"",
+        code.as_str(),
+        "\",\"",
+    ]
+    .concat()
 }
 
 #[cfg(test)]
@@ -289,10 +327,7 @@ mod tests {
     use super::*;
 
     fn problems() -> Problems {
-        Problems {
-            type_base: "urn:palisade:problem:".to_owned(),
-            renderer: None,
-        }
+        Problems::new("urn:palisade:problem:", None)
     }
 
     #[test]

@@ -12,39 +12,44 @@ use std::net::SocketAddr;
 pub struct PeerAddress(pub SocketAddr);
 
 /// A borrowed request.
-pub(crate) struct Head<'a, B>(pub(crate) &'a Request<B>);
+pub(crate) struct Head<'a, B> {
+    request: &'a Request<B>,
+    /// The target before any nested router cut off its prefix; looked up once.
+    uri: &'a Uri,
+}
 
-impl<B> Head<'_, B> {
-    /// The target before any nested router cut off its prefix.
-    fn uri(&self) -> &Uri {
+impl<'a, B> Head<'a, B> {
+    pub(crate) fn of(request: &'a Request<B>) -> Self {
+        let uri = request.uri();
         #[cfg(feature = "axum")]
-        if let Some(original) = self.0.extensions().get::<axum::extract::OriginalUri>() {
-            return &original.0;
-        }
-        self.0.uri()
+        let uri = match request.extensions().get::<axum::extract::OriginalUri>() {
+            Some(original) => &original.0,
+            None => uri,
+        };
+        Self { request, uri }
     }
 }
 
 impl<B> RequestHead for Head<'_, B> {
     fn method(&self) -> &[u8] {
-        self.0.method().as_str().as_bytes()
+        self.request.method().as_str().as_bytes()
     }
 
     fn target(&self) -> &[u8] {
-        let target = self.uri().path_and_query();
+        let target = self.uri.path_and_query();
         target.map_or("", |target| target.as_str()).as_bytes()
     }
 
     fn authority(&self) -> Option<&[u8]> {
-        self.uri().authority().map(|own| own.as_str().as_bytes())
+        self.uri.authority().map(|own| own.as_str().as_bytes())
     }
 
     fn http2(&self) -> bool {
-        self.0.version() >= Version::HTTP_2
+        self.request.version() >= Version::HTTP_2
     }
 
     fn headers<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8])) {
-        for (name, value) in self.0.headers() {
+        for (name, value) in self.request.headers() {
             each(name.as_str(), value.as_bytes());
         }
     }
@@ -52,13 +57,16 @@ impl<B> RequestHead for Head<'_, B> {
     fn peer(&self) -> Option<SocketAddr> {
         #[cfg(feature = "axum")]
         if let Some(info) = self
-            .0
+            .request
             .extensions()
             .get::<axum::extract::ConnectInfo<SocketAddr>>()
         {
             return Some(info.0);
         }
-        self.0.extensions().get::<PeerAddress>().map(|peer| peer.0)
+        self.request
+            .extensions()
+            .get::<PeerAddress>()
+            .map(|peer| peer.0)
     }
 
     fn peer_missing(&self) -> &'static str {

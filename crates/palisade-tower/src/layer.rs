@@ -86,7 +86,7 @@ where
                 },
             };
         }
-        let mut exchange = self.palisade.open(&Head(&request));
+        let mut exchange = self.palisade.open(&Head::of(&request));
         // Nearly every verdict is there at once, so that neither the service nor the request has
         // to be kept. One that is not is asked for again by whoever polls the future.
         let mut nobody = Context::from_waker(Waker::noop());

@@ -44,8 +44,8 @@ impl Exchange {
         self.set_rate_limit(policy, response);
         self.set_caching(policy, response);
         response.insert_text(&X_REQUEST_ID, self.facts.request_id.as_str());
-        for name in NEVER_SENT.iter().filter(|name| there.may_have(name)) {
-            response.remove(name);
+        for name in &NEVER_SENT {
+            there.remove(response, name);
         }
         // HTTP/2 has no such thing (RFC 9113 §8.2.2).
         if UNREAD.contains(&response.status()) && !self.facts.http2 {
@@ -89,10 +89,7 @@ impl Exchange {
             Some(index) if self.facts.secure && self.facts.hsts_host => {
                 response.insert_known(&policy.known, index);
             }
-            _ if there.may_have(&header::STRICT_TRANSPORT_SECURITY) => {
-                response.remove(&header::STRICT_TRANSPORT_SECURITY);
-            }
-            _ => {}
+            _ => there.remove(response, &header::STRICT_TRANSPORT_SECURITY),
         }
     }
 
@@ -112,10 +109,10 @@ impl Exchange {
             }
         } else {
             // Whatever a handler says: who may read responses is the policy's word.
-            response.remove(&header::ACCESS_CONTROL_ALLOW_ORIGIN);
+            there.remove(response, &header::ACCESS_CONTROL_ALLOW_ORIGIN);
         }
         if self.facts.allow_origin.is_none() || !cors.allows_credentials() {
-            response.remove(&header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+            there.remove(response, &header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         }
         match cors.vary {
             Some(_) if there.may_have(&header::VARY) => {
@@ -165,6 +162,9 @@ impl Exchange {
     }
 
     fn audit(&self, status: Option<StatusCode>) {
+        if !self.facts.audited {
+            return;
+        }
         let refused = self.facts.refused.clone().or_else(|| {
             let grant = self.grant.as_ref()?;
             grant.refused().clone()
@@ -227,7 +227,7 @@ impl Exchange {
             ambient_ignored: self.facts.ambient_ignored,
             credential_exposed: self.facts.credential_exposed,
             policy: &policy.fingerprint,
-            duration_ns: now.saturating_sub(self.facts.started_nanos),
+            duration_ns: self.facts.nanos_until(now),
         });
     }
 }
@@ -297,10 +297,12 @@ fn prefix(address: IpAddr) -> String {
 /// Which of the fields that `close` asks for the handler has set: most handlers set none of
 /// them, and one walk over their few lines costs less than a look-up for each.
 #[derive(Clone, Copy)]
-struct There(u8);
+struct There(u16);
 
 impl There {
-    const ASKED: [&'static str; 7] = [
+    const ASKED: [&'static str; 9] = [
+        "access-control-allow-credentials",
+        "access-control-allow-origin",
         "cache-control",
         "content-security-policy",
         "cross-origin-resource-policy",
@@ -320,7 +322,7 @@ impl There {
         Self(there)
     }
 
-    fn bit(name: &str) -> Option<u8> {
+    fn bit(name: &str) -> Option<u16> {
         let place = Self::ASKED.iter().position(|own| *own == name)?;
         Some(1 << place)
     }
@@ -328,6 +330,12 @@ impl There {
     /// True also for the names that nobody walked for.
     fn may_have(self, name: &HeaderName) -> bool {
         Self::bit(name.as_str()).is_none_or(|bit| self.0 & bit != 0)
+    }
+
+    fn remove(self, response: &mut dyn ResponseHead, name: &HeaderName) {
+        if self.may_have(name) {
+            response.remove(name);
+        }
     }
 
     fn has(self, response: &dyn ResponseHead, name: &HeaderName) -> bool {

@@ -98,10 +98,7 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
         unlisted: unlisted(policy, &rules),
         rules,
         body: policy.body.clone(),
-        problems: Problems {
-            type_base: policy.problem_type_base.clone(),
-            renderer: policy.ports().renderer.clone(),
-        },
+        problems: Problems::new(&policy.problem_type_base, policy.ports().renderer.clone()),
         audit: policy.audit,
         ids: Ids::new(&secrets.ids),
         fingerprint: fingerprint(policy),

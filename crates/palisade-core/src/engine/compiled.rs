@@ -192,7 +192,7 @@ impl Compiled {
         if challenges.is_empty() && !self.rule_or_unlisted(rule).schemes.is_empty() {
             return Reason::new(Code::ClientCertificateRequired, cause);
         }
-        Reason::new(Code::CredentialsRequired, cause).headers(challenges)
+        Reason::new(Code::CredentialsRequired, cause).challenges(challenges)
     }
 
     /// The credential of the scheme is bad: its challenge first, with the error; the others
@@ -203,7 +203,7 @@ impl Compiled {
         scheme: usize,
         cause: &'static str,
     ) -> Reason {
-        Reason::new(Code::InvalidToken, cause).headers(self.challenge_lines(rule, Some(scheme)))
+        Reason::new(Code::InvalidToken, cause).challenges(self.challenge_lines(rule, Some(scheme)))
     }
 
     /// The request is malformed; only a scheme that was presented and understands it is told so.

@@ -24,8 +24,7 @@ use http::{HeaderValue, header};
 impl Compiled {
     /// Judges a request's head, stage by stage.
     pub(super) fn decide(&self, head: &dyn RequestHead, facts: &mut Facts) -> Decision {
-        self.stages(head, facts)
-            .unwrap_or_else(|reason| Decision::Refuse(reason.into()))
+        self.stages(head, facts).unwrap_or_else(Decision::Refuse)
     }
 
     fn stages(&self, head: &dyn RequestHead, facts: &mut Facts) -> Result<Decision, Reason> {
@@ -147,7 +146,7 @@ impl Compiled {
         facts.presented = Some(candidate.scheme);
         facts.presented_ambient = self.carrier(&candidate).is_some_and(Carrier::is_ambient);
         let Some(own) = self.schemes.get(candidate.scheme) else {
-            return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme").into());
+            return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme"));
         };
         if !own.scheme.shows_credential() {
             self.hide(&candidate, view, facts);
@@ -205,7 +204,7 @@ impl Compiled {
                 )
             }
         };
-        decided.unwrap_or_else(|reason| Decision::Refuse(reason.into()))
+        decided.unwrap_or_else(Decision::Refuse)
     }
 
     /// Stages 11 and 12 for an authenticated caller.

@@ -2,6 +2,7 @@
 
 use super::compiled::Compiled;
 use crate::{
+    audit::AuditLevel,
     body::BodyGuard,
     cors::AllowOrigin,
     grant::{Caller, Grant},
@@ -64,7 +65,7 @@ enum Step {
 
 /// A decision about a request, before it is a verdict.
 pub(super) enum Decision {
-    Refuse(Box<Reason>),
+    Refuse(Reason),
     Preflight,
     Admit,
     /// Somebody must be asked about the credential first.
@@ -75,7 +76,9 @@ pub(super) enum Decision {
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) request_id: RequestId,
-    pub(super) started_nanos: u64,
+    /// Whether anybody listens to the audit; if not, nothing is gathered for it.
+    pub(super) audited: bool,
+    started_nanos: Option<u64>,
     pub(super) method: Option<super::methods::MethodId>,
     pub(super) http2: bool,
     pub(super) peer: Option<SocketAddr>,
@@ -106,20 +109,20 @@ pub(super) struct Facts {
 
 impl Exchange {
     pub(super) fn open(policy: Arc<Compiled>, head: &dyn RequestHead) -> Self {
-        let mut facts = Facts::new(&policy, head);
-        let decision = policy.decide(head, &mut facts);
-        let step = match decision {
-            Decision::Ask(remote) => Step::Waiting(remote),
-            decision => Step::Decided(decision),
-        };
-        Self {
+        // Made where it stays: the facts are large to move.
+        let mut exchange = Self {
+            facts: Facts::new(&policy, head),
             policy,
-            facts,
             grant: None,
             body: None,
             closed: false,
-            step,
-        }
+            step: Step::HandedOut,
+        };
+        exchange.step = match exchange.policy.decide(head, &mut exchange.facts) {
+            Decision::Ask(remote) => Step::Waiting(remote),
+            decision => Step::Decided(decision),
+        };
+        exchange
     }
 
     /// The verdict, as soon as it is there. A request that needs no answer from elsewhere has
@@ -135,11 +138,11 @@ impl Exchange {
                 }
             },
             Step::HandedOut => {
-                Decision::Refuse(Reason::new(Code::InternalError, "verdict_asked_twice").into())
+                Decision::Refuse(Reason::new(Code::InternalError, "verdict_asked_twice"))
             }
         };
         Poll::Ready(match decision {
-            Decision::Refuse(reason) => Verdict::Refuse(self.refuse(*reason)),
+            Decision::Refuse(reason) => Verdict::Refuse(self.refuse(reason)),
             Decision::Preflight => Verdict::Refuse(self.policy.preflight_reply(&self.facts)),
             Decision::Admit => self.admit(),
             Decision::Ask(remote) => {
@@ -188,9 +191,13 @@ impl Exchange {
 impl Facts {
     fn new(policy: &Compiled, head: &dyn RequestHead) -> Self {
         let peer = head.peer();
+        let sink = &policy.ports.audit;
+        let audited = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
         Self {
             request_id: RequestId::from_bytes(policy.ids.draw()),
-            started_nanos: policy.ports.clock.monotonic_nanos(),
+            audited,
+            // Reading the clock costs more than most stages: only for those who ask.
+            started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),
             method: None,
             http2: head.http2(),
             peer,
@@ -216,6 +223,18 @@ impl Facts {
             credential_exposed: false,
             refused: None,
         }
+    }
+
+    /// When the head arrived, read from the clock when it is first asked for.
+    pub(super) fn started_nanos(&mut self, policy: &Compiled) -> u64 {
+        *self
+            .started_nanos
+            .get_or_insert_with(|| policy.ports.clock.monotonic_nanos())
+    }
+
+    /// How long the exchange has lasted by `now`.
+    pub(super) fn nanos_until(&self, now: u64) -> u64 {
+        now.saturating_sub(self.started_nanos.unwrap_or(now))
     }
 }
 

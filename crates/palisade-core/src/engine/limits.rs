@@ -220,6 +220,8 @@ impl Compiled {
         if ids.is_empty() {
             return Ok(());
         }
+        // One reading for all stages: each would cost more than the charge.
+        let now = facts.started_nanos(self);
         let who = Who {
             facts: &*facts,
             view,
@@ -233,8 +235,6 @@ impl Compiled {
             })
             .collect();
         let mut report = Report::new();
-        // When the head arrived: reading the clock again would cost more than the charge.
-        let now = facts.started_nanos;
         let decision = self.limits.set.take(&charges, now, &mut report);
         self.note(&report, facts);
         match decision {

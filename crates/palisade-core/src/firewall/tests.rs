@@ -317,3 +317,21 @@ proptest! {
         prop_assert_eq!(check(format!("/{path}").as_bytes()).is_ok(), expected);
     }
 }
+
+#[test]
+fn a_control_byte_is_found_at_every_place_of_a_header_value() {
+    for length in 0..=20 {
+        assert!(check_header_value(&vec![0x80; length]), "{length}");
+        for place in 0..length {
+            for byte in 0..=u8::MAX {
+                for around in [b'a', b' ', 0xff, b'\t'] {
+                    let mut value = vec![around; length];
+                    value[place] = byte;
+                    let clean = byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+                    let passed = check_header_value(&value);
+                    assert_eq!(passed, clean, "{byte} at {place} of {length}");
+                }
+            }
+        }
+    }
+}

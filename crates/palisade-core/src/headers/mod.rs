@@ -14,7 +14,8 @@ use crate::{
     fields::KnownFields,
     policy::{Headers, Hsts, Preset},
 };
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, header, header::InvalidHeaderValue};
+use std::borrow::Cow;
 
 /// What stands in a value for the nonce of the response.
 const NONCE: &str = "{nonce}";
@@ -58,9 +59,9 @@ impl CompiledHeaders {
         known: &mut KnownFields,
         mistakes: &mut Mistakes,
     ) -> Self {
-        let mut fields: Vec<(HeaderName, String)> = preset::fields(headers.preset)
+        let mut fields: Vec<(HeaderName, Cow<'static, str>)> = preset::fields(headers.preset)
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), (*value).to_owned()))
+            .map(|(name, value)| (HeaderName::from_static(name), Cow::Borrowed(*value)))
             .collect();
         let mut hsts = headers.preset != Preset::None;
 
@@ -68,7 +69,7 @@ impl CompiledHeaders {
             match headers.preset {
                 Preset::Html => fields.push((
                     HeaderName::from_static("cross-origin-embedder-policy"),
-                    "require-corp".to_owned(),
+                    Cow::Borrowed("require-corp"),
                 )),
                 _ => mistakes.add(
                     "headers.isolated",
@@ -93,7 +94,7 @@ impl CompiledHeaders {
             match check::field(name, value) {
                 Ok(name) => {
                     fields.retain(|(own, _)| own.as_str() != name);
-                    fields.push((name, value.clone()));
+                    fields.push((name, Cow::Owned(value.clone())));
                 }
                 Err(message) => mistakes.add(format!("headers.set.{name}"), message),
             }
@@ -104,9 +105,9 @@ impl CompiledHeaders {
             if value.contains(NONCE) {
                 compiled.with_nonce.push(WithNonce {
                     name,
-                    template: value,
+                    template: value.into_owned(),
                 });
-            } else if let Ok(value) = HeaderValue::try_from(value) {
+            } else if let Ok(value) = header_value(value) {
                 let yields = handler_decides(&name);
                 let index = known.add(name.clone(), value);
                 compiled.fixed.push(Fixed {
@@ -148,6 +149,14 @@ impl CompiledHeaders {
         }
         let value = HeaderValue::try_from(value).ok()?;
         Some(known.add(header::STRICT_TRANSPORT_SECURITY, value))
+    }
+}
+
+/// A value that is written in this crate is never copied nor counted.
+fn header_value(value: Cow<'static, str>) -> Result<HeaderValue, InvalidHeaderValue> {
+    match value {
+        Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
+        Cow::Owned(value) => HeaderValue::try_from(value),
     }
 }
 
