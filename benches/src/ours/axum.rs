@@ -7,5 +7,5 @@ use crate::{drive::axum::app as bare, rows::Row};
 
 /// The router behind the policy of one row.
 pub(crate) fn app(row: Row) -> Router {
-    bare().layer(SecurityLayer::new(super::palisade(row)))
+    SecurityLayer::new(super::palisade(row)).around(bare())
 }

@@ -304,25 +304,3 @@ proptest! {
         prop_assert_eq!(verify(&*scheme, &key).is_ok(), key == made.reveal());
     }
 }
-
-/// `cargo test --release -p palisade-core --lib api_key -- --ignored --nocapture`
-#[test]
-#[ignore = "measures, asserts nothing"]
-fn how_long_a_request_takes() {
-    let keys: Vec<_> = (0..100).map(|_| made()).collect();
-    let config = keys.iter().fold(ApiKey::new("p"), |config, key| {
-        config.key(key.entry("service1").scopes(["read"]))
-    });
-    let scheme = compiled(config);
-    let head = Head(vec![("x-api-key", keys[7].reveal().into())]);
-    let view = View::of(&head);
-    let rounds = 1_000_000;
-    let start = std::time::Instant::now();
-    for _ in 0..rounds {
-        let Presented::Credential(credential) = scheme.read(std::hint::black_box(&view)) else {
-            unreachable!()
-        };
-        std::hint::black_box(scheme.verify(&credential, NOW));
-    }
-    println!("{} ns", start.elapsed().as_nanos() / rounds);
-}
