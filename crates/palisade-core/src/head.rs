@@ -4,7 +4,7 @@
 //! uses the types of `http` 1.x.
 
 use crate::{fields::KnownFields, reply::Reply};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::net::SocketAddr;
 
 /// The head of a request as the framework received it.
@@ -102,6 +102,60 @@ pub trait ResponseHead {
     fn replace(&mut self, reply: Reply);
 }
 
+/// A response of a framework that speaks `http` 1.x: then this is all that an adapter has to
+/// say of it.
+pub trait HttpResponse {
+    /// The status as it stands.
+    fn status(&self) -> StatusCode;
+
+    /// The header lines.
+    fn header_map(&self) -> &HeaderMap;
+
+    /// The header lines, to change them.
+    fn header_map_mut(&mut self) -> &mut HeaderMap;
+
+    /// Replaces the whole response: status, all headers, body.
+    fn replace(&mut self, reply: Reply);
+}
+
+impl<R: HttpResponse> ResponseHead for R {
+    fn status(&self) -> StatusCode {
+        HttpResponse::status(self)
+    }
+
+    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
+        for (name, value) in self.header_map() {
+            each(name.as_str(), value.as_bytes());
+        }
+    }
+
+    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
+        for value in self.header_map().get_all(name) {
+            each(value.as_bytes());
+        }
+    }
+
+    fn reserve(&mut self, additional: usize) {
+        self.header_map_mut().reserve(additional);
+    }
+
+    fn insert(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.header_map_mut().insert(name, value);
+    }
+
+    fn append(&mut self, name: &HeaderName, value: HeaderValue) {
+        self.header_map_mut().append(name, value);
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        self.header_map_mut().remove(name);
+    }
+
+    fn replace(&mut self, reply: Reply) {
+        HttpResponse::replace(self, reply);
+    }
+}
+
 /// What must change in the request's head before the handler sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HeadEdits {
@@ -118,6 +172,16 @@ impl HeadEdits {
     /// Fields to set to exactly this one line.
     pub fn replacements(&self) -> &[(HeaderName, HeaderValue)] {
         &self.set
+    }
+
+    /// Makes the edits in the header lines of a framework that speaks `http` 1.x.
+    pub fn make_in(&self, headers: &mut HeaderMap) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        for (name, value) in &self.set {
+            headers.insert(name, value.clone());
+        }
     }
 
     pub(crate) fn remove(&mut self, name: HeaderName) {

@@ -36,7 +36,7 @@ pub use config::{ConfigError, Mistake, Mistakes};
 pub use engine::{Admission, Exchange, Palisade, Verdict};
 pub use fields::KnownFields;
 pub use grant::{ClaimsError, Grant};
-pub use head::{HeadEdits, RequestHead, ResponseHead};
+pub use head::{HeadEdits, HttpResponse, RequestHead, ResponseHead};
 pub use input::BodyKind;
 pub use policy::*;
 pub use ports::{Clock, Entropy, SourceError, SystemClock, SystemEntropy};

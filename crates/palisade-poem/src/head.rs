@@ -1,8 +1,8 @@
 //! Heads as core sees them.
 
 use crate::reply::into_response;
-use http::{HeaderName, HeaderValue, StatusCode, Version, uri::Scheme};
-use palisade_core::{HeadEdits, Reply, RequestHead, ResponseHead};
+use http::{HeaderMap, StatusCode, Version, uri::Scheme};
+use palisade_core::{HttpResponse, Reply, RequestHead};
 use poem::{Request, Response};
 use std::net::SocketAddr;
 
@@ -48,50 +48,20 @@ impl RequestHead for Head<'_> {
     }
 }
 
-/// Makes the edits of an admission in the request's head.
-pub(crate) fn edit(request: &mut Request, edits: &HeadEdits) {
-    for name in edits.removals() {
-        request.headers_mut().remove(name);
-    }
-    for (name, value) in edits.replacements() {
-        request.headers_mut().insert(name, value.clone());
-    }
-}
-
 /// A response on its way out.
 pub(crate) struct Outgoing<'a>(pub(crate) &'a mut Response);
 
-impl ResponseHead for Outgoing<'_> {
+impl HttpResponse for Outgoing<'_> {
     fn status(&self) -> StatusCode {
         self.0.status()
     }
 
-    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in self.0.headers() {
-            each(name.as_str(), value.as_bytes());
-        }
+    fn header_map(&self) -> &HeaderMap {
+        self.0.headers()
     }
 
-    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
-        for value in self.0.headers().get_all(name) {
-            each(value.as_bytes());
-        }
-    }
-
-    fn reserve(&mut self, additional: usize) {
-        self.0.headers_mut().reserve(additional);
-    }
-
-    fn insert(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.0.headers_mut().insert(name, value);
-    }
-
-    fn append(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.0.headers_mut().append(name, value);
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        self.0.headers_mut().remove(name);
+    fn header_map_mut(&mut self) -> &mut HeaderMap {
+        self.0.headers_mut()
     }
 
     fn replace(&mut self, reply: Reply) {

@@ -2,7 +2,7 @@
 
 use crate::{
     body::guarded,
-    head::{Head, Outgoing, edit},
+    head::{Head, Outgoing},
     reply::into_response,
 };
 use futures_util::FutureExt;
@@ -65,7 +65,7 @@ impl<E: Endpoint> Security<E> {
         match poll_fn(|context| exchange.poll_decide(context)).await {
             Verdict::Refuse(reply) => into_response(reply),
             Verdict::Admit(admission) => {
-                edit(&mut request, &admission.edits);
+                admission.edits.make_in(request.headers_mut());
                 request.extensions_mut().insert(admission.grant);
                 if let Some(guard) = admission.body {
                     let body = guarded(request.take_body(), guard);

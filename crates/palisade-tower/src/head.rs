@@ -2,8 +2,8 @@
 
 use crate::reply::into_response;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
-use palisade_core::{HeadEdits, Reply, RequestHead, ResponseHead};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+use palisade_core::{HttpResponse, Reply, RequestHead};
 use std::net::SocketAddr;
 
 /// The address of the other end of the connection, for servers other than `axum::serve`: put it
@@ -76,50 +76,20 @@ impl<B> RequestHead for Head<'_, B> {
     }
 }
 
-/// Makes the edits of an admission in the request's head.
-pub(crate) fn edit<B>(request: &mut Request<B>, edits: &HeadEdits) {
-    for name in edits.removals() {
-        request.headers_mut().remove(name);
-    }
-    for (name, value) in edits.replacements() {
-        request.headers_mut().insert(name, value.clone());
-    }
-}
-
 /// A response on its way out.
 pub(crate) struct Outgoing<'a, B>(pub(crate) &'a mut Response<B>);
 
-impl<B: From<Bytes>> ResponseHead for Outgoing<'_, B> {
+impl<B: From<Bytes>> HttpResponse for Outgoing<'_, B> {
     fn status(&self) -> StatusCode {
         self.0.status()
     }
 
-    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in self.0.headers() {
-            each(name.as_str(), value.as_bytes());
-        }
+    fn header_map(&self) -> &HeaderMap {
+        self.0.headers()
     }
 
-    fn values(&self, name: &HeaderName, each: &mut dyn FnMut(&[u8])) {
-        for value in self.0.headers().get_all(name) {
-            each(value.as_bytes());
-        }
-    }
-
-    fn reserve(&mut self, additional: usize) {
-        self.0.headers_mut().reserve(additional);
-    }
-
-    fn insert(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.0.headers_mut().insert(name, value);
-    }
-
-    fn append(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.0.headers_mut().append(name, value);
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        self.0.headers_mut().remove(name);
+    fn header_map_mut(&mut self) -> &mut HeaderMap {
+        self.0.headers_mut()
     }
 
     fn replace(&mut self, reply: Reply) {

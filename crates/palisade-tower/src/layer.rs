@@ -2,7 +2,7 @@
 
 use crate::{
     body::GuardedBody,
-    head::{Head, Outgoing, edit},
+    head::{Head, Outgoing},
     reply::into_response,
 };
 use bytes::Bytes;
@@ -122,7 +122,7 @@ where
         Verdict::Admit(admission) => admission,
         Verdict::Refuse(reply) => return State::Answered { reply: Some(reply) },
     };
-    edit(&mut request, &admission.edits);
+    admission.edits.make_in(request.headers_mut());
     request.extensions_mut().insert(admission.grant);
     let request = request.map(|body| GuardedBody::new(body, admission.body));
     match catch_unwind(AssertUnwindSafe(|| service.call(request))) {

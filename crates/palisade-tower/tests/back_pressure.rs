@@ -2,7 +2,7 @@
 //! not ready is not called at all.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::HOST};
 use http_body_util::{Empty, Full};
 use palisade_core::{Policy, Rule, public};
 use palisade_tower::{GuardedBody, PeerAddress, SecurityLayer};
@@ -55,8 +55,11 @@ impl Service<Request<GuardedBody<Empty<Bytes>>>> for Strict {
 
 fn request() -> Request<Empty<Bytes>> {
     let peer = PeerAddress(([127, 0, 0, 1], 4711).into());
-    let request = Request::get("/").header("host", "localhost");
-    request.extension(peer).body(Empty::new()).unwrap()
+    let mut request = Request::new(Empty::new());
+    let host = HeaderValue::from_static("localhost");
+    request.headers_mut().insert(HOST, host);
+    request.extensions_mut().insert(peer);
+    request
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! The engine by itself: what a socket cannot show.
 
 use crate::{
-    AuditEvent, AuditSink, Exchange, Palisade, Policy, Reply, RequestHead, ResponseHead, Rule,
+    AuditEvent, AuditSink, Exchange, HttpResponse, Palisade, Policy, Reply, RequestHead, Rule,
     SourceError, Verdict, authenticated, public,
     scheme::{Carrier, Challenge, Credential, Outcome, Presented, Scheme, Verification},
     view::View,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -50,24 +50,15 @@ struct Response {
     headers: HeaderMap,
 }
 
-impl ResponseHead for Response {
+impl HttpResponse for Response {
     fn status(&self) -> StatusCode {
         self.status
     }
-    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in &self.headers {
-            each(name.as_str(), value.as_bytes());
-        }
+    fn header_map(&self) -> &HeaderMap {
+        &self.headers
     }
-    fn reserve(&mut self, _: usize) {}
-    fn insert(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.headers.insert(name, value);
-    }
-    fn append(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.headers.append(name, value);
-    }
-    fn remove(&mut self, name: &HeaderName) {
-        self.headers.remove(name);
+    fn header_map_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
     }
     fn replace(&mut self, reply: Reply) {
         *self = reply.into();

@@ -1,8 +1,8 @@
 //! A framework that is not there: heads as data, a clock by hand, the audit in memory.
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use palisade_core::{
-    Clock, Entropy, Reply, RequestHead, ResponseHead, SourceError,
+    Clock, Entropy, HttpResponse, Reply, RequestHead, SourceError,
     audit::{AuditEvent, AuditSink},
 };
 use std::{
@@ -82,39 +82,22 @@ impl From<Reply> for Response {
     }
 }
 
-impl ResponseHead for Response {
+impl HttpResponse for Response {
     fn status(&self) -> StatusCode {
         self.status
     }
 
-    fn headers(&self, each: &mut dyn FnMut(&str, &[u8])) {
-        for (name, value) in &self.headers {
-            each(name.as_str(), value.as_bytes());
-        }
+    fn header_map(&self) -> &HeaderMap {
+        &self.headers
     }
 
-    fn reserve(&mut self, additional: usize) {
-        self.headers.reserve(additional);
-    }
-
-    fn insert(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.headers.insert(name, value);
-    }
-
-    fn append(&mut self, name: &HeaderName, value: HeaderValue) {
-        self.headers.append(name, value);
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        self.headers.remove(name);
+    fn header_map_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
     }
 
     fn replace(&mut self, reply: Reply) {
         self.status = reply.status;
-        self.headers.clear();
-        for (name, value) in reply.headers {
-            self.headers.append(name, value);
-        }
+        self.headers = reply.headers.into_iter().collect();
         self.body = reply.body.to_vec();
     }
 }
