@@ -205,7 +205,7 @@ impl CountBy {
 }
 
 impl Compiled {
-    /// Charges the request by the limits of one stage (STANDARDS: all of them, or none).
+    /// Charges the request by the limits of one stage: all of them, or none.
     pub(super) fn charge(
         &self,
         stage: Stage,
