@@ -21,12 +21,23 @@ use crate::{
     scheme::{Carrier, Scheme},
 };
 use http::{HeaderName, HeaderValue, header};
-use std::{collections::HashSet, fmt::Write, sync::Arc};
+use std::{
+    collections::HashSet,
+    fmt::Write,
+    sync::{Arc, Once},
+};
 
 /// Checks everything, compiles everything, and reports every mistake at once.
 pub(crate) fn compile(mut policy: Policy) -> Result<Palisade, ConfigError> {
     let mut mistakes = policy.take_mistakes();
     let compiled = compile_parts(&policy, &mut mistakes);
+    if policy.rules.is_empty() && policy.schemes.is_empty() && policy.custom_schemes().is_empty() {
+        tracing::warn!(
+            target: "palisade",
+            "the policy has no rule and no way to authenticate, so every request is refused; add \
+             a [[rule]]"
+        );
+    }
     match compiled {
         Some(compiled) if mistakes.is_empty() => Ok(Palisade(Arc::new(compiled))),
         _ => Err(mistakes.into_error()),
@@ -101,6 +112,7 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
         problems: Problems::new(&policy.problem_type_base, policy.ports().renderer.clone()),
         audit: policy.audit,
         ids: Ids::new(&secrets.ids),
+        told_peer_missing: Once::new(),
         fingerprint: fingerprint(policy),
     })
 }

@@ -22,7 +22,7 @@ use std::{
     collections::HashSet,
     hash::Hasher,
     sync::{
-        Arc,
+        Arc, Once,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -51,6 +51,8 @@ pub(crate) struct Compiled {
     pub(crate) problems: Problems,
     pub(crate) audit: Audit,
     pub(crate) ids: Ids,
+    /// Whether the log says already that the server tells no peer addresses.
+    pub(crate) told_peer_missing: Once,
     /// Names this version of the policy in the audit.
     pub(crate) fingerprint: String,
 }

@@ -44,7 +44,9 @@ impl Compiled {
         let rule = self.rule_or_unlisted(facts.rule);
         // 2
         if facts.peer.is_none() {
-            tracing::error!(target: "palisade", "{}", head.peer_missing());
+            // Every request would say the same.
+            self.told_peer_missing
+                .call_once(|| tracing::error!(target: "palisade", "{}", head.peer_missing()));
             return Err(Reason::new(Code::InternalError, "peer_address_missing"));
         }
         // 3
