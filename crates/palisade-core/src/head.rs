@@ -5,7 +5,7 @@
 
 use crate::{fields::KnownFields, reply::Reply};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 /// The head of a request as the framework received it.
 ///
@@ -156,8 +156,9 @@ impl<R: HttpResponse> ResponseHead for R {
     }
 }
 
-/// What must change in the request's head before the handler sees it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What must change in the request's head before the handler sees it. Its `Debug` shows names
+/// only: what is set may be the rest of a `Cookie`.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct HeadEdits {
     remove: Vec<HeaderName>,
     set: Vec<(HeaderName, HeaderValue)>,
@@ -192,5 +193,15 @@ impl HeadEdits {
 
     pub(crate) fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.set.push((name, value));
+    }
+}
+
+impl fmt::Debug for HeadEdits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set: Vec<&HeaderName> = self.set.iter().map(|(name, _)| name).collect();
+        f.debug_struct("HeadEdits")
+            .field("remove", &self.remove)
+            .field("set", &set)
+            .finish()
     }
 }

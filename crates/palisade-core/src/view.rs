@@ -7,10 +7,10 @@
 use crate::head::RequestHead;
 use http::HeaderName;
 use smallvec::SmallVec;
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
-/// A borrowed view of a request's head, for [`Scheme::read`](crate::scheme::Scheme::read).
-#[derive(Debug)]
+/// A borrowed view of a request's head, for [`Scheme::read`](crate::scheme::Scheme::read). Its
+/// `Debug` shows neither values nor the query: credentials travel in both.
 pub struct View<'h> {
     method: &'h [u8],
     path: &'h str,
@@ -132,5 +132,17 @@ impl<'h> View<'h> {
     /// The other end of the connection.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.lines().map(|(name, _)| name).collect();
+        f.debug_struct("View")
+            .field("method", &String::from_utf8_lossy(self.method))
+            .field("path", &self.path)
+            .field("headers", &names)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
     }
 }

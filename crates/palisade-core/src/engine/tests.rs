@@ -2,11 +2,15 @@
 
 use crate::{
     AuditEvent, AuditSink, Exchange, HttpResponse, Palisade, Policy, Reply, RequestHead, Rule,
-    SourceError, Verdict, authenticated, public,
-    scheme::{Carrier, Challenge, Credential, Outcome, Presented, Scheme, Verification},
+    SourceError, Verdict, authenticated,
+    firewall::{FirewallLimits, check_target},
+    public,
+    scheme::{
+        Authorization, Carrier, Challenge, Credential, Outcome, Presented, Scheme, Verification,
+    },
     view::View,
 };
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -295,8 +299,25 @@ fn no_public_type_shows_a_secret() {
         carrier: 0,
     };
     shown += &format!("{credential:?}{:?}", crate::Secret::value(PLANTED));
+    let lines = [
+        ("authorization", bearer),
+        ("x-told", PLANTED),
+        ("cookie", "other=swordfish"),
+    ];
+    let head = get("/closed", &lines);
+    let mut view = View::of(&head);
+    view.set_target("/closed", Some("api-key=swordfish"));
+    let mut edits = crate::HeadEdits::default();
+    edits.set(header::COOKIE, HeaderValue::from_static("other=swordfish"));
+    shown += &format!("{view:?}{:?}{edits:?}", Authorization::of(&view));
+    let limits = FirewallLimits::default();
+    let target = check_target(b"/closed?api-key=swordfish", &limits).unwrap();
+    shown += &format!("{target:?}");
     shown += &events.take().concat();
     assert!(!shown.contains("swordfish"), "{shown}");
+    // Bytes are formatted as a list of numbers.
+    let bytes = format!("{:?}", b"swordfish");
+    assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");
 }
 
 #[test]

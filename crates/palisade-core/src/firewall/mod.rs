@@ -27,6 +27,8 @@ mod tests;
 pub use encoded::EncodedSet;
 pub use refused::Refused;
 
+use std::fmt;
+
 /// How long a request target may be, in bytes as sent; longer ones are refused with 414.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FirewallLimits {
@@ -46,7 +48,7 @@ impl Default for FirewallLimits {
 }
 
 /// A request target that passed, in the parts it was sent in and byte for byte as it was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The path, still percent-encoded. It starts with `/`; only the target `*` of OPTIONS is `*`.
     pub path: &'a str,
@@ -56,6 +58,17 @@ pub struct Target<'a> {
     pub authority: Option<&'a str>,
     /// What in the path only some rules allow; see [`Target::refuse_unless`].
     pub needs: EncodedSet,
+}
+
+/// Without the query, which may carry an API key.
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("path", &self.path)
+            .field("authority", &self.authority)
+            .field("needs", &self.needs)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Target<'_> {

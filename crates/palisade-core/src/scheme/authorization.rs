@@ -1,9 +1,10 @@
 //! The `Authorization` field (RFC 9110 §11.6.2, RFC 6750 §2.1), read once for every scheme.
 
 use crate::view::View;
+use std::fmt;
 
-/// What a request's `Authorization` holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a request's `Authorization` holds. Its `Debug` does not show the credential.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Authorization<'h> {
     /// No such line.
     Absent,
@@ -39,6 +40,18 @@ impl<'h> Authorization<'h> {
 /// What stands before the first space.
 pub(crate) fn scheme_name(line: &[u8]) -> &[u8] {
     line.split(|&b| b == b' ').next().unwrap_or_default()
+}
+
+/// A token that was sent without its scheme name stands where the name should be, so that is not
+/// shown either.
+impl fmt::Debug for Authorization<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Authorization::Absent => "Absent",
+            Authorization::Repeated => "Repeated",
+            Authorization::Present { .. } => "Present(..)",
+        })
+    }
 }
 
 /// Whether `bytes` is a token68 (RFC 9110 §11.2): the form of every bearer credential.
