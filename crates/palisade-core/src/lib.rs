@@ -6,6 +6,7 @@
 
 pub mod audit;
 mod body;
+pub mod companion;
 mod config;
 mod cors;
 mod engine;
@@ -25,6 +26,7 @@ pub mod problem;
 mod reply;
 mod request_id;
 mod requirement;
+pub mod revocation;
 pub mod rule;
 pub mod scheme;
 pub mod validate;
@@ -32,6 +34,7 @@ mod view;
 
 pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
 pub use body::{BodyGuard, BodyTooLarge};
+pub use companion::Companion;
 pub use config::{ConfigError, Mistake, Mistakes};
 pub use engine::{Admission, Exchange, Palisade, Verdict};
 pub use fields::KnownFields;
@@ -45,5 +48,5 @@ pub use reply::Reply;
 pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
-pub use scheme::{ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, generate_key};
+pub use scheme::{ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, StoredKey, generate_key};
 pub use view::View;

@@ -195,11 +195,7 @@ fn hosts(policy: &Policy, mistakes: &mut Mistakes) -> Option<HostList> {
 }
 
 fn schemes(policy: &Policy, mistakes: &mut Mistakes) -> Vec<CompiledScheme> {
-    let context = BuildContext {
-        realm: &policy.realm,
-        folder: policy.folder(),
-        unix_seconds: policy.ports().clock.unix_millis() / 1000,
-    };
+    let context = BuildContext::of(policy);
     let mut names: Vec<&str> = Vec::new();
     let mut compiled = Vec::new();
     for config in &policy.schemes {

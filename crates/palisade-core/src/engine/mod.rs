@@ -22,7 +22,7 @@ pub(crate) use compile::compile;
 pub(crate) use compiled::Compiled;
 pub use exchange::{Admission, Exchange, Verdict};
 
-use crate::{head::RequestHead, requirement::Requirement};
+use crate::{head::RequestHead, ports::SourceError, requirement::Requirement};
 use std::sync::Arc;
 
 /// A compiled policy, shared by every worker; cheap to clone.
@@ -43,6 +43,27 @@ impl Palisade {
     /// else sees the request.
     pub fn open(&self, head: &dyn RequestHead) -> Exchange {
         Exchange::open(Arc::clone(&self.0), head)
+    }
+
+    /// Waits until everything the policy depends on (issuers, databases) has answered for the
+    /// first time. A service may start without: until then, what depends on them answers 503.
+    ///
+    /// # Errors
+    /// The first dependency that gave no answer. The others are still tried, and all of them
+    /// again later.
+    pub async fn ready(&self) -> Result<(), SourceError> {
+        let waiting: Vec<_> = self
+            .0
+            .schemes
+            .iter()
+            .map(|own| own.scheme.ready())
+            .collect();
+        let mut ready = Ok(());
+        for answer in waiting.into_iter().flatten() {
+            let answer = answer.await;
+            ready = ready.and(answer);
+        }
+        ready
     }
 
     /// Compares a requirement of a route with what the policy declares: a scope, role or

@@ -133,6 +133,9 @@ fn policy(section: &mut Section<'_, '_>) -> Policy {
             .flatten()
             .unwrap_or(default.problem_type_base),
         audit: section.table("audit", parts::audit).unwrap_or_default(),
+        outgoing: section
+            .table("outgoing", parts::outgoing)
+            .unwrap_or_default(),
         ..default
     }
 }

@@ -22,16 +22,18 @@ mod secret;
 
 pub use parts::{
     AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
-    LimitKey, Preset, PrincipalDetail, Rule, Unlisted,
+    LimitKey, Outgoing, Preset, PrincipalDetail, Rule, Unlisted,
 };
 pub use secret::{Secret, SecretError};
 
 use crate::{
     audit::{AuditSink, TracingSink},
+    companion::{Companion, Companions},
     config::{ConfigError, Mistakes},
     engine::Palisade,
     ports::{Clock, Entropy, SystemClock, SystemEntropy},
     problem::ProblemRenderer,
+    revocation::Revocations,
     scheme::{Scheme, SchemeConfig},
 };
 use std::{
@@ -78,7 +80,10 @@ pub struct Policy {
     pub problem_type_base: String,
     /// `[audit]`: how much of a caller the audit shows.
     pub audit: Audit,
+    /// `[outgoing]`: the requests that Palisade itself makes.
+    pub outgoing: Outgoing,
     ports: Ports,
+    companions: Companions,
     custom_schemes: Vec<Arc<dyn Scheme>>,
     mistakes: Mistakes,
     folder: Option<PathBuf>,
@@ -91,6 +96,7 @@ pub(crate) struct Ports {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) audit: Arc<dyn AuditSink>,
     pub(crate) renderer: Option<Arc<dyn ProblemRenderer>>,
+    pub(crate) revocations: Option<Arc<dyn Revocations>>,
 }
 
 /// What a [`SchemeConfig`] may use while it compiles.
@@ -102,6 +108,29 @@ pub struct BuildContext<'a> {
     pub folder: Option<&'a Path>,
     /// The time of the build.
     pub unix_seconds: u64,
+    /// The clock, for what is checked later.
+    pub clock: Arc<dyn Clock>,
+    /// `[outgoing]`: what may be asked, and how.
+    pub outgoing: &'a Outgoing,
+    /// What the companions provide.
+    pub companions: &'a Companions,
+    /// Credentials that were taken back before their time.
+    pub revocations: Option<Arc<dyn Revocations>>,
+}
+
+impl<'a> BuildContext<'a> {
+    pub(crate) fn of(policy: &'a Policy) -> Self {
+        let ports = policy.ports();
+        Self {
+            realm: &policy.realm,
+            folder: policy.folder(),
+            unix_seconds: ports.clock.unix_millis() / 1000,
+            clock: Arc::clone(&ports.clock),
+            outgoing: &policy.outgoing,
+            companions: policy.companions(),
+            revocations: ports.revocations.clone(),
+        }
+    }
 }
 
 impl Default for Policy {
@@ -123,11 +152,14 @@ impl Default for Policy {
             body: Body::default(),
             problem_type_base: "urn:palisade:problem:".to_owned(),
             audit: Audit::default(),
+            outgoing: Outgoing::default(),
+            companions: Companions::default(),
             ports: Ports {
                 clock: Arc::new(SystemClock::default()),
                 entropy: Arc::new(SystemEntropy),
                 audit: Arc::new(TracingSink),
                 renderer: None,
+                revocations: None,
             },
             custom_schemes: Vec::new(),
             mistakes: Mistakes::default(),
@@ -153,6 +185,13 @@ impl Policy {
     #[must_use]
     pub fn custom_scheme(mut self, scheme: impl Scheme + 'static) -> Self {
         self.custom_schemes.push(Arc::new(scheme));
+        self
+    }
+
+    /// Registers a companion crate, such as palisade-oauth or palisade-store.
+    #[must_use]
+    pub fn with(mut self, companion: impl Companion) -> Self {
+        companion.register(&mut self.companions);
         self
     }
 
@@ -245,6 +284,13 @@ impl Policy {
         self
     }
 
+    /// Refuses credentials that were taken back before their time.
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: Arc<dyn Revocations>) -> Self {
+        self.ports.revocations = Some(revocations);
+        self
+    }
+
     /// Checks the policy and compiles it.
     ///
     /// # Errors
@@ -256,6 +302,10 @@ impl Policy {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    pub(crate) fn companions(&self) -> &Companions {
+        &self.companions
     }
 
     pub(crate) fn custom_schemes(&self) -> &[Arc<dyn Scheme>] {

@@ -1,5 +1,6 @@
 //! The parts of a policy: plain data, one type per section of the file.
 
+use super::Secret;
 use crate::requirement::Requirement;
 use std::collections::BTreeMap;
 
@@ -410,4 +411,31 @@ pub enum PrincipalDetail {
     Full,
     /// `hash`: the same for the same caller until the process ends.
     Hash,
+}
+
+/// `[outgoing]`: the requests that Palisade itself makes, to issuers for instance.
+///
+/// Unless named here, only HTTPS to public addresses is asked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Outgoing {
+    /// `plain_http`: hosts that may be asked over plain HTTP, at whatever address they have.
+    pub plain_http: Vec<String>,
+    /// `private`: hosts that may have a private address.
+    pub private: Vec<String>,
+    /// `ca`: certificates in PEM that are trusted beside those of the system.
+    pub ca: Option<Secret>,
+    /// `timeout`: seconds that an answer may take. Default 5.
+    pub timeout_seconds: u64,
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self {
+            plain_http: Vec::new(),
+            private: Vec::new(),
+            ca: None,
+            timeout_seconds: 5,
+        }
+    }
 }

@@ -6,9 +6,11 @@
 
 mod compile;
 mod format;
+mod stored;
 mod verify;
 
 pub use format::{GeneratedKey, generate_key};
+pub use stored::StoredKey;
 
 use crate::{
     config::{Mistakes, Section},

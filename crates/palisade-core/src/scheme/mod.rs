@@ -13,7 +13,7 @@ mod authorization;
 mod challenge;
 mod jwt;
 
-pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, generate_key};
+pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
@@ -21,6 +21,7 @@ pub(crate) use challenge::with_parameter;
 pub use jwt::{Jwt, KeySource};
 
 use crate::{
+    companion::BoxFuture,
     config::{Mistakes, Section},
     policy::BuildContext,
     ports::SourceError,
@@ -28,7 +29,7 @@ use crate::{
     view::View,
 };
 use http::HeaderName;
-use std::{borrow::Cow, fmt::Debug, future::Future, pin::Pin, sync::Arc};
+use std::{borrow::Cow, fmt::Debug, sync::Arc};
 
 /// Every scheme that a policy file can configure.
 pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
@@ -87,6 +88,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
+
+    /// Ready once everything the scheme depends on has answered for the first time; `None` if
+    /// it depends on nobody.
+    fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
+        None
+    }
 }
 
 /// A place in a request where a credential travels.
@@ -159,7 +166,7 @@ pub enum Verification {
 }
 
 /// A judgement that waits for an answer from elsewhere.
-pub type RemoteVerification = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+pub type RemoteVerification = BoxFuture<Outcome>;
 
 impl Debug for Verification {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

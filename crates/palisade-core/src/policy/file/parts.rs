@@ -4,7 +4,7 @@ use crate::{
     config::Section,
     policy::{
         AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
-        LimitKey, Preset, PrincipalDetail,
+        LimitKey, Outgoing, Preset, PrincipalDetail,
     },
 };
 
@@ -139,5 +139,17 @@ pub(super) fn audit(section: &mut Section<'_, '_>) -> Audit {
     Audit {
         address: section.choice("address", &addresses).unwrap_or_default(),
         principal: section.choice("principal", &principals).unwrap_or_default(),
+    }
+}
+
+pub(super) fn outgoing(section: &mut Section<'_, '_>) -> Outgoing {
+    let default = Outgoing::default();
+    Outgoing {
+        plain_http: section.strings("plain_http").unwrap_or_default(),
+        private: section.strings("private").unwrap_or_default(),
+        ca: section.secret("ca"),
+        timeout_seconds: section
+            .duration_seconds("timeout")
+            .unwrap_or(default.timeout_seconds),
     }
 }

@@ -57,6 +57,10 @@ fn every_key_reaches_the_model() {
     );
     assert_eq!(policy.audit.address, AddressDetail::Prefix);
     assert_eq!(policy.audit.principal, PrincipalDetail::Hash);
+    assert_eq!(policy.outgoing.plain_http, ["127.0.0.1"]);
+    assert_eq!(policy.outgoing.private, ["id.internal"]);
+    assert!(policy.outgoing.ca.is_some());
+    assert_eq!(policy.outgoing.timeout_seconds, 3);
 }
 
 #[test]
@@ -209,7 +213,7 @@ fn the_reference_and_the_reader_know_the_same_keys() {
         .map(|kind| format!("[{0}.NAME]\n[[{0}.NAME.key]]\n", kind.section))
         .collect();
     let rest = "[host]\n[https]\n[firewall]\n[headers.set]\n[headers.hsts]\n[cors]\n[roles]\n\
-        [[limit]]\n[[rule]]\nrequire = {}\n[body]\n[problems]\n[audit]\n";
+        [[limit]]\n[[rule]]\nrequire = {}\n[body]\n[problems]\n[audit]\n[outgoing]\n";
     Policy::from_toml_str(&format!("{schemes}{rest}")).unwrap();
     let read: BTreeSet<_> = asked::take().into_iter().filter(is_value).collect();
     let documented: BTreeSet<_> = documented().into_iter().filter(is_value).collect();

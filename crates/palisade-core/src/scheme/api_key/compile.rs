@@ -1,13 +1,13 @@
 //! Checks an [`ApiKey`](super::ApiKey) and prepares its keys.
 
 use super::{
-    ApiKey, ApiKeyEntry,
+    ApiKey,
     format::{self, Digest},
-    verify::{KeyScheme, StoredKey},
+    stored::StoredKey,
+    verify::KeyScheme,
 };
 use crate::{
     config::{Mistakes, join},
-    principal::{Principal, PrincipalKind},
     scheme::{Carrier, Challenge},
 };
 use http::HeaderName;
@@ -101,7 +101,7 @@ fn keys(config: &ApiKey, path: &str, mistakes: &mut Mistakes) -> (Keys, LegacyKe
                 "is empty; name whom the key speaks for",
             );
         }
-        let Some(digest) = digest(&entry.digest) else {
+        let Some(stored) = StoredKey::new(entry, &issuer) else {
             mistakes.add(
                 join(&path, "digest"),
                 "is no digest; `sha256:` and the SHA-256 of the whole key in 64 hex digits are \
@@ -109,17 +109,15 @@ fn keys(config: &ApiKey, path: &str, mistakes: &mut Mistakes) -> (Keys, LegacyKe
             );
             continue;
         };
+        let digest = *stored.digest();
         if !digests.insert(digest) {
             let message = "is the digest of an earlier key too; list each key once";
             mistakes.add(join(&path, "digest"), message);
         }
         let Some(id) = &entry.id else {
-            let id = digest.iter().take(4).map(|byte| format!("{byte:02x}"));
-            let stored = stored(entry, digest, id.collect::<String>(), &issuer);
             legacy.insert(digest, stored);
             continue;
         };
-        let stored = stored(entry, digest, id.as_str(), &issuer);
         match format::key_id(id.as_bytes()) {
             Some(id) if keys.insert(id, stored).is_none() => {}
             Some(_) => mistakes.add(
@@ -134,41 +132,4 @@ fn keys(config: &ApiKey, path: &str, mistakes: &mut Mistakes) -> (Keys, LegacyKe
         }
     }
     (keys, legacy)
-}
-
-fn stored(
-    entry: &ApiKeyEntry,
-    digest: Digest,
-    credential_id: impl Into<Box<str>>,
-    issuer: &Arc<str>,
-) -> StoredKey {
-    let mut principal = Principal::new(issuer.clone(), entry.owner.as_str())
-        .kind(PrincipalKind::Client)
-        .scopes(&entry.scopes)
-        .roles(&entry.roles)
-        .credential_id(credential_id);
-    if let Some(tenant) = &entry.tenant {
-        principal = principal.tenant(tenant.as_str());
-    }
-    StoredKey {
-        digest,
-        principal,
-        expires: entry.expires,
-        active: entry.active,
-    }
-}
-
-/// Reads `sha256:` and 64 hex digits.
-fn digest(text: &str) -> Option<Digest> {
-    let hex = text.strip_prefix("sha256:")?.as_bytes();
-    let mut digest = Digest::default();
-    if hex.len() != digest.len() * 2 {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        let nibble = |digit: &u8| char::from(*digit).to_digit(16);
-        let (high, low) = (nibble(pair.first()?)?, nibble(pair.last()?)?);
-        *byte = u8::try_from(high << 4 | low).ok()?;
-    }
-    Some(digest)
 }

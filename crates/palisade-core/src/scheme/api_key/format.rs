@@ -149,6 +149,27 @@ fn random(length: usize, entropy: &dyn Entropy) -> Result<Zeroizing<String>, Sou
     Err(SourceError::new("entropy", "it is not random"))
 }
 
+/// Reads `sha256:` and 64 hex digits.
+pub(super) fn parse_digest(text: &str) -> Option<Digest> {
+    let hex = text.strip_prefix("sha256:")?.as_bytes();
+    let mut digest = Digest::default();
+    if hex.len() != digest.len() * 2 {
+        return None;
+    }
+    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
+        let nibble = |digit: &u8| char::from(*digit).to_digit(16);
+        let (high, low) = (nibble(pair.first()?)?, nibble(pair.last()?)?);
+        *byte = u8::try_from(high << 4 | low).ok()?;
+    }
+    Some(digest)
+}
+
+/// Names a key that has no id, in logs: the first bytes of its digest.
+pub(super) fn short_name(digest: &Digest) -> String {
+    let bytes = digest.iter().take(4);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

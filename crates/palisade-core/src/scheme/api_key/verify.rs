@@ -1,9 +1,11 @@
 //! Finds API keys in requests and judges them.
 
-use super::format::{self, Digest, KeyId};
+use super::{
+    format::{self, Digest, KeyId},
+    stored::{StoredKey, rejected},
+};
 use crate::{
-    principal::Principal,
-    scheme::{Carrier, Challenge, Credential, Outcome, Presented, Rejected, Scheme, Verification},
+    scheme::{Carrier, Challenge, Credential, Presented, Scheme, Verification},
     view::View,
 };
 use std::{borrow::Cow, collections::HashMap, fmt};
@@ -25,14 +27,6 @@ pub(super) struct KeyScheme {
     pub(super) challenge: Challenge,
     pub(super) keys: HashMap<KeyId, StoredKey>,
     pub(super) legacy: HashMap<Digest, StoredKey>,
-}
-
-/// A key, with everything prepared that a request needs of it.
-pub(super) struct StoredKey {
-    pub(super) digest: Digest,
-    pub(super) principal: Principal,
-    pub(super) expires: Option<u64>,
-    pub(super) active: bool,
 }
 
 impl KeyScheme {
@@ -75,7 +69,7 @@ impl KeyScheme {
             Err(_) => return self.look_up_legacy(presented).ok_or("key_unknown"),
         };
         let stored = self.keys.get(&id);
-        let expected = stored.map_or(&NOBODY, |stored| &stored.digest);
+        let expected = stored.map_or(&NOBODY, StoredKey::digest);
         let same = bool::from(expected.ct_eq(&format::digest(presented)));
         match stored {
             Some(stored) if same => Ok(stored),
@@ -133,22 +127,6 @@ impl Scheme for KeyScheme {
     fn challenge(&self) -> Option<Challenge> {
         Some(self.challenge.clone())
     }
-}
-
-impl StoredKey {
-    fn judge(&self, unix_seconds: u64) -> Outcome {
-        if !self.active {
-            return rejected("revoked");
-        }
-        if self.expires.is_some_and(|expires| unix_seconds >= expires) {
-            return rejected("expired");
-        }
-        Outcome::Verified(self.principal.clone())
-    }
-}
-
-fn rejected(cause: &'static str) -> Outcome {
-    Outcome::Rejected(Rejected { cause, hint: None })
 }
 
 /// The values of every query parameter of this name, still percent-encoded.

@@ -1,8 +1,11 @@
 use super::*;
 use crate::{
     ApiKey, ApiKeyEntry, GeneratedKey, Mistakes, RequestHead, SystemEntropy, generate_key,
-    policy::BuildContext, principal::PrincipalKind, scheme::SchemeConfig,
+    policy::{BuildContext, Policy},
+    principal::PrincipalKind,
+    scheme::SchemeConfig,
 };
+use crate::{principal::Principal, scheme::Outcome};
 use proptest::prelude::*;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,11 +44,8 @@ fn hex_digest(key: &str) -> String {
 
 fn try_compile(config: &ApiKey) -> Result<Arc<dyn Scheme>, Vec<String>> {
     let mut mistakes = Mistakes::default();
-    let context = BuildContext {
-        realm: "api",
-        folder: None,
-        unix_seconds: NOW,
-    };
+    let policy = Policy::default();
+    let context = BuildContext::of(&policy);
     config.compile(&context, &mut mistakes).ok_or_else(|| {
         let error = mistakes.into_error();
         error.mistakes().iter().map(ToString::to_string).collect()

@@ -1,0 +1,332 @@
+//! What core asks of companion crates: keys from an issuer, answers about opaque tokens, API
+//! keys and accounts from a database.
+//!
+//! Core decides; a companion fetches. [`Policy::with`](crate::Policy::with) registers one, and a
+//! policy that names what no companion provides is a mistake that names the crate to add.
+//! Whatever a companion hands out is asked on the request's own thread, so its methods must
+//! neither wait nor lock for long: what takes time is a future.
+
+use crate::{
+    jwt::{JwkOptions, KeySet},
+    policy::Outgoing,
+    ports::{Clock, SourceError},
+    scheme::StoredKey,
+};
+use secrecy::{SecretSlice, SecretString};
+use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
+
+/// An answer that comes later.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A crate that does for a policy what core cannot do by itself.
+pub trait Companion {
+    /// Says what it provides.
+    fn register(self, companions: &mut Companions);
+}
+
+/// What the companions of a policy provide.
+#[derive(Debug, Clone, Default)]
+pub struct Companions {
+    servers: Option<Arc<dyn AuthorizationServers>>,
+    databases: Vec<(&'static str, Arc<dyn Databases>)>,
+}
+
+impl Companions {
+    /// Provides the keys of remote issuers, and introspection.
+    pub fn authorization_servers(&mut self, servers: Arc<dyn AuthorizationServers>) {
+        self.servers = Some(servers);
+    }
+
+    /// Provides databases whose URL begins with `uri_scheme`, such as `sqlite`.
+    pub fn databases(&mut self, uri_scheme: &'static str, databases: Arc<dyn Databases>) {
+        self.databases.retain(|(known, _)| *known != uri_scheme);
+        self.databases.push((uri_scheme, databases));
+    }
+
+    /// Who talks to authorization servers.
+    pub(crate) fn servers(&self) -> Result<&dyn AuthorizationServers, Unfit> {
+        self.servers.as_deref().ok_or_else(|| {
+            let message = "needs somebody who asks other servers: add the crate palisade-oauth \
+                           and `.with(palisade_oauth::companion())` to the policy";
+            Unfit::new("", message)
+        })
+    }
+
+    /// Who opens the database of this URL.
+    pub(crate) fn database(&self, url: &str) -> Result<&dyn Databases, Unfit> {
+        let uri_scheme = url.split(':').next().unwrap_or_default();
+        let known = self.databases.iter().find(|(own, _)| *own == uri_scheme);
+        known
+            .map(|(_, databases)| databases.as_ref())
+            .ok_or_else(|| {
+                Unfit::new(
+                    "store",
+                    "needs somebody who opens databases: write sqlite:FILE or \
+                 postgres://HOST/NAME, and add the crate palisade-store and \
+                 `.with(palisade_store::companion())` to the policy",
+                )
+            })
+    }
+}
+
+/// A setting that a companion cannot work with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The key within the scheme's section, such as `jwks_url`; empty for the section itself.
+    pub key: &'static str,
+    /// What is wrong, and what would be right; no secret.
+    pub message: String,
+}
+
+impl Unfit {
+    /// What is wrong with the setting `key`.
+    pub fn new(key: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            key,
+            message: message.into(),
+        }
+    }
+}
+
+/// Talks to the authorization servers of others.
+pub trait AuthorizationServers: fmt::Debug + Send + Sync {
+    /// Keeps the keys of an issuer fresh from now on, until the feed is dropped.
+    ///
+    /// # Errors
+    /// An address that must not be asked, such as plain HTTP to a host that
+    /// [`Outgoing`] does not name.
+    fn keys(&self, source: RemoteKeys) -> Result<Arc<dyn KeyFeed>, Unfit>;
+
+    /// Asks an authorization server about opaque tokens (RFC 7662).
+    ///
+    /// # Errors
+    /// As for [`keys`](Self::keys).
+    fn introspector(&self, source: RemoteIntrospection) -> Result<Arc<dyn Introspector>, Unfit>;
+}
+
+/// Where something of an authorization server is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// In the metadata of the issuer (OpenID Connect Discovery, RFC 8414).
+    Discover,
+    /// At this URL.
+    Url(String),
+}
+
+/// The keys of a remote issuer.
+#[derive(Debug, Clone)]
+pub struct RemoteKeys {
+    /// The scheme that needs them, for logs.
+    pub scheme: String,
+    /// The issuer's identifier.
+    pub issuer: String,
+    /// Where its key set is.
+    pub endpoint: Endpoint,
+    /// How to read its key set.
+    pub options: JwkOptions,
+    /// `refresh`: seconds after which the keys are fetched anew, in the background.
+    pub refresh_seconds: u64,
+    /// `stale`: seconds for which old keys serve while the issuer gives no new ones.
+    pub stale_seconds: u64,
+    /// What may be asked, and how.
+    pub outgoing: Outgoing,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The introspection endpoint of a remote authorization server.
+#[derive(Debug, Clone)]
+pub struct RemoteIntrospection {
+    /// The scheme that needs it, for logs.
+    pub scheme: String,
+    /// The issuer's identifier.
+    pub issuer: String,
+    /// Where its endpoint is.
+    pub endpoint: Endpoint,
+    /// Who we are to the server.
+    pub client_id: String,
+    /// How we prove it.
+    pub client_secret: SecretSlice<u8>,
+    /// How client id and secret travel.
+    pub client_auth: ClientAuth,
+    /// What may be asked, and how.
+    pub outgoing: Outgoing,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How a client proves itself to an authorization server (RFC 6749 §2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ClientAuth {
+    /// `basic`: in `Authorization: Basic`, both form-encoded first.
+    #[default]
+    Basic,
+    /// `post`: in the body.
+    Post,
+}
+
+/// The keys of an issuer, kept fresh by somebody else.
+pub trait KeyFeed: fmt::Debug + Send + Sync {
+    /// The keys to verify with at this moment: the same `Arc` until they change. Called for each
+    /// token.
+    ///
+    /// # Errors
+    /// There never were any keys, or they are too old to be trusted.
+    fn keys(&self) -> Result<Arc<KeySet>, SourceError>;
+
+    /// A token names a key that [`keys`](Self::keys) lacks. Ready once they have been fetched
+    /// anew, or could not be; `None` if it is too early to ask the issuer again.
+    fn renew(&self) -> Option<BoxFuture<()>>;
+
+    /// Ready once the issuer has answered for the first time.
+    fn ready(&self) -> BoxFuture<Result<(), SourceError>>;
+}
+
+/// Asks about opaque tokens.
+pub trait Introspector: fmt::Debug + Send + Sync {
+    /// The body of the server's 200 response, at most 64 KiB, not judged yet.
+    ///
+    /// # Errors
+    /// No answer, any other status (401 and 403 mean that the server does not accept us), or a
+    /// body that is too large.
+    fn ask(&self, token: SecretString) -> BoxFuture<Result<String, SourceError>>;
+
+    /// Ready once the server is known to be there.
+    fn ready(&self) -> BoxFuture<Result<(), SourceError>>;
+}
+
+/// Opens databases.
+pub trait Databases: fmt::Debug + Send + Sync {
+    /// The API keys of a scheme.
+    ///
+    /// # Errors
+    /// A URL that cannot be read. A database that cannot be opened is no mistake of the
+    /// policy: the store is then unavailable, and says so.
+    fn api_keys(&self, source: KeyTable) -> Result<Arc<dyn KeyStore>, Unfit>;
+
+    /// Accounts with passwords.
+    ///
+    /// # Errors
+    /// As for [`api_keys`](Self::api_keys).
+    fn accounts(&self, source: AccountTable) -> Result<Arc<dyn AccountStore>, Unfit>;
+}
+
+/// The API keys that a scheme finds in a database.
+#[derive(Debug, Clone)]
+pub struct KeyTable {
+    /// The scheme's name: a database may hold the keys of several.
+    pub scheme: String,
+    /// The URL; may hold a password, which `Debug` does not show.
+    pub url: DatabaseUrl,
+    /// What a relative path in the URL is relative to: the folder of the policy file.
+    pub folder: Option<PathBuf>,
+    /// Who vouches for the owners of its keys.
+    pub issuer: Arc<str>,
+    /// Seconds after which a change that another node made is seen at the latest.
+    pub freshness_seconds: u64,
+    /// How many keys are kept in memory.
+    pub cached_keys: usize,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The accounts that a scheme finds in a database.
+#[derive(Debug, Clone)]
+pub struct AccountTable {
+    /// The scheme's name, for logs.
+    pub scheme: String,
+    /// The URL.
+    pub url: DatabaseUrl,
+    /// What a relative path in the URL is relative to: the folder of the policy file.
+    pub folder: Option<PathBuf>,
+    /// Who vouches for the accounts.
+    pub issuer: Arc<str>,
+    /// Seconds after which a change that another node made is seen at the latest.
+    pub freshness_seconds: u64,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The URL of a database. `Debug` shows only its scheme.
+#[derive(Clone)]
+pub struct DatabaseUrl(SecretString);
+
+impl DatabaseUrl {
+    /// This URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(SecretString::from(url.into()))
+    }
+
+    /// The URL with everything in it.
+    pub fn reveal(&self) -> &str {
+        use secrecy::ExposeSecret;
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.reveal().split(':').next().unwrap_or_default();
+        write!(f, "{scheme}:***")
+    }
+}
+
+/// Finds API keys.
+pub trait KeyStore: fmt::Debug + Send + Sync {
+    /// The key with this id: 16 characters of base62.
+    fn by_id(&self, id: &str) -> Answer<Option<Arc<StoredKey>>>;
+
+    /// The key of an earlier system, which has no id, by its SHA-256.
+    fn by_digest(&self, digest: &[u8; 32]) -> Answer<Option<Arc<StoredKey>>>;
+
+    /// Whether there are keys without an id, so that every text may be one.
+    fn has_legacy_keys(&self) -> bool;
+
+    /// Notes that a key was used.
+    fn used(&self, key: &StoredKey, unix_seconds: u64);
+
+    /// Ready once the database has been opened and read.
+    fn ready(&self) -> BoxFuture<Result<(), SourceError>>;
+}
+
+/// An answer from memory, or one that takes a question.
+pub enum Answer<T> {
+    /// It was in memory.
+    Known(T),
+    /// Somebody must be asked.
+    Ask(BoxFuture<Result<T, SourceError>>),
+}
+
+impl<T: fmt::Debug> fmt::Debug for Answer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Known(known) => f.debug_tuple("Known").field(known).finish(),
+            Answer::Ask(_) => f.write_str("Ask(..)"),
+        }
+    }
+}
+
+/// Finds accounts.
+pub trait AccountStore: fmt::Debug + Send + Sync {
+    /// The account of this name, byte for byte.
+    fn by_name(&self, name: &str) -> BoxFuture<Result<Option<Account>, SourceError>>;
+
+    /// Replaces the password hash, unless it has been replaced by somebody else.
+    fn upgrade(&self, name: &str, old_hash: &str, new_hash: &str);
+
+    /// Ready once the database has been opened.
+    fn ready(&self) -> BoxFuture<Result<(), SourceError>>;
+}
+
+/// An account with a password.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The password's hash as a PHC string.
+    pub password_hash: SecretString,
+    /// Whom the account speaks for.
+    pub principal: crate::Principal,
+    /// Whether it may be used.
+    pub active: bool,
+}

@@ -1,0 +1,81 @@
+//! A key as it is kept, with everything prepared that a request needs of it.
+
+use super::{
+    ApiKeyEntry,
+    format::{self, Digest},
+};
+use crate::{
+    principal::{Principal, PrincipalKind},
+    scheme::{Outcome, Rejected},
+};
+use std::{fmt, sync::Arc};
+
+/// An API key that was stored: its digest, and whom it speaks for.
+#[derive(Clone)]
+pub struct StoredKey {
+    digest: Digest,
+    principal: Principal,
+    expires: Option<u64>,
+    active: bool,
+}
+
+impl StoredKey {
+    /// Prepares an entry; `issuer` vouches for its owner. `None` if its digest is not `sha256:`
+    /// and 64 hex digits.
+    pub fn new(entry: &ApiKeyEntry, issuer: &Arc<str>) -> Option<Self> {
+        let digest = format::parse_digest(&entry.digest)?;
+        let name = match &entry.id {
+            Some(id) => id.clone(),
+            None => format::short_name(&digest),
+        };
+        let mut principal = Principal::new(issuer.clone(), entry.owner.as_str())
+            .kind(PrincipalKind::Client)
+            .scopes(&entry.scopes)
+            .roles(&entry.roles)
+            .credential_id(name);
+        if let Some(tenant) = &entry.tenant {
+            principal = principal.tenant(tenant.as_str());
+        }
+        Some(Self {
+            digest,
+            principal,
+            expires: entry.expires,
+            active: entry.active,
+        })
+    }
+
+    /// The SHA-256 of the whole key.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Whom the key speaks for.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// What becomes of a request with this key.
+    pub(super) fn judge(&self, unix_seconds: u64) -> Outcome {
+        if !self.active {
+            return rejected("revoked");
+        }
+        if self.expires.is_some_and(|expires| unix_seconds >= expires) {
+            return rejected("expired");
+        }
+        Outcome::Verified(self.principal.clone())
+    }
+}
+
+impl fmt::Debug for StoredKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredKey")
+            .field("principal", &self.principal)
+            .field("expires", &self.expires)
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) fn rejected(cause: &'static str) -> Outcome {
+    Outcome::Rejected(Rejected { cause, hint: None })
+}

@@ -1,0 +1,1 @@
+//! Palisade as a client of other people's authorization servers.
