@@ -134,7 +134,7 @@ fn what_is_still_being_written_is_not_loaded() {
     let mut watcher = policy.watcher();
     let whole = version("two");
     for written in 0..whole.len() {
-        fs::write(policy.file(), &whole[..written]).unwrap();
+        fs::write(policy.file(), &whole.as_bytes()[..written]).unwrap();
         watcher.look();
     }
     // As before after all.
