@@ -36,7 +36,7 @@ pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
 pub use body::{BodyGuard, BodyTooLarge};
 pub use companion::Companion;
 pub use config::{ConfigError, Mistake, Mistakes};
-pub use engine::{Admission, Exchange, Palisade, Verdict};
+pub use engine::{Admission, Exchange, Palisade, Reloaded, Verdict};
 pub use fields::KnownFields;
 pub use grant::{ClaimsError, Grant};
 pub use head::{HeadEdits, HttpResponse, RequestHead, ResponseHead};

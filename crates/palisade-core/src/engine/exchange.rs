@@ -194,7 +194,7 @@ impl Facts {
         let sink = &policy.ports.audit;
         let audited = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
         Self {
-            request_id: RequestId::from_bytes(policy.ids.draw()),
+            request_id: RequestId::from_bytes(policy.lineage.ids.draw()),
             audited,
             // Reading the clock costs more than most stages: only for those who ask.
             started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),

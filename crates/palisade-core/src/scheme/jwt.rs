@@ -213,8 +213,8 @@ impl Jwt {
             KeySource::PublicKey(reference) => ("public_key", reference),
             KeySource::Jwks(reference) => ("jwks", reference),
         };
-        let bytes = reference
-            .load(context.folder)
+        let bytes = context
+            .load(reference)
             .map_err(|why| (key, why.to_string()))?;
         let bytes = bytes.expose_secret();
         let keys = match source {
