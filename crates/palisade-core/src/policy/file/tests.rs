@@ -101,8 +101,8 @@ fn api_keys_reach_the_model() {
         panic!("{:?}", policy.schemes)
     };
     let shown = format!("{partners:?}");
-    let expected = "ApiKey { name: \"partners\", header: Some(\"x-key\"), query: Some(\"key\"), \
-        cookie: Some(\"key\"), prefix: \"shop\", keep: true, keys: [ApiKeyEntry { \
+    let expected = "ApiKey { name: \"partners\", places: Places { authorization: [], \
+        header: Some(\"x-key\"), query: Some(\"key\"), cookie: Some(\"key\") }, prefix: \"shop\", keep: true, keys: [ApiKeyEntry { \
         id: Some(\"0123456789abcdef\"), owner: \"service1\", scopes: [\"read\"], \
         roles: [\"admin\"], tenant: Some(\"acme\"), expires: Some(1798761600), active: false, .. \
         }] }";
