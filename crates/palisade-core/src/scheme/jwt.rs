@@ -333,6 +333,10 @@ impl Scheme for Bearer {
         self.carriers.as_slice()
     }
 
+    fn issuer(&self) -> Option<&str> {
+        Some(self.verifier.issuer())
+    }
+
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
         self.carriers.read(head)
     }
