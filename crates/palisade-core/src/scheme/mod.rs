@@ -13,6 +13,7 @@ mod authorization;
 mod challenge;
 mod jwt;
 mod places;
+mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
@@ -91,6 +92,11 @@ pub trait Scheme: Debug + Send + Sync {
     /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
+
+    /// The issuers of the tokens that it accepts, for the metadata of the resource (RFC 9728 §2).
+    fn issuers(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Ready once everything the scheme depends on has answered for the first time; `None` if
     /// it depends on nobody.
