@@ -19,6 +19,7 @@ pub mod host;
 mod input;
 pub mod jwt;
 pub mod limit;
+pub mod password;
 mod policy;
 mod ports;
 mod principal;
