@@ -13,6 +13,7 @@ mod authorization;
 mod challenge;
 mod jwt;
 mod places;
+mod store;
 mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
@@ -23,6 +24,7 @@ pub(crate) use challenge::with_parameter;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
+pub use store::Store;
 
 use crate::{
     companion::BoxFuture,
