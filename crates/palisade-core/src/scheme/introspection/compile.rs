@@ -65,8 +65,8 @@ fn secret(
     }
     let key = join(section, "client_secret");
     match &config.client_secret {
-        Some(secret) => secret
-            .load(context.folder)
+        Some(secret) => context
+            .load(secret)
             .map_err(|why| mistakes.add(key, why.to_string()))
             .ok(),
         None => {

@@ -89,7 +89,7 @@ impl Judge {
 
     fn tell_active_type(&self) {
         self.told_active_type.call_once(|| {
-            let issuer = self.rules.issuers().next();
+            let issuer = self.rules.issuer();
             tracing::warn!(
                 target: "palisade",
                 issuer,
@@ -130,6 +130,10 @@ impl Scheme for Opaque {
         self.carriers.as_slice()
     }
 
+    fn issuer(&self) -> Option<&str> {
+        Some(self.judge.rules.issuer())
+    }
+
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
         self.carriers.read(head)
     }
@@ -161,8 +165,8 @@ impl Scheme for Opaque {
         Some(self.challenge.clone())
     }
 
-    fn issuers(&self) -> Vec<String> {
-        self.judge.rules.issuers().map(str::to_owned).collect()
+    fn authorization_servers(&self) -> Vec<&str> {
+        self.judge.rules.issuers().collect()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {

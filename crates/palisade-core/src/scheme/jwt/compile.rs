@@ -142,7 +142,7 @@ fn read<E: ToString>(
     context: &BuildContext<'_>,
     read: impl FnOnce(&[u8]) -> Result<KeySet, E>,
 ) -> Result<KeySet, String> {
-    let bytes = reference.load(context.folder);
+    let bytes = context.load(reference);
     let bytes = bytes.map_err(|why| why.to_string())?;
     read(bytes.expose_secret()).map_err(|why| why.to_string())
 }
