@@ -11,6 +11,7 @@
 mod api_key;
 mod authorization;
 mod challenge;
+mod introspection;
 mod jwt;
 mod places;
 mod store;
@@ -21,6 +22,7 @@ pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
+pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
@@ -42,7 +44,7 @@ use std::{
 };
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
+pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND, introspection::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +88,12 @@ pub trait Scheme: Debug + Send + Sync {
         true
     }
 
+    /// Whether it takes what none of the schemes that read the same place recognises, and leaves
+    /// them what they do.
+    fn takes_the_rest(&self) -> bool {
+        false
+    }
+
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
 
@@ -99,9 +107,9 @@ pub trait Scheme: Debug + Send + Sync {
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
 
-    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
-    /// of the resource (RFC 9728 §2).
-    fn issuers(&self) -> Vec<String> {
+    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
+    /// metadata of the resource (RFC 9728 §2).
+    fn authorization_servers(&self) -> Vec<&str> {
         Vec::new()
     }
 
