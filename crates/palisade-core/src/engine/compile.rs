@@ -3,6 +3,7 @@
 
 use super::{
     compiled::{Challenges, Compiled, CompiledScheme},
+    describe::Description,
     limits::Limits,
     lineage::Lineage,
     methods::Methods,
@@ -51,7 +52,10 @@ pub(super) fn compile(mut policy: Policy, before: Option<&Compiled>) -> Attempt 
         );
     }
     let compiled = match compiled {
-        Some(compiled) if mistakes.is_empty() => Ok(compiled),
+        Some(mut compiled) if mistakes.is_empty() => {
+            compiled.description = Description::of(&policy, &compiled);
+            Ok(compiled)
+        }
         _ => Err(mistakes.into_error()),
     };
     Attempt { compiled, files }
@@ -135,6 +139,7 @@ fn compile_parts(
         problems: Problems::new(&policy.problem_type_base, policy.ports().renderer.clone()),
         audit: policy.audit,
         fingerprint,
+        description: Description::default(),
     })
 }
 

@@ -1,7 +1,8 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    limits::Limits, lineage::Lineage, methods::Methods, rules::CompiledRule, rules::Rules,
+    describe::Description, limits::Limits, lineage::Lineage, methods::Methods, rules::CompiledRule,
+    rules::Rules,
 };
 use crate::{
     cors::CompiledCors,
@@ -45,6 +46,8 @@ pub(crate) struct Compiled {
     pub(crate) audit: Audit,
     /// Names this version of the policy in the audit.
     pub(crate) fingerprint: String,
+    /// The same policy for people.
+    pub(crate) description: Description,
 }
 
 /// A scheme and its challenges, written once.

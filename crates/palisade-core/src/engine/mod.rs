@@ -9,7 +9,9 @@ mod close;
 mod compile;
 mod compiled;
 mod decide;
+mod describe;
 mod exchange;
+mod explain;
 mod gate;
 mod limits;
 mod lineage;
@@ -17,12 +19,17 @@ mod methods;
 mod read;
 mod reload;
 mod rules;
+mod saw;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub(crate) use compiled::Compiled;
+pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
+pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};
 pub use reload::Reloaded;
+pub use trace::{Decided, Stage, StageReport};
 
 use crate::{head::RequestHead, ports::SourceError, requirement::Requirement};
 use reload::Handle;
@@ -48,7 +55,7 @@ impl Palisade {
     /// Judges the head of a request. Adapters call it once for each request, before anything
     /// else sees the request.
     pub fn open(&self, head: &dyn RequestHead) -> Exchange {
-        Exchange::open(self.current(), head)
+        Exchange::open(self.current(), head, None)
     }
 
     /// Waits until everything the policy depends on (issuers, databases) has answered for the
