@@ -48,6 +48,7 @@ pub use reply::Reply;
 pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
+pub use revocation::MemoryRevocations;
 pub use scheme::{
     ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, Places, StoredKey, generate_key,
 };

@@ -88,6 +88,11 @@ impl TokenVerifier {
         self.policy.ignore.issuer || issuer == Some(&*self.issuer)
     }
 
+    /// How far clocks may be apart, in seconds.
+    pub(super) fn leeway_seconds(&self) -> u64 {
+        self.policy.leeway_seconds
+    }
+
     /// Verifies one token at the time `now`, in Unix seconds.
     ///
     /// # Errors
