@@ -13,6 +13,7 @@ mod authorization;
 mod challenge;
 mod jwt;
 mod places;
+mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
@@ -32,7 +33,11 @@ use crate::{
     view::View,
 };
 use http::HeaderName;
-use std::{borrow::Cow, fmt::Debug, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt::{self, Debug},
+    sync::Arc,
+};
 
 /// Every scheme that a policy file can configure.
 pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
@@ -92,6 +97,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
 
+    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
+    /// of the resource (RFC 9728 §2).
+    fn issuers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Ready once everything the scheme depends on has answered for the first time; `None` if
     /// it depends on nobody.
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
@@ -132,6 +143,19 @@ impl Carrier {
     }
 }
 
+/// The place as people write it: `Authorization: Bearer`, `header x-api-key`, `query key`.
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Carrier::Authorization(name) => write!(f, "Authorization: {name}"),
+            Carrier::Header(name) => write!(f, "header {name}"),
+            Carrier::Query(name) => write!(f, "query {name}"),
+            Carrier::Cookie(name) => write!(f, "cookie {name}"),
+            Carrier::Certificate => f.write_str("client certificate"),
+        }
+    }
+}
+
 /// What a scheme found in a request.
 #[derive(Debug)]
 pub enum Presented<'h> {
@@ -152,7 +176,7 @@ pub struct Credential<'h> {
 }
 
 impl Debug for Credential<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
             .field("length", &self.bytes.len())
             .field("carrier", &self.carrier)
@@ -172,7 +196,7 @@ pub enum Verification {
 pub type RemoteVerification = BoxFuture<Outcome>;
 
 impl Debug for Verification {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verification::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),
             Verification::Remote(_) => f.write_str("Remote(..)"),
