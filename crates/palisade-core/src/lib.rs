@@ -50,6 +50,7 @@ pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
 pub use scheme::{
-    ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, Places, Store, StoredKey, generate_key,
+    ApiKey, ApiKeyEntry, Basic, BasicAccount, GeneratedKey, Jwt, KeySource, Places, Store,
+    StoredKey, generate_key,
 };
 pub use view::View;

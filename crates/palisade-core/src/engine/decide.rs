@@ -32,6 +32,7 @@ impl Compiled {
         // Every response has these, a refusal by the firewall too.
         self.draw_nonce(facts)?;
         self.note_origin(&view, facts);
+        self.note_script(&view, facts);
 
         // 1
         let passed = self.pass_firewall(head, &mut view, facts);
@@ -146,7 +147,8 @@ impl Compiled {
     /// Stage 10.
     fn verify(&self, candidate: Candidate<'_>, view: &View<'_>, facts: &mut Facts) -> Decision {
         facts.presented = Some(candidate.scheme);
-        facts.presented_ambient = self.carrier(&candidate).is_some_and(Carrier::is_ambient);
+        let carrier = self.carrier(&candidate);
+        facts.presented_cookie = matches!(carrier, Some(Carrier::Cookie(_)));
         let Some(own) = self.schemes.get(candidate.scheme) else {
             return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme"));
         };
@@ -187,7 +189,7 @@ impl Compiled {
                 self.settle_caller(rule, facts)
             }
             // A browser sends a stale cookie along without being asked.
-            Outcome::Rejected(_) if facts.presented_ambient && self.is_optional(facts) => {
+            Outcome::Rejected(_) if facts.presented_cookie && self.is_optional(facts) => {
                 let rule = self.rule_or_unlisted(facts.rule);
                 self.settle_anonymous(rule, false, "stale_cookie", facts)
             }
@@ -195,7 +197,7 @@ impl Compiled {
                 if let Some(hint) = rejected.hint {
                     tracing::info!(target: "palisade", cause = rejected.cause, "{hint}");
                 }
-                Err(self.invalid_token(facts.rule, scheme, rejected.cause))
+                Err(self.invalid_token(facts.asker(), scheme, rejected.cause))
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),
             Outcome::Unavailable(source) => {
@@ -231,7 +233,7 @@ impl Compiled {
         facts: &mut Facts,
     ) -> Result<Decision, Reason> {
         if unknown_credential || !self.is_optional(facts) {
-            return Err(self.credentials_required(facts.rule, cause));
+            return Err(self.credentials_required(facts.asker(), cause));
         }
         self.charge(Stage::Principal, rule, None, facts)?;
         check_body_length(rule, facts)

@@ -19,7 +19,7 @@ mod rules;
 mod tests;
 
 pub(crate) use compile::compile;
-pub(crate) use compiled::Compiled;
+pub(crate) use compiled::{Asker, Compiled};
 pub use exchange::{Admission, Exchange, Verdict};
 
 use crate::{head::RequestHead, ports::SourceError, requirement::Requirement};

@@ -210,7 +210,12 @@ fn the_reference_and_the_reader_know_the_same_keys() {
     asked::take();
     let schemes: String = KINDS
         .iter()
-        .map(|kind| format!("[{0}.NAME]\n[[{0}.NAME.key]]\n", kind.section))
+        .map(|kind| {
+            format!(
+                "[{0}.NAME]\n[[{0}.NAME.key]]\n[[{0}.NAME.account]]\n",
+                kind.section
+            )
+        })
         .collect();
     let rest = "[host]\n[https]\n[firewall]\n[headers.set]\n[headers.hsts]\n[cors]\n[roles]\n\
         [[limit]]\n[[rule]]\nrequire = {}\n[body]\n[problems]\n[audit]\n[outgoing]\n";
