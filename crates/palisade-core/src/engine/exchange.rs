@@ -1,6 +1,9 @@
 //! One request and its response.
 
-use super::compiled::{Asker, Compiled};
+use super::{
+    compiled::{Asker, Compiled},
+    trace::Trace,
+};
 use crate::{
     audit::AuditLevel,
     body::BodyGuard,
@@ -107,13 +110,19 @@ pub(super) struct Facts {
     pub(super) ambient_ignored: bool,
     pub(super) credential_exposed: bool,
     pub(super) refused: Option<(Code, Cow<'static, str>)>,
+    /// What `explain` asks to be noted; a server notes nothing.
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 impl Exchange {
-    pub(super) fn open(policy: Arc<Compiled>, head: &dyn RequestHead) -> Self {
+    pub(super) fn open(
+        policy: Arc<Compiled>,
+        head: &dyn RequestHead,
+        trace: Option<Box<Trace>>,
+    ) -> Self {
         // Made where it stays: the facts are large to move.
         let mut exchange = Self {
-            facts: Facts::new(&policy, head),
+            facts: Facts::new(&policy, head, trace),
             policy,
             grant: None,
             body: None,
@@ -191,12 +200,14 @@ impl Exchange {
 }
 
 impl Facts {
-    fn new(policy: &Compiled, head: &dyn RequestHead) -> Self {
+    fn new(policy: &Compiled, head: &dyn RequestHead, trace: Option<Box<Trace>>) -> Self {
         let peer = head.peer();
         let sink = &policy.ports.audit;
-        let audited = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
+        let wanted = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
+        // What is only explained did not happen.
+        let audited = wanted && trace.is_none();
         Self {
-            request_id: RequestId::from_bytes(policy.ids.draw()),
+            request_id: RequestId::from_bytes(policy.lineage.ids.draw()),
             audited,
             // Reading the clock costs more than most stages: only for those who ask.
             started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),
@@ -225,6 +236,7 @@ impl Facts {
             ambient_ignored: false,
             credential_exposed: false,
             refused: None,
+            trace,
         }
     }
 

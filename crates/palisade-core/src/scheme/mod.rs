@@ -12,9 +12,11 @@ mod api_key;
 mod authorization;
 mod basic;
 mod challenge;
+mod introspection;
 mod jwt;
 mod places;
 mod store;
+mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
@@ -22,6 +24,7 @@ pub use authorization::{Authorization, token68};
 pub use basic::{Basic, BasicAccount};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
+pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
@@ -36,10 +39,15 @@ use crate::{
     view::View,
 };
 use http::HeaderName;
-use std::{borrow::Cow, fmt::Debug, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt::{self, Debug},
+    sync::Arc,
+};
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, basic::KIND, jwt::KIND];
+pub(crate) const KINDS: &[SchemeKind] =
+    &[api_key::KIND, basic::KIND, jwt::KIND, introspection::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +91,12 @@ pub trait Scheme: Debug + Send + Sync {
         true
     }
 
+    /// Whether it takes what none of the schemes that read the same place recognises, and leaves
+    /// them what they do.
+    fn takes_the_rest(&self) -> bool {
+        false
+    }
+
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
 
@@ -95,6 +109,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
+
+    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
+    /// metadata of the resource (RFC 9728 §2).
+    fn authorization_servers(&self) -> Vec<&str> {
+        Vec::new()
+    }
 
     /// Ready once everything the scheme depends on has answered for the first time; `None` if
     /// it depends on nobody.
@@ -141,6 +161,19 @@ impl Carrier {
     }
 }
 
+/// The place as people write it: `Authorization: Bearer`, `header x-api-key`, `query key`.
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Carrier::Authorization(name) => write!(f, "Authorization: {name}"),
+            Carrier::Header(name) => write!(f, "header {name}"),
+            Carrier::Query(name) => write!(f, "query {name}"),
+            Carrier::Cookie(name) => write!(f, "cookie {name}"),
+            Carrier::Certificate => f.write_str("client certificate"),
+        }
+    }
+}
+
 /// What a scheme found in a request.
 #[derive(Debug)]
 pub enum Presented<'h> {
@@ -161,7 +194,7 @@ pub struct Credential<'h> {
 }
 
 impl Debug for Credential<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
             .field("length", &self.bytes.len())
             .field("carrier", &self.carrier)
@@ -181,7 +214,7 @@ pub enum Verification {
 pub type RemoteVerification = BoxFuture<Outcome>;
 
 impl Debug for Verification {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verification::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),
             Verification::Remote(_) => f.write_str("Remote(..)"),
