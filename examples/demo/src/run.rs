@@ -94,7 +94,7 @@ where
     F: Future<Output = io::Result<()>>,
 {
     let shutdown = shutdown()?;
-    let keys = Keys::open(options.data_dir.as_deref())?;
+    let mut keys = Keys::open(options.data_dir.as_deref(), &options.database)?;
     let policy = policy::load(options, &keys)?;
     wait_for_dependencies(&policy.palisade).await;
     let listener = listen(options.listen)?;
@@ -105,6 +105,7 @@ where
 
     let mut text = greeting::listening(address);
     if policy.own_keys {
+        keys.make_api_key().await?;
         if let Some(folder) = &options.data_dir {
             keys.save(folder)?;
         }
