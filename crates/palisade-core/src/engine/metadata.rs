@@ -46,7 +46,7 @@ pub(crate) struct Metadata {
 struct Document<'a> {
     resource: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    authorization_servers: Vec<&'a str>,
+    authorization_servers: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<&'a str>,
     bearer_methods_supported: [&'static str; 1],
@@ -92,14 +92,11 @@ impl Resource {
         schemes: &[CompiledScheme],
         scopes: &HashSet<String>,
     ) -> Metadata {
-        let mut servers: Vec<&str> = Vec::new();
-        for server in schemes
-            .iter()
-            .flat_map(|own| own.scheme.authorization_servers())
-        {
+        let mut servers: Vec<String> = Vec::new();
+        for issuer in schemes.iter().flat_map(|own| own.scheme.issuers()) {
             // RFC 9728 §2: identifiers as in RFC 8414; an issuer of another form can be asked for nothing.
-            if server.starts_with("https://") && !servers.contains(&server) {
-                servers.push(server);
+            if issuer.starts_with("https://") && !servers.contains(&issuer) {
+                servers.push(issuer);
             }
         }
         let mut scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();

@@ -14,6 +14,7 @@ mod challenge;
 mod introspection;
 mod jwt;
 mod places;
+mod store;
 mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
@@ -25,6 +26,7 @@ pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
+pub use store::Store;
 
 use crate::{
     companion::BoxFuture,
@@ -77,12 +79,6 @@ pub trait Scheme: Debug + Send + Sync {
     /// Everywhere its credentials may travel, for `Vary`, CORS and the documentation.
     fn carriers(&self) -> &[Carrier];
 
-    /// Who vouches for the callers it authenticates, where that is always the same: for
-    /// descriptions of a policy.
-    fn issuer(&self) -> Option<&str> {
-        None
-    }
-
     /// Looks for this scheme's credential, without judging it.
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h>;
 
@@ -111,9 +107,9 @@ pub trait Scheme: Debug + Send + Sync {
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
 
-    /// The authorization servers whose tokens it accepts, for the metadata of the resource
-    /// (RFC 9728 §2).
-    fn authorization_servers(&self) -> Vec<&str> {
+    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
+    /// of the resource (RFC 9728 §2).
+    fn issuers(&self) -> Vec<String> {
         Vec::new()
     }
 

@@ -130,10 +130,6 @@ impl Scheme for Opaque {
         self.carriers.as_slice()
     }
 
-    fn issuer(&self) -> Option<&str> {
-        Some(self.judge.rules.issuer())
-    }
-
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
         self.carriers.read(head)
     }
@@ -165,8 +161,8 @@ impl Scheme for Opaque {
         Some(self.challenge.clone())
     }
 
-    fn authorization_servers(&self) -> Vec<&str> {
-        self.judge.rules.issuers().collect()
+    fn issuers(&self) -> Vec<String> {
+        self.judge.rules.issuers().map(str::to_owned).collect()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
