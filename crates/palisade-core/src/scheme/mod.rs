@@ -202,6 +202,16 @@ pub enum Verification {
     Remote(RemoteVerification),
 }
 
+impl Verification {
+    /// The judgement, once it is there.
+    pub(crate) async fn outcome(self) -> Outcome {
+        match self {
+            Verification::Done(outcome) => outcome,
+            Verification::Remote(remote) => remote.await,
+        }
+    }
+}
+
 /// A judgement that waits for an answer from elsewhere.
 pub type RemoteVerification = BoxFuture<Outcome>;
 
