@@ -123,6 +123,7 @@ impl Description {
         let settings = Settings {
             version: 1,
             realm: &policy.realm,
+            resource: policy.resource.as_deref(),
             unlisted: compiled.unlisted,
             scopes: &policy.scopes,
             limit_max_keys: policy.limit_max_keys,
@@ -174,11 +175,7 @@ impl Compiled {
             .map(|scheme| SchemeDescription {
                 name: scheme.name().to_owned(),
                 kind: scheme.kind(),
-                issuers: scheme
-                    .authorization_servers()
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect(),
+                issuers: scheme.issuers(),
                 carriers: scheme.carriers().iter().map(ToString::to_string).collect(),
                 challenge: scheme
                     .challenge()
@@ -231,6 +228,8 @@ impl Compiled {
 struct Settings<'a> {
     version: u32,
     realm: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a str>,
     unlisted: Unlisted,
     scopes: &'a [String],
     limit_max_keys: usize,

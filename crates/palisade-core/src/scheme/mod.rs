@@ -110,9 +110,9 @@ pub trait Scheme: Debug + Send + Sync {
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
 
-    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
-    /// metadata of the resource (RFC 9728 §2).
-    fn authorization_servers(&self) -> Vec<&str> {
+    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
+    /// of the resource (RFC 9728 §2).
+    fn issuers(&self) -> Vec<String> {
         Vec::new()
     }
 
@@ -208,6 +208,16 @@ pub enum Verification {
     Done(Outcome),
     /// Somebody must be asked; the future holds its own copy of the credential.
     Remote(RemoteVerification),
+}
+
+impl Verification {
+    /// The judgement, once it is there.
+    pub(crate) async fn outcome(self) -> Outcome {
+        match self {
+            Verification::Done(outcome) => outcome,
+            Verification::Remote(remote) => remote.await,
+        }
+    }
 }
 
 /// A judgement that waits for an answer from elsewhere.
