@@ -80,7 +80,7 @@ fn text(file: &str, policy: &Description) -> String {
             vec![
                 own.name.clone(),
                 own.kind.to_owned(),
-                own.issuer.clone().unwrap_or_else(|| "-".to_owned()),
+                names(&own.issuers),
                 names(&places),
                 own.challenge.clone().unwrap_or_else(|| "-".to_owned()),
             ]

@@ -19,6 +19,7 @@ pub mod host;
 mod input;
 pub mod jwt;
 pub mod limit;
+pub mod password;
 mod policy;
 mod ports;
 mod principal;
@@ -38,7 +39,8 @@ pub use companion::Companion;
 pub use config::{ConfigError, Mistake, Mistakes};
 pub use engine::{
     Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
-    Palisade, PrincipalReport, RuleDescription, SchemeDescription, Stage, StageReport, Verdict,
+    Palisade, PrincipalReport, Reloaded, RuleDescription, SchemeDescription, Stage, StageReport,
+    Verdict,
 };
 pub use fields::KnownFields;
 pub use grant::{ClaimsError, Grant};
@@ -52,6 +54,7 @@ pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
 pub use scheme::{
-    ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, Places, StoredKey, generate_key,
+    ApiKey, ApiKeyEntry, GeneratedKey, Introspection, Jwt, KeySource, Places, Store, StoredKey,
+    generate_key,
 };
 pub use view::View;

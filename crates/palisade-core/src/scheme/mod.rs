@@ -11,17 +11,22 @@
 mod api_key;
 mod authorization;
 mod challenge;
+mod introspection;
 mod jwt;
 mod places;
+mod store;
+mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
+pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
+pub use store::Store;
 
 use crate::{
     companion::BoxFuture,
@@ -40,7 +45,7 @@ use std::{
 };
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
+pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND, introspection::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -75,12 +80,6 @@ pub trait Scheme: Debug + Send + Sync {
     /// Everywhere its credentials may travel, for `Vary`, CORS and the documentation.
     fn carriers(&self) -> &[Carrier];
 
-    /// Who vouches for the callers it authenticates, where that is always the same: for
-    /// descriptions of a policy.
-    fn issuer(&self) -> Option<&str> {
-        None
-    }
-
     /// Looks for this scheme's credential, without judging it.
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h>;
 
@@ -88,6 +87,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// credential. Asked only where several schemes read it.
     fn recognises(&self, _credential: &Credential<'_>) -> bool {
         true
+    }
+
+    /// Whether it takes what none of the schemes that read the same place recognises, and leaves
+    /// them what they do.
+    fn takes_the_rest(&self) -> bool {
+        false
     }
 
     /// Judges the credential at `unix_seconds`.
@@ -102,6 +107,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
+
+    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
+    /// metadata of the resource (RFC 9728 §2).
+    fn authorization_servers(&self) -> Vec<&str> {
+        Vec::new()
+    }
 
     /// Ready once everything the scheme depends on has answered for the first time; `None` if
     /// it depends on nobody.
