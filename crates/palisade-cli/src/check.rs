@@ -2,7 +2,6 @@
 
 use crate::{
     answer::{Answer, Failure, Outcome},
-    offline::Offline,
     policy,
     table::{list, names, table},
 };
@@ -39,7 +38,7 @@ impl Check {
     pub(crate) fn run(self) -> Outcome {
         let policy = match policy::read(&self.policy)? {
             Ok(policy) if self.online => policy::with_companions(policy),
-            Ok(policy) => policy.with(Offline),
+            Ok(policy) => policy::with_silent_companions(policy),
             Err(error) => return policy::mistaken(&error, self.json),
         };
         let palisade = match policy.build() {

@@ -1,20 +1,33 @@
 //! Moments on the command line, and a clock that stands still.
 
-use palisade_core::Clock;
+use palisade_core::{Clock, SystemClock};
 use std::time::{SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// A clock that always shows the same moment.
+/// A clock that always shows the same date and time; what is measured goes on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Standing(pub(crate) u64);
+pub(crate) struct Standing {
+    unix_seconds: u64,
+    system: SystemClock,
+}
+
+impl Standing {
+    /// The clock that shows this moment.
+    pub(crate) fn at(unix_seconds: u64) -> Self {
+        Self {
+            unix_seconds,
+            system: SystemClock::default(),
+        }
+    }
+}
 
 impl Clock for Standing {
     fn unix_millis(&self) -> u64 {
-        self.0.saturating_mul(1000)
+        self.unix_seconds.saturating_mul(1000)
     }
 
     fn monotonic_nanos(&self) -> u64 {
-        0
+        self.system.monotonic_nanos()
     }
 }
 

@@ -48,7 +48,7 @@ impl Explain {
             Err(error) => return policy::mistaken(&error, self.json),
         };
         if let Some(seconds) = self.at {
-            policy = policy.with_clock(Arc::new(Standing(seconds)));
+            policy = policy.with_clock(Arc::new(Standing::at(seconds)));
         }
         let palisade = match policy.build() {
             Ok(palisade) => palisade,

@@ -84,7 +84,7 @@ struct PairArguments {
 const SHOW_EXAMPLES: &str = "\
 Examples:
   palisade jwks show jwks.json
-  curl -s https://id.example.com/jwks.json | palisade jwks show -
+  palisade jwks show - --json < jwks.json
 
 Exit code 1 means that a key cannot be used.";
 

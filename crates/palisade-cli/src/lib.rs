@@ -19,11 +19,13 @@ mod files;
 mod jwks;
 mod key;
 mod offline;
+mod password;
 mod policy;
 mod request;
 mod schema;
 mod secret;
 mod signing;
+mod store;
 mod table;
 mod token;
 
@@ -59,6 +61,8 @@ enum Command {
     Explain(explain::Explain),
     #[command(subcommand)]
     Key(key::Key),
+    #[command(subcommand)]
+    Password(password::Password),
     #[command(subcommand)]
     Token(token::Token),
     #[command(subcommand)]
@@ -103,6 +107,7 @@ impl Command {
             Command::Check(check) => check.run(),
             Command::Explain(explain) => explain.run(),
             Command::Key(key) => key.run(),
+            Command::Password(password) => password.run(),
             Command::Token(token) => token.run(),
             Command::Jwks(jwks) => jwks.run(),
             Command::Schema(schema) => schema.run(),

@@ -1,48 +1,30 @@
-//! Companions that ask nobody: a policy can be checked where its issuers and databases are out
-//! of reach.
+//! Databases that nobody opens: a policy can be checked where they are out of reach.
 
 use palisade_core::{
     Companion, SourceError, StoredKey,
     companion::{
-        Account, AccountStore, AccountTable, Answer, AuthorizationServers, BoxFuture, Companions,
-        Databases, Introspector, KeyFeed, KeyStore, KeyTable, RemoteIntrospection, RemoteKeys,
-        Unfit,
+        Account, AccountStore, AccountTable, Answer, BoxFuture, Companions, Databases, KeyStore,
+        KeyTable, Unfit,
     },
-    jwt::KeySet,
 };
-use secrecy::SecretString;
 use std::sync::Arc;
 
-/// Stands in for everybody who would ask somebody.
+/// Stands in for whoever opens databases.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offline;
 
 impl Offline {
     fn silence<T: Send + 'static>() -> BoxFuture<Result<T, SourceError>> {
-        Box::pin(std::future::ready(Err(Self::error())))
-    }
-
-    fn error() -> SourceError {
-        SourceError::new("everything outside", "nobody is asked without --online")
+        let error = SourceError::new("the database", "nobody is asked without --online");
+        Box::pin(std::future::ready(Err(error)))
     }
 }
 
 impl Companion for Offline {
     fn register(self, companions: &mut Companions) {
-        companions.authorization_servers(Arc::new(self));
         for uri_scheme in ["sqlite", "postgres", "postgresql"] {
             companions.databases(uri_scheme, Arc::new(self));
         }
-    }
-}
-
-impl AuthorizationServers for Offline {
-    fn keys(&self, _: RemoteKeys) -> Result<Arc<dyn KeyFeed>, Unfit> {
-        Ok(Arc::new(*self))
-    }
-
-    fn introspector(&self, _: RemoteIntrospection) -> Result<Arc<dyn Introspector>, Unfit> {
-        Ok(Arc::new(*self))
     }
 }
 
@@ -53,30 +35,6 @@ impl Databases for Offline {
 
     fn accounts(&self, _: AccountTable) -> Result<Arc<dyn AccountStore>, Unfit> {
         Ok(Arc::new(*self))
-    }
-}
-
-impl KeyFeed for Offline {
-    fn keys(&self) -> Result<Arc<KeySet>, SourceError> {
-        Err(Self::error())
-    }
-
-    fn renew(&self) -> Option<BoxFuture<()>> {
-        None
-    }
-
-    fn ready(&self) -> BoxFuture<Result<(), SourceError>> {
-        Self::silence()
-    }
-}
-
-impl Introspector for Offline {
-    fn ask(&self, _: SecretString) -> BoxFuture<Result<String, SourceError>> {
-        Self::silence()
-    }
-
-    fn ready(&self) -> BoxFuture<Result<(), SourceError>> {
-        Self::silence()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     answer::{Answer, Failure, Outcome},
     note,
+    offline::Offline,
 };
 use palisade_core::{ConfigError, Palisade, Policy, SourceError};
 use serde_json::json;
@@ -21,6 +22,15 @@ pub(crate) fn read(path: &Path) -> Result<Result<Policy, ConfigError>, Failure> 
 /// Adds everybody who asks issuers and databases.
 pub(crate) fn with_companions(policy: Policy) -> Policy {
     policy
+        .with(palisade_oauth::companion())
+        .with(palisade_store::companion())
+}
+
+/// Adds stand-ins that check what the policy says, and ask nobody.
+pub(crate) fn with_silent_companions(policy: Policy) -> Policy {
+    policy
+        .with(palisade_oauth::companion().silent())
+        .with(Offline)
 }
 
 /// The answer to a policy with mistakes.

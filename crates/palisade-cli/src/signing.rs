@@ -2,7 +2,7 @@
 
 use crate::answer::Failure;
 use aws_lc_rs::{
-    encoding::AsDer,
+    encoding::{AsDer, Pkcs8V1Der},
     rsa::{self, KeySize},
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
@@ -81,16 +81,15 @@ pub(crate) fn generate(alg: Alg, bits: RsaBits) -> Result<SecretString, Failure>
     let failed = || Failure::Outside("no key could be made".to_owned());
     let ecdsa = |curve| {
         let pair = EcdsaKeyPair::generate(curve).map_err(|_| failed())?;
-        let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair);
-        Ok(der.map_err(|_| failed())?.as_ref().to_vec())
+        Ok(pair.to_pkcs8v1().map_err(|_| failed())?.as_ref().to_vec())
     };
     let der: Vec<u8> = match alg {
         Alg::ES256 => ecdsa(&ECDSA_P256_SHA256_FIXED_SIGNING)?,
         Alg::ES384 => ecdsa(&ECDSA_P384_SHA384_FIXED_SIGNING)?,
         Alg::EdDSA => {
             let pair = Ed25519KeyPair::generate().map_err(|_| failed())?;
-            let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair);
-            der.map_err(|_| failed())?.as_ref().to_vec()
+            let der = pair.to_pkcs8v1().map_err(|_| failed())?;
+            der.as_ref().to_vec()
         }
         Alg::HS256 | Alg::HS384 | Alg::HS512 => {
             return Err(Failure::Usage(
@@ -105,7 +104,7 @@ pub(crate) fn generate(alg: Alg, bits: RsaBits) -> Result<SecretString, Failure>
                 RsaBits::B4096 => KeySize::Rsa4096,
             };
             let pair = rsa::KeyPair::generate(size).map_err(|_| failed())?;
-            let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair);
+            let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair);
             der.map_err(|_| failed())?.as_ref().to_vec()
         }
     };

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const EXAMPLES: &str = "\
 Examples:
   palisade token inspect < token.txt
-  TOKEN=… palisade token inspect --env TOKEN
+  palisade token inspect --env TOKEN --json
 
 Nothing is verified: anybody can write such a token. `palisade token verify` tests it.";
 

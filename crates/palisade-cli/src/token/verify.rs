@@ -10,9 +10,7 @@ use crate::{
 };
 use clap::Args;
 use palisade_core::{
-    Ending, Explanation, Palisade, Policy, Unlisted,
-    policy::{Host, Https},
-    scheme::Carrier,
+    ConfigError, Ending, Explanation, Host, Https, Palisade, Policy, Unlisted, scheme::Carrier,
 };
 use secrecy::{ExposeSecret, SecretString};
 use std::{path::PathBuf, sync::Arc};
@@ -79,14 +77,14 @@ impl Verify {
 }
 
 /// The policy with its schemes alone: every request is asked for a credential and nothing else.
-fn build(mut policy: Policy, at: Option<u64>) -> Result<Palisade, palisade_core::ConfigError> {
+fn build(mut policy: Policy, at: Option<u64>) -> Result<Palisade, ConfigError> {
     policy.rules.clear();
     policy.limits.clear();
     policy.unlisted = Some(Unlisted::Authenticated);
     policy.host = Host::default();
     policy.https = Https::default();
     match at {
-        Some(seconds) => policy.with_clock(Arc::new(Standing(seconds))).build(),
+        Some(seconds) => policy.with_clock(Arc::new(Standing::at(seconds))).build(),
         None => policy.build(),
     }
 }
