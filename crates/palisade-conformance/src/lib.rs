@@ -30,6 +30,7 @@ mod http2;
 pub mod inputs;
 mod keys;
 mod lint;
+pub mod loopback;
 mod normal;
 mod print;
 #[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]

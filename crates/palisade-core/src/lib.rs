@@ -19,6 +19,7 @@ pub mod host;
 mod input;
 pub mod jwt;
 pub mod limit;
+pub mod password;
 mod policy;
 mod ports;
 mod principal;
@@ -36,7 +37,11 @@ pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
 pub use body::{BodyGuard, BodyTooLarge};
 pub use companion::Companion;
 pub use config::{ConfigError, Mistake, Mistakes};
-pub use engine::{Admission, Exchange, Palisade, Verdict};
+pub use engine::{
+    Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
+    Palisade, PrincipalReport, Reloaded, RuleDescription, SchemeDescription, Stage, StageReport,
+    Verdict,
+};
 pub use fields::KnownFields;
 pub use grant::{ClaimsError, Grant};
 pub use head::{HeadEdits, HttpResponse, RequestHead, ResponseHead};
@@ -48,5 +53,9 @@ pub use reply::Reply;
 pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
-pub use scheme::{ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, StoredKey, generate_key};
+pub use revocation::MemoryRevocations;
+pub use scheme::{
+    ApiKey, ApiKeyEntry, Basic, BasicAccount, GeneratedKey, Introspection, Jwt, KeySource, Places,
+    Store, StoredKey, generate_key,
+};
 pub use view::View;

@@ -1,13 +1,12 @@
 //! Mistakes in a policy: collected, not thrown at the first one.
 
 mod document;
+mod outline;
 mod section;
 mod value;
 
 pub(crate) use document::{join, parse};
 pub(crate) use section::Section;
-#[cfg(test)]
-pub(crate) use section::asked;
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
@@ -49,6 +48,13 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// A mistake that stands at no place.
+    pub(crate) fn of(message: &str) -> Self {
+        let mut mistakes = Mistakes::default();
+        mistakes.add("", message);
+        mistakes.into_error()
+    }
+
     /// The mistakes.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes

@@ -1,7 +1,8 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    clock::SteadyClock, limits::Limits, methods::Methods, rules::CompiledRule, rules::Rules,
+    describe::Description, limits::Limits, lineage::Lineage, methods::Methods, rules::CompiledRule,
+    rules::Rules,
 };
 use crate::{
     cors::CompiledCors,
@@ -16,22 +17,15 @@ use crate::{
     scheme::{Scheme, with_parameter},
 };
 use http::{HeaderName, HeaderValue, header};
-use siphasher::sip128::{Hasher128, SipHasher13};
 use smallvec::SmallVec;
-use std::{
-    collections::HashSet,
-    hash::Hasher,
-    sync::{
-        Arc, Once,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashSet, sync::Arc};
 
 /// A policy, compiled.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) ports: Ports,
-    pub(crate) clock: SteadyClock,
+    /// What it shares with the versions before and after it.
+    pub(crate) lineage: Arc<Lineage>,
     pub(crate) hosts: Option<HostList>,
     pub(crate) https: Https,
     pub(crate) firewall: Firewall,
@@ -41,6 +35,8 @@ pub(crate) struct Compiled {
     pub(crate) no_store: usize,
     pub(crate) cors: Option<CompiledCors>,
     pub(crate) schemes: Vec<CompiledScheme>,
+    /// Whether a scheme is HTTP Basic, which scripts are not asked for.
+    pub(crate) asks_for_basic: bool,
     pub(crate) roles: Roles,
     /// Scopes that a rule or `scopes` names.
     pub(crate) scopes: HashSet<String>,
@@ -50,11 +46,10 @@ pub(crate) struct Compiled {
     pub(crate) body: Body,
     pub(crate) problems: Problems,
     pub(crate) audit: Audit,
-    pub(crate) ids: Ids,
-    /// Whether the log says already that the server tells no peer addresses.
-    pub(crate) told_peer_missing: Once,
     /// Names this version of the policy in the audit.
     pub(crate) fingerprint: String,
+    /// The same policy for people.
+    pub(crate) description: Description,
 }
 
 /// A scheme and its challenges, written once.
@@ -63,6 +58,7 @@ pub(crate) struct CompiledScheme {
     pub(crate) scheme: Arc<dyn Scheme>,
     pub(crate) challenges: Option<Challenges>,
     pub(crate) is_bearer_like: bool,
+    pub(crate) is_basic: bool,
 }
 
 /// The challenges of a scheme that do not depend on the request.
@@ -75,41 +71,13 @@ pub(crate) struct Challenges {
     pub(crate) insufficient_scope: HeaderValue,
 }
 
-/// Draws request ids and pseudonyms: a keyed hash of a counter under a secret of this process,
-/// because asking the system for randomness on every request costs more than a whole stage.
-pub(crate) struct Ids {
-    hasher: SipHasher13,
-    next: AtomicU64,
-}
-
-impl Ids {
-    pub(crate) fn new(secret: &[u8; 16]) -> Self {
-        Self {
-            hasher: SipHasher13::new_with_key(secret),
-            next: AtomicU64::new(0),
-        }
-    }
-
-    pub(crate) fn draw(&self) -> [u8; 16] {
-        let mut hasher = self.hasher;
-        hasher.write_u64(self.next.fetch_add(1, Ordering::Relaxed));
-        hasher.finish128().as_bytes()
-    }
-
-    /// The same short name for the same text, until the process ends.
-    pub(crate) fn pseudonym(&self, text: &str) -> String {
-        let mut hasher = self.hasher;
-        // Longer than a counter, so that no pseudonym is ever a request id.
-        hasher.write(b"pseudonym");
-        hasher.write(text.as_bytes());
-        format!("{:016x}", hasher.finish128().h1)
-    }
-}
-
-impl std::fmt::Debug for Ids {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Ids")
-    }
+/// Who is refused: which challenges the refusal has depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    pub(crate) rule: Option<usize>,
+    /// Whether a page's code sent the request (Fetch Metadata §2.2). To it, a browser would show
+    /// a login dialogue that the page did not ask for, where Basic is asked for.
+    pub(crate) is_script: bool,
 }
 
 impl Compiled {
@@ -189,23 +157,20 @@ impl Compiled {
 
     /// RFC 9110 §11.6.1: the bare challenges of every scheme that the rule accepts; 403 where
     /// none of them can be asked for over HTTP.
-    pub(crate) fn credentials_required(&self, rule: Option<usize>, cause: &'static str) -> Reason {
-        let challenges = self.challenge_lines(rule, None);
-        if challenges.is_empty() && !self.rule_or_unlisted(rule).schemes.is_empty() {
+    pub(crate) fn credentials_required(&self, asker: Asker, cause: &'static str) -> Reason {
+        let schemes = &self.rule_or_unlisted(asker.rule).schemes;
+        let mut known = schemes.iter().filter_map(|&index| self.schemes.get(index));
+        if !schemes.is_empty() && !known.any(|scheme| scheme.challenges.is_some()) {
             return Reason::new(Code::ClientCertificateRequired, cause);
         }
+        let challenges = self.challenge_lines(asker, None);
         Reason::new(Code::CredentialsRequired, cause).challenges(challenges)
     }
 
     /// The credential of the scheme is bad: its challenge first, with the error; the others
     /// bare.
-    pub(crate) fn invalid_token(
-        &self,
-        rule: Option<usize>,
-        scheme: usize,
-        cause: &'static str,
-    ) -> Reason {
-        Reason::new(Code::InvalidToken, cause).challenges(self.challenge_lines(rule, Some(scheme)))
+    pub(crate) fn invalid_token(&self, asker: Asker, scheme: usize, cause: &'static str) -> Reason {
+        Reason::new(Code::InvalidToken, cause).challenges(self.challenge_lines(asker, Some(scheme)))
     }
 
     /// The request is malformed; only a scheme that was presented and understands it is told so.
@@ -222,16 +187,17 @@ impl Compiled {
 
     fn challenge_lines(
         &self,
-        rule: Option<usize>,
+        asker: Asker,
         failed: Option<usize>,
     ) -> Vec<(HeaderName, HeaderValue)> {
         let mut lines: Vec<(HeaderName, HeaderValue)> = Vec::new();
         let mut asked: SmallVec<[&HeaderValue; 4]> = SmallVec::new();
         let failed_first = failed
             .into_iter()
-            .chain(self.rule_or_unlisted(rule).schemes.iter().copied());
+            .chain(self.rule_or_unlisted(asker.rule).schemes.iter().copied());
         for index in failed_first {
             let scheme = self.schemes.get(index);
+            let scheme = scheme.filter(|scheme| !(scheme.is_basic && asker.is_script));
             let Some(challenges) = scheme.and_then(|scheme| scheme.challenges.as_ref()) else {
                 continue;
             };

@@ -8,6 +8,7 @@ use super::{
     methods::MethodId,
     read::{Candidate, Found, Reading},
     rules::{CompiledRule, Listed},
+    trace::Stage as At,
 };
 use crate::{
     firewall::Target,
@@ -32,8 +33,10 @@ impl Compiled {
         // Every response has these, a refusal by the firewall too.
         self.draw_nonce(facts)?;
         self.note_origin(&view, facts);
+        self.note_script(&view, facts);
 
         // 1
+        facts.at(At::Firewall);
         let passed = self.pass_firewall(head, &mut view, facts);
         let target = passed.inspect_err(|_| note_host(head, &view, facts))?;
         let method = facts.method.unwrap_or(MethodId::GET);
@@ -43,25 +46,32 @@ impl Compiled {
         }
         let rule = self.rule_or_unlisted(facts.rule);
         // 2
+        facts.at(At::Client);
         if facts.peer.is_none() {
             // Every request would say the same.
-            self.told_peer_missing
+            self.lineage
+                .told_peer_missing
                 .call_once(|| tracing::error!(target: "palisade", "{}", head.peer_missing()));
             return Err(Reason::new(Code::InternalError, "peer_address_missing"));
         }
         // 3
+        facts.at(At::Host);
         let host = self.host(head, &view, &target, rule, facts)?;
         // 4
+        facts.at(At::Https);
         self.require_https(&view, &host, rule, facts)?;
         // 5
+        facts.at(At::Preflight);
         if self.is_preflight(&view, method) {
             return Ok(Decision::Preflight);
         }
         // 6
+        facts.at(At::Rule);
         self.apply_rule(&target, rule, &listed, facts)?;
         let reads = self.reads_credentials(rule, &listed, facts);
         facts.credentials_read = reads;
         // 7
+        facts.at(At::Read);
         let reading = match reads {
             true => self.read(rule, &view),
             false => Reading {
@@ -71,14 +81,17 @@ impl Compiled {
         };
         facts.ambient_ignored = reading.ambient_ignored;
         // 8
+        facts.at(At::CrossOrigin);
         if reads {
             self.block_cross_origin(&view, &host, rule, &reading, facts)?;
         }
         // 9
+        facts.at(At::AddressLimits);
         self.charge(Stage::Address, rule, Some(&view), facts)?;
         if self.unlisted == Unlisted::NotFound
             && let Some(reason) = facts.no_rule.take()
         {
+            facts.at(At::Judge);
             return Err(*reason);
         }
         // 10 to 12
@@ -93,6 +106,7 @@ impl Compiled {
                 self.settle_anonymous(rule, unknown, cause, facts)
             }
             Found::Malformed { scheme, cause } => {
+                facts.at(At::Verify);
                 facts.presented = scheme;
                 Err(self.invalid_request(self.bearer_presented(rule, &view), cause))
             }
@@ -121,7 +135,7 @@ impl Compiled {
             }
             Listed::Unlisted => {
                 if self.unlisted == Unlisted::NotFound {
-                    self.rules
+                    self.lineage
                         .warn_unlisted(target.path, facts.method, &self.methods);
                 }
                 match self.unlisted {
@@ -145,27 +159,29 @@ impl Compiled {
 
     /// Stage 10.
     fn verify(&self, candidate: Candidate<'_>, view: &View<'_>, facts: &mut Facts) -> Decision {
+        facts.at(At::Verify);
         facts.presented = Some(candidate.scheme);
-        facts.presented_ambient = self.carrier(&candidate).is_some_and(Carrier::is_ambient);
+        let carrier = self.carrier(&candidate);
+        facts.presented_cookie = matches!(carrier, Some(Carrier::Cookie(_)));
         let Some(own) = self.schemes.get(candidate.scheme) else {
             return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme"));
         };
         if !own.scheme.shows_credential() {
             self.hide(&candidate, view, facts);
         }
-        let now = self.clock.unix_seconds(&*self.ports.clock);
+        let now = self.lineage.clock.unix_seconds(&*self.ports.clock);
         match own.scheme.verify(&candidate.credential, now) {
             Verification::Done(outcome) => self.settle(outcome, facts),
             Verification::Remote(remote) => Decision::Ask(remote),
         }
     }
 
-    /// Takes a key out of the head that the handler will see. The `Authorization` stays, as
-    /// handlers may pass it on; a key in the query stays, because the router must get exactly
-    /// the target that was checked.
+    /// Takes a key out of the head that the handler will see. A key in the query stays, because
+    /// the router must get exactly the target that was checked.
     fn hide(&self, candidate: &Candidate<'_>, view: &View<'_>, facts: &mut Facts) {
         match self.carrier(candidate) {
             Some(Carrier::Header(name)) => facts.edits.remove(name.clone()),
+            Some(Carrier::Authorization(_)) => facts.edits.remove(header::AUTHORIZATION),
             Some(Carrier::Cookie(name)) => {
                 let rest = view.cookies_without(name);
                 match HeaderValue::try_from(rest) {
@@ -187,19 +203,21 @@ impl Compiled {
                 self.settle_caller(rule, facts)
             }
             // A browser sends a stale cookie along without being asked.
-            Outcome::Rejected(_) if facts.presented_ambient && self.is_optional(facts) => {
+            Outcome::Rejected(_) if facts.presented_cookie && self.is_optional(facts) => {
                 let rule = self.rule_or_unlisted(facts.rule);
                 self.settle_anonymous(rule, false, "stale_cookie", facts)
             }
             Outcome::Rejected(rejected) => {
                 if let Some(hint) = rejected.hint {
                     tracing::info!(target: "palisade", cause = rejected.cause, "{hint}");
+                    facts.remark(|| hint.to_owned());
                 }
-                Err(self.invalid_token(facts.rule, scheme, rejected.cause))
+                Err(self.invalid_token(facts.asker(), scheme, rejected.cause))
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),
             Outcome::Unavailable(source) => {
                 tracing::warn!(target: "palisade", "{source}");
+                facts.remark(|| source.to_string());
                 Err(
                     Reason::new(Code::DependencyUnavailable, "source_unavailable")
                         .header(header::RETRY_AFTER, HeaderValue::from_static("5")),
@@ -211,7 +229,9 @@ impl Compiled {
 
     /// Stages 11 and 12 for an authenticated caller.
     fn settle_caller(&self, rule: &CompiledRule, facts: &mut Facts) -> Result<Decision, Reason> {
+        facts.at(At::CallerLimits);
         self.charge(Stage::Principal, rule, None, facts)?;
+        facts.at(At::Judge);
         if let Some(reason) = facts.no_rule.take() {
             return Err(*reason);
         }
@@ -231,9 +251,12 @@ impl Compiled {
         facts: &mut Facts,
     ) -> Result<Decision, Reason> {
         if unknown_credential || !self.is_optional(facts) {
-            return Err(self.credentials_required(facts.rule, cause));
+            facts.at(At::Judge);
+            return Err(self.credentials_required(facts.asker(), cause));
         }
+        facts.at(At::CallerLimits);
         self.charge(Stage::Principal, rule, None, facts)?;
+        facts.at(At::Judge);
         check_body_length(rule, facts)
     }
 

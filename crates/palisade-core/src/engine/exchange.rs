@@ -1,6 +1,9 @@
 //! One request and its response.
 
-use super::compiled::Compiled;
+use super::{
+    compiled::{Asker, Compiled},
+    trace::Trace,
+};
 use crate::{
     audit::AuditLevel,
     body::BodyGuard,
@@ -94,7 +97,9 @@ pub(super) struct Facts {
     /// Whether a credential would have been read, so that the response depends on it.
     pub(super) credentials_read: bool,
     pub(super) presented: Option<usize>,
-    pub(super) presented_ambient: bool,
+    pub(super) presented_cookie: bool,
+    /// Whether a page's code sent the request; known only where it matters.
+    pub(super) is_script: bool,
     pub(super) caller: Option<Caller>,
     pub(super) content_length: Option<u64>,
     /// What the limits of all stages charged.
@@ -105,13 +110,19 @@ pub(super) struct Facts {
     pub(super) ambient_ignored: bool,
     pub(super) credential_exposed: bool,
     pub(super) refused: Option<(Code, Cow<'static, str>)>,
+    /// What `explain` asks to be noted; a server notes nothing.
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 impl Exchange {
-    pub(super) fn open(policy: Arc<Compiled>, head: &dyn RequestHead) -> Self {
+    pub(super) fn open(
+        policy: Arc<Compiled>,
+        head: &dyn RequestHead,
+        trace: Option<Box<Trace>>,
+    ) -> Self {
         // Made where it stays: the facts are large to move.
         let mut exchange = Self {
-            facts: Facts::new(&policy, head),
+            facts: Facts::new(&policy, head, trace),
             policy,
             grant: None,
             body: None,
@@ -174,7 +185,7 @@ impl Exchange {
         self.body = rule.max_body.map(BodyGuard::new);
         let grant = Grant::new(
             Arc::clone(&self.policy),
-            self.facts.rule,
+            self.facts.asker(),
             self.facts.request_id,
             self.facts.caller.take(),
             self.facts.nonce.take(),
@@ -189,12 +200,14 @@ impl Exchange {
 }
 
 impl Facts {
-    fn new(policy: &Compiled, head: &dyn RequestHead) -> Self {
+    fn new(policy: &Compiled, head: &dyn RequestHead, trace: Option<Box<Trace>>) -> Self {
         let peer = head.peer();
         let sink = &policy.ports.audit;
-        let audited = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
+        let wanted = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
+        // What is only explained did not happen.
+        let audited = wanted && trace.is_none();
         Self {
-            request_id: RequestId::from_bytes(policy.ids.draw()),
+            request_id: RequestId::from_bytes(policy.lineage.ids.draw()),
             audited,
             // Reading the clock costs more than most stages: only for those who ask.
             started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),
@@ -212,7 +225,8 @@ impl Facts {
             guardrail: None,
             credentials_read: false,
             presented: None,
-            presented_ambient: false,
+            presented_cookie: false,
+            is_script: false,
             caller: None,
             content_length: None,
             charged: Report::new(),
@@ -222,6 +236,15 @@ impl Facts {
             ambient_ignored: false,
             credential_exposed: false,
             refused: None,
+            trace,
+        }
+    }
+
+    /// Whom a refusal asks for credentials.
+    pub(super) fn asker(&self) -> Asker {
+        Asker {
+            rule: self.rule,
+            is_script: self.is_script,
         }
     }
 

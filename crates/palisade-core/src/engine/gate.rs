@@ -61,6 +61,12 @@ impl Compiled {
         }
     }
 
+    /// Whether a refusal must not make a browser ask its user for a password.
+    pub(super) fn note_script(&self, view: &View<'_>, facts: &mut Facts) {
+        let mut modes = view.named("sec-fetch-mode");
+        facts.is_script = self.asks_for_basic && modes.any(|mode| mode != b"navigate");
+    }
+
     /// Stage 1: everything about the head that no honest client sends.
     pub(super) fn pass_firewall<'h>(
         &self,
@@ -223,7 +229,7 @@ fn content_length(view: &View<'_>) -> Result<Option<u64>, Reason> {
 }
 
 /// The host that the head names (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
-fn named_host<'h>(
+pub(super) fn named_host<'h>(
     head: &'h dyn RequestHead,
     view: &View<'h>,
     in_target: Option<&'h str>,

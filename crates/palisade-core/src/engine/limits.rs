@@ -1,11 +1,11 @@
 //! Which limits a request is charged by, and for whom.
 
-use super::{compiled::Compiled, exchange::Facts, rules::CompiledRule};
+use super::{compiled::Compiled, exchange::Facts, explain::LimitReport, rules::CompiledRule};
 use crate::{
     config::Mistakes,
     limit::{
         Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet,
-        LimitSpec, Quota, Report,
+        LimitSpec, Quota, Report, Row,
     },
     policy::{Limit, LimitKey},
     problem::{Code, Reason},
@@ -21,6 +21,7 @@ pub(crate) struct Limits {
     set: LimitSet,
     keys: KeyHasher,
     by: Vec<CountBy>,
+    anew: Vec<LimitId>,
 }
 
 /// What a limit counts.
@@ -54,7 +55,8 @@ impl Limits {
     pub(super) fn compile(
         limits: &[Limit],
         max_keys: usize,
-        secret: &[u8; 16],
+        keys: KeyHasher,
+        before: Option<&Self>,
         mistakes: &mut Mistakes,
     ) -> Option<Self> {
         let mut specs = Vec::new();
@@ -88,11 +90,19 @@ impl Limits {
             return None;
         }
         match LimitSet::new(specs, LimitOptions { max_keys }) {
-            Ok(set) => Some(Self {
-                set,
-                keys: KeyHasher::new(secret),
-                by,
-            }),
+            Ok(mut set) => {
+                let anew = before.map_or_else(Vec::new, |before| {
+                    let same_keys =
+                        |own: LimitId, id| by.get(own.index()) == Some(before.count_by(id));
+                    set.go_on_from(&before.set, same_keys)
+                });
+                Some(Self {
+                    set,
+                    keys,
+                    by,
+                    anew,
+                })
+            }
             Err(wrong) => {
                 for mistake in wrong {
                     let index = limits.iter().position(|limit| limit.name == mistake.limit);
@@ -113,7 +123,14 @@ impl Limits {
             set: LimitSet::default(),
             keys: KeyHasher::new(&[0; 16]),
             by: Vec::new(),
+            anew: Vec::new(),
         }
+    }
+
+    /// The limits that the version before has, too, but with other settings: what it counted
+    /// means nothing to them.
+    pub(super) fn anew(&self) -> impl Iterator<Item = &str> {
+        self.anew.iter().filter_map(|&id| self.set.name(id))
     }
 
     pub(super) fn id(&self, name: &str) -> Option<LimitId> {
@@ -141,6 +158,35 @@ impl Limits {
             policy_field: None,
         };
         (limits, field)
+    }
+
+    /// The names of a rule's limits, in the order of the policy.
+    pub(super) fn names(&self, limits: &RuleLimits) -> Vec<String> {
+        let mut ids: Vec<_> = limits.address.iter().chain(&limits.principal).collect();
+        ids.sort_unstable();
+        let names = ids.into_iter().filter_map(|&id| self.set.name(id));
+        names.map(str::to_owned).collect()
+    }
+
+    /// Whether the limit is charged before a credential is verified.
+    pub(super) fn is_by_address(&self, id: LimitId) -> bool {
+        self.count_by(id).stage() == Stage::Address
+    }
+
+    /// A row for people.
+    pub(super) fn report_of(&self, row: &Row) -> LimitReport {
+        LimitReport {
+            name: self.set.quota_name(row).unwrap_or_default().to_owned(),
+            quota: self
+                .set
+                .quota(row)
+                .map(|quota| quota.to_string())
+                .unwrap_or_default(),
+            remaining: row.remaining,
+            seconds: row.seconds,
+            exceeded: row.violated,
+            shadow: row.shadow,
+        }
     }
 
     fn count_by(&self, id: LimitId) -> &CountBy {

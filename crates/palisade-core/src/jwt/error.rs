@@ -12,6 +12,9 @@ pub enum TokenError {
     /// More bytes than the policy reads.
     #[error("the token is longer than the policy allows")]
     TooLong,
+    /// Bytes that no token can have (RFC 6749 appendix A.12).
+    #[error("the token has characters that no token can have")]
+    Characters,
     /// Not three parts between two dots (RFC 7515 §3.1).
     #[error("the token does not have three parts")]
     Parts,
@@ -81,6 +84,15 @@ pub enum TokenError {
     /// `iat` is still to come.
     #[error("the token was issued in the future")]
     IssuedInFuture,
+    /// `tid` is not the tenant that `iss` speaks for.
+    #[error("the token's tenant is not that of its issuer")]
+    Tenant,
+    /// The authorization server says that the token is not active (RFC 7662 §2.2).
+    #[error("the authorization server does not know the token as active")]
+    Inactive,
+    /// `active` is missing, or no boolean.
+    #[error("the authorization server does not say true or false to whether the token is active")]
+    ActiveType,
     /// A `cnf` claim: bound to a key or certificate (RFC 7800) that nothing here can check.
     #[error("the token is bound to a key that cannot be checked")]
     SenderConstrained,
@@ -92,6 +104,7 @@ impl TokenError {
     pub fn reason(self) -> &'static str {
         match self {
             Self::TooLong => "too_long",
+            Self::Characters => "characters",
             Self::Parts => "parts",
             Self::Encrypted => "encrypted",
             Self::Base64url => "base64url",
@@ -115,6 +128,9 @@ impl TokenError {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::IssuedInFuture => "issued_in_future",
+            Self::Tenant => "tenant",
+            Self::Inactive => "inactive",
+            Self::ActiveType => "introspection_active_type",
             Self::SenderConstrained => "sender_constrained",
         }
     }

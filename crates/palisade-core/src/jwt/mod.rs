@@ -17,6 +17,7 @@
 //! ```
 
 mod algorithm;
+mod cache;
 mod claims;
 mod error;
 mod header;
@@ -27,6 +28,7 @@ mod path;
 mod policy;
 mod provider;
 mod rsa;
+mod rules;
 mod token;
 mod verify;
 
@@ -34,12 +36,14 @@ mod verify;
 mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub(crate) use cache::{CachedVerifier, TokenCaching};
 pub use error::TokenError;
 pub use jwk::{JwkOptions, MAX_SET_BYTES, SkippedKey};
 pub use keys::{KeyError, KeySet, MAX_KEYS};
 pub use path::ClaimPath;
 pub use policy::{Ignored, PolicyMistake, Profile, TokenPolicy};
 pub use provider::{Provider, UnknownProvider};
+pub(crate) use rules::TokenRules;
 pub use token::VerifiedToken;
 
 pub use crate::principal::PrincipalKind;

@@ -34,7 +34,7 @@ pub(super) struct Facts {
 }
 
 impl VerifiedToken {
-    /// The configured issuer: with [`subject`](Self::subject) and [`kind`](Self::kind) the identity of the caller.
+    /// The issuer: with [`subject`](Self::subject) and [`kind`](Self::kind) the identity of the caller.
     #[must_use]
     pub fn issuer(&self) -> &Arc<str> {
         &self.issuer
@@ -52,7 +52,7 @@ impl VerifiedToken {
         self.facts.kind
     }
 
-    /// The client the token was issued to: `client_id`, else `azp`, else `cid`.
+    /// The client the token was issued to: `client_id`, else `azp`, `cid` or `appid`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.facts.client_id.map(|span| self.at(span))
@@ -91,7 +91,8 @@ impl VerifiedToken {
         self.kid.as_deref()
     }
 
-    /// `exp` in Unix seconds, rounded down, without leeway.
+    /// `exp` in Unix seconds, rounded down, without leeway; `u64::MAX` for an introspected token whose server names
+    /// no end.
     #[must_use]
     pub fn expires_at(&self) -> u64 {
         self.expires_at
@@ -119,6 +120,18 @@ impl VerifiedToken {
     #[must_use]
     pub fn claims(&self) -> &str {
         self.text.get(..self.claims_end).unwrap_or_default()
+    }
+
+    /// How many bytes it occupies.
+    pub(super) fn memory(&self) -> usize {
+        let Facts {
+            scopes,
+            roles,
+            permissions,
+            ..
+        } = &self.facts;
+        let names = [scopes, roles, permissions].map(Names::memory);
+        size_of::<Self>() + self.text.capacity() + names.iter().sum::<usize>()
     }
 
     fn at(&self, span: Span) -> &str {
@@ -169,6 +182,14 @@ impl Names {
             .split(' ')
             .chain(listed.iter().map(|span| span.of(text)))
             .filter(|name| !name.is_empty())
+    }
+
+    /// How many bytes it occupies beside itself.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Spaced(_) => 0,
+            Self::Listed(spans) => size_of::<Span>() * spans.capacity(),
+        }
     }
 }
 
@@ -225,7 +246,26 @@ impl<'a> Placement<'a> {
             Value::List(names) => Some(Names::Listed(
                 names.into_iter().map(|name| self.place(&name)).collect(),
             )),
-            Value::Other => None,
+            Value::Bool(_) | Value::Other => None,
         }
+    }
+
+    /// The names of all values together; `None` if one has another type.
+    pub(super) fn all_listed<'v>(
+        &mut self,
+        values: impl Iterator<Item = Value<'v>>,
+    ) -> Option<Names> {
+        let mut values = values.filter(|value| *value != Value::Absent);
+        let Some(first) = values.next() else {
+            return self.listed(Value::Absent);
+        };
+        let mut all = self.listed(first)?;
+        for value in values {
+            match (&mut all, self.listed(value)?) {
+                (Names::Listed(all), Names::Listed(more)) => all.extend(more),
+                _ => return None,
+            }
+        }
+        Some(all)
     }
 }

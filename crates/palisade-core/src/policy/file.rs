@@ -65,13 +65,21 @@ impl Palisade {
         Policy::from_toml_str(text)?.build()
     }
 
-    /// Reads a policy file and compiles it.
+    /// Reads a policy file and compiles it; [`reload`](Self::reload) does so again.
     ///
     /// # Errors
     /// Every mistake of the file at once.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        Policy::from_file(path)?.build()
+        Self::load(path.as_ref(), |policy| policy)
     }
+}
+
+/// The JSON Schema (draft 2020-12) of a policy file, for completion and checks in editors.
+///
+/// It is made by the very functions that read a policy, so it knows the same keys; what only
+/// the whole policy can tell, such as a limit that no rule names, it does not know.
+pub fn policy_schema() -> serde_json::Value {
+    Section::schema(policy)
 }
 
 fn read_file(path: &Path) -> io::Result<String> {

@@ -18,8 +18,10 @@
 
 mod file;
 mod parts;
+pub(crate) mod reference;
 mod secret;
 
+pub use file::policy_schema;
 pub use parts::{
     AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
     LimitKey, Outgoing, Preset, PrincipalDetail, Rule, Unlisted,
@@ -36,8 +38,11 @@ use crate::{
     revocation::Revocations,
     scheme::{Scheme, SchemeConfig},
 };
+use secrecy::SecretSlice;
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -90,13 +95,20 @@ pub struct Policy {
 }
 
 /// What a policy needs from outside; the system's, unless given.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) audit: Arc<dyn AuditSink>,
     pub(crate) renderer: Option<Arc<dyn ProblemRenderer>>,
     pub(crate) revocations: Option<Arc<dyn Revocations>>,
+}
+
+/// Nothing of what they hold: it is not what was written, and a version is named by that.
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ports")
+    }
 }
 
 /// What a [`SchemeConfig`] may use while it compiles.
@@ -110,12 +122,15 @@ pub struct BuildContext<'a> {
     pub unix_seconds: u64,
     /// The clock, for what is checked later.
     pub clock: Arc<dyn Clock>,
+    /// Randomness, for the secrets of this process.
+    pub entropy: Arc<dyn Entropy>,
     /// `[outgoing]`: what may be asked, and how.
     pub outgoing: &'a Outgoing,
     /// What the companions provide.
     pub companions: &'a Companions,
     /// Credentials that were taken back before their time.
     pub revocations: Option<Arc<dyn Revocations>>,
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> BuildContext<'a> {
@@ -126,10 +141,27 @@ impl<'a> BuildContext<'a> {
             folder: policy.folder(),
             unix_seconds: ports.clock.unix_millis() / 1000,
             clock: Arc::clone(&ports.clock),
+            entropy: Arc::clone(&ports.entropy),
             outgoing: &policy.outgoing,
             companions: policy.companions(),
             revocations: ports.revocations.clone(),
+            files: RefCell::default(),
         }
+    }
+
+    /// Fetches a secret or a key. The file that holds it is watched from then on, whether or
+    /// not it could be read.
+    ///
+    /// # Errors
+    /// As for [`Secret::load`].
+    pub fn load(&self, reference: &Secret) -> Result<SecretSlice<u8>, SecretError> {
+        self.files.borrow_mut().extend(reference.path(self.folder));
+        reference.load(self.folder)
+    }
+
+    /// The files that were read, or should have been.
+    pub(crate) fn into_files(self) -> Vec<PathBuf> {
+        self.files.into_inner()
     }
 }
 
@@ -297,7 +329,7 @@ impl Policy {
     /// Every mistake at once, each with its key, its place in the file, and what would be
     /// right.
     pub fn build(self) -> Result<Palisade, ConfigError> {
-        crate::engine::compile(self)
+        Palisade::build(self)
     }
 
     pub(crate) fn ports(&self) -> &Ports {

@@ -1,6 +1,7 @@
 //! Secrets by reference: `env:NAME` or `file:PATH`, never the secret itself in a policy.
 
 use secrecy::{ExposeSecret, SecretSlice};
+use serde::{Serialize, Serializer};
 use std::{fmt, path::Path, path::PathBuf};
 
 /// Where a secret or a key comes from. Its `Debug` shows the reference, never the value.
@@ -77,13 +78,25 @@ impl Secret {
                     )));
                 }
             },
-            Source::File(path) => read(&folder.unwrap_or(Path::new("")).join(path))?,
+            Source::File(path) => read(&within(folder, path))?,
         };
         if bytes.expose_secret().is_empty() {
             return Err(SecretError(format!("{self:?} is empty")));
         }
         Ok(bytes)
     }
+
+    /// The file that it is in, if it is in one.
+    pub(crate) fn path(&self, folder: Option<&Path>) -> Option<PathBuf> {
+        match &self.0 {
+            Source::File(path) => Some(within(folder, path)),
+            _ => None,
+        }
+    }
+}
+
+fn within(folder: Option<&Path>, path: &Path) -> PathBuf {
+    folder.unwrap_or(Path::new("")).join(path)
 }
 
 fn read(path: &Path) -> Result<SecretSlice<u8>, SecretError> {
@@ -110,6 +123,13 @@ impl fmt::Debug for Secret {
             Source::File(path) => write!(f, "file:{}", path.display()),
             Source::Value(_) => f.write_str("value:***"),
         }
+    }
+}
+
+/// The reference, never the value.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
     }
 }
 

@@ -1,11 +1,12 @@
 //! API keys: `[api_key.NAME]`.
 //!
-//! A key reads `pfx_<id>_<secret><checksum>`. The policy holds its id and the SHA-256 of the
-//! whole key, never the key itself; keys of another form, from an earlier system, are found by
-//! their digest alone.
+//! A key reads `pfx_<id>_<secret><checksum>`. The policy, or a database, holds its id and the
+//! SHA-256 of the whole key, never the key itself; keys of another form, from an earlier system,
+//! are found by their digest alone.
 
 mod compile;
 mod format;
+mod judge;
 mod stored;
 mod verify;
 
@@ -15,7 +16,7 @@ pub use stored::StoredKey;
 use crate::{
     config::{Mistakes, Section},
     policy::BuildContext,
-    scheme::{Scheme, SchemeConfig, SchemeKind},
+    scheme::{Places, Scheme, SchemeConfig, SchemeKind, Store},
 };
 use std::{fmt, sync::Arc};
 
@@ -42,20 +43,18 @@ pub(crate) const KIND: SchemeKind = SchemeKind {
 pub struct ApiKey {
     /// The scheme's name: `partners` in `[api_key.partners]`.
     pub name: String,
-    /// `header`: where clients send the key. `x-api-key` if neither this, a query parameter nor
-    /// a cookie is named.
-    pub header: Option<String>,
-    /// `query`: the query parameter that may carry it. Queries end up in logs and histories.
-    pub query: Option<String>,
-    /// `cookie`: the cookie that may carry it. Browsers send it by themselves, so it counts as
-    /// ambient.
-    pub cookie: Option<String>,
+    /// Where clients send the key. Usually in the header `x-api-key`.
+    pub places: Places,
     /// `prefix`: what keys of this scheme begin with, `[a-z][a-z0-9]{1,9}`. Default `pal`.
     pub prefix: String,
     /// `keep`: the handler may see the header or the cookie. Default false.
     pub keep: bool,
     /// `[[api_key.NAME.key]]`: the keys.
     pub keys: Vec<ApiKeyEntry>,
+    /// `store`, `fresh`: where further keys are.
+    pub store: Option<Store>,
+    /// `cached_keys`: how many keys of the store are kept in memory. Default 100,000.
+    pub cached_keys: usize,
 }
 
 /// One API key, as a policy knows it. Its `Debug` does not show the digest: a short key of an
@@ -86,33 +85,40 @@ impl ApiKey {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            header: None,
-            query: None,
-            cookie: None,
+            places: Places::default(),
             prefix: "pal".to_owned(),
             keep: false,
             keys: Vec::new(),
+            store: None,
+            cached_keys: 100_000,
         }
+    }
+
+    /// Takes keys from `Authorization` with this scheme name.
+    #[must_use]
+    pub fn authorization(mut self, scheme_name: impl Into<String>) -> Self {
+        self.places.authorization.push(scheme_name.into());
+        self
     }
 
     /// Takes keys from this header.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>) -> Self {
-        self.header = Some(name.into());
+        self.places.header = Some(name.into());
         self
     }
 
     /// Takes keys from this query parameter.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>) -> Self {
-        self.query = Some(name.into());
+        self.places.query = Some(name.into());
         self
     }
 
     /// Takes keys from this cookie.
     #[must_use]
     pub fn cookie(mut self, name: impl Into<String>) -> Self {
-        self.cookie = Some(name.into());
+        self.places.cookie = Some(name.into());
         self
     }
 
@@ -137,15 +143,31 @@ impl ApiKey {
         self
     }
 
+    /// Looks keys up in a database, after those of the policy.
+    #[must_use]
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Says how many keys of the store are kept in memory.
+    #[must_use]
+    pub fn cached_keys(mut self, count: usize) -> Self {
+        self.cached_keys = count;
+        self
+    }
+
     fn read(name: &str, section: &mut Section<'_, '_>) -> Self {
         let default = Self::new(name);
         Self {
-            header: section.optional_string("header"),
-            query: section.optional_string("query"),
-            cookie: section.optional_string("cookie"),
+            places: Places::read(section),
             prefix: section.optional_string("prefix").unwrap_or(default.prefix),
             keep: section.boolean("keep").unwrap_or(default.keep),
             keys: section.tables("key", ApiKeyEntry::read),
+            store: Store::read(section),
+            cached_keys: section
+                .unsigned("cached_keys")
+                .unwrap_or(default.cached_keys),
             name: default.name,
         }
     }
@@ -247,7 +269,7 @@ impl SchemeConfig for ApiKey {
         context: &BuildContext<'_>,
         mistakes: &mut Mistakes,
     ) -> Option<Arc<dyn Scheme>> {
-        let scheme = compile::compile(self, context.realm, mistakes)?;
+        let scheme = compile::compile(self, context, mistakes)?;
         Some(Arc::new(scheme))
     }
 }

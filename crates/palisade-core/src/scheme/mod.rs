@@ -10,15 +10,25 @@
 
 mod api_key;
 mod authorization;
+mod basic;
 mod challenge;
+mod introspection;
 mod jwt;
+mod places;
+mod store;
+mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
+pub use basic::{Basic, BasicAccount};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
+pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
+pub(crate) use places::Carriers;
+pub use places::Places;
+pub use store::Store;
 
 use crate::{
     companion::BoxFuture,
@@ -29,10 +39,15 @@ use crate::{
     view::View,
 };
 use http::HeaderName;
-use std::{borrow::Cow, fmt::Debug, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt::{self, Debug},
+    sync::Arc,
+};
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
+pub(crate) const KINDS: &[SchemeKind] =
+    &[api_key::KIND, basic::KIND, jwt::KIND, introspection::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +91,12 @@ pub trait Scheme: Debug + Send + Sync {
         true
     }
 
+    /// Whether it takes what none of the schemes that read the same place recognises, and leaves
+    /// them what they do.
+    fn takes_the_rest(&self) -> bool {
+        false
+    }
+
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
 
@@ -88,6 +109,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
+
+    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
+    /// metadata of the resource (RFC 9728 §2).
+    fn authorization_servers(&self) -> Vec<&str> {
+        Vec::new()
+    }
 
     /// Ready once everything the scheme depends on has answered for the first time; `None` if
     /// it depends on nobody.
@@ -115,7 +142,12 @@ pub enum Carrier {
 impl Carrier {
     /// Whether the client sends it without being asked by the page's code.
     pub fn is_ambient(&self) -> bool {
-        matches!(self, Carrier::Cookie(_) | Carrier::Certificate)
+        match self {
+            Carrier::Cookie(_) | Carrier::Certificate => true,
+            // Browsers remember a password and send it by themselves.
+            Carrier::Authorization(name) => name.eq_ignore_ascii_case("basic"),
+            Carrier::Header(_) | Carrier::Query(_) => false,
+        }
     }
 
     /// The request header that holds it, for `Vary`.
@@ -125,6 +157,19 @@ impl Carrier {
             Carrier::Header(name) => Some(name.clone()),
             Carrier::Cookie(_) => Some(http::header::COOKIE),
             Carrier::Query(_) | Carrier::Certificate => None,
+        }
+    }
+}
+
+/// The place as people write it: `Authorization: Bearer`, `header x-api-key`, `query key`.
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Carrier::Authorization(name) => write!(f, "Authorization: {name}"),
+            Carrier::Header(name) => write!(f, "header {name}"),
+            Carrier::Query(name) => write!(f, "query {name}"),
+            Carrier::Cookie(name) => write!(f, "cookie {name}"),
+            Carrier::Certificate => f.write_str("client certificate"),
         }
     }
 }
@@ -149,7 +194,7 @@ pub struct Credential<'h> {
 }
 
 impl Debug for Credential<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
             .field("length", &self.bytes.len())
             .field("carrier", &self.carrier)
@@ -169,7 +214,7 @@ pub enum Verification {
 pub type RemoteVerification = BoxFuture<Outcome>;
 
 impl Debug for Verification {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verification::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),
             Verification::Remote(_) => f.write_str("Remote(..)"),

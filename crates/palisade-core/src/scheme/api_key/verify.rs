@@ -2,86 +2,69 @@
 
 use super::{
     format::{self, Digest, KeyId},
-    stored::{StoredKey, rejected},
+    judge::{self, Judge, rejected},
+    stored::StoredKey,
 };
 use crate::{
-    scheme::{Carrier, Challenge, Credential, Presented, Scheme, Verification},
+    companion::{Answer, BoxFuture, KeyStore},
+    ports::SourceError,
+    scheme::{Carrier, Carriers, Challenge, Credential, Presented, Scheme, Verification},
     view::View,
 };
-use std::{borrow::Cow, collections::HashMap, fmt};
-use subtle::ConstantTimeEq;
-
-/// No key is longer; anything more would only be work.
-const MAX_KEY_BYTES: usize = 512;
-
-/// What an unknown id is compared with, so that it costs the same as a known one. No text has
-/// this SHA-256 as far as anybody knows, and a match would admit nobody.
-const NOBODY: Digest = [0; 32];
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// The scheme, ready to verify.
 pub(super) struct KeyScheme {
     pub(super) name: String,
     pub(super) prefix: Vec<u8>,
     pub(super) keep: bool,
-    pub(super) carriers: Vec<Carrier>,
+    pub(super) carriers: Carriers,
     pub(super) challenge: Challenge,
     pub(super) keys: HashMap<KeyId, StoredKey>,
     pub(super) legacy: HashMap<Digest, StoredKey>,
+    pub(super) judge: Arc<Judge>,
 }
 
 impl KeyScheme {
-    /// The one key of the request; of several places a cookie counts only if it is alone.
-    fn find<'h>(&self, head: &View<'h>) -> Result<Option<Credential<'h>>, &'static str> {
-        let mut found = None;
-        for (carrier, place) in self.carriers.iter().enumerate() {
-            if place.is_ambient() && found.is_some() {
-                break;
-            }
-            let mut add = |bytes: Cow<'h, [u8]>| match bytes.len() {
-                0 => Err("empty"),
-                1..=MAX_KEY_BYTES if found.is_none() => {
-                    found = Some(Credential { bytes, carrier });
-                    Ok(())
-                }
-                1..=MAX_KEY_BYTES => Err("repeated"),
-                _ => Err("too_long"),
-            };
-            match place {
-                Carrier::Header(name) => head
-                    .header(name)
-                    .try_for_each(|value| add(value.trim_ascii().into()))?,
-                Carrier::Query(name) => query_values(head.query().unwrap_or_default(), name)
-                    .try_for_each(|value| add(decode(value)?))?,
-                Carrier::Cookie(name) => {
-                    head.cookie(name).try_for_each(|value| add(value.into()))?;
-                }
-                Carrier::Authorization(_) | Carrier::Certificate => {}
-            }
+    /// A key with an id.
+    fn verify_own(&self, id: KeyId, presented: &[u8], unix_seconds: u64) -> Verification {
+        let digest = format::digest(presented);
+        let listed = self.keys.get(&id);
+        if let (None, Some(store), Ok(id)) = (listed, &self.judge.store, std::str::from_utf8(&id)) {
+            return self.judge.stored(store.by_id(id), digest, unix_seconds);
         }
-        Ok(found)
-    }
-
-    /// The stored key that was presented; else the word for the audit.
-    fn look_up(&self, presented: &[u8]) -> Result<&StoredKey, &'static str> {
-        let id = match format::parse(presented, &self.prefix) {
-            Ok(id) => id,
-            Err(fault) if self.legacy.is_empty() => return Err(fault),
-            Err(_) => return self.look_up_legacy(presented).ok_or("key_unknown"),
-        };
-        let stored = self.keys.get(&id);
-        let expected = stored.map_or(&NOBODY, StoredKey::digest);
-        let same = bool::from(expected.ct_eq(&format::digest(presented)));
-        match stored {
-            Some(stored) if same => Ok(stored),
-            Some(_) => Err("key_mismatch"),
-            None => Err("key_unknown"),
+        match judge::same(listed, &digest) {
+            Ok(key) => self.judge.listed(key, unix_seconds),
+            Err(cause) => rejected(cause),
         }
     }
 
     /// A key of an earlier system has no id. Finding it by its digest tells by timing at most
     /// how the digest of a wrong key begins, which leads to no right one.
-    fn look_up_legacy(&self, presented: &[u8]) -> Option<&StoredKey> {
-        self.legacy.get(&format::digest(presented))
+    fn verify_legacy(
+        &self,
+        presented: &[u8],
+        fault: &'static str,
+        unix_seconds: u64,
+    ) -> Verification {
+        let store = self.legacy_store();
+        if self.legacy.is_empty() && store.is_none() {
+            return rejected(fault);
+        }
+        let digest = format::digest(presented);
+        match (self.legacy.get(&digest), store) {
+            (Some(key), _) => self.judge.listed(key, unix_seconds),
+            (None, Some(store)) => {
+                let answer = store.by_digest(&digest);
+                self.judge.stored(answer, digest, unix_seconds)
+            }
+            (None, None) => rejected("key_unknown"),
+        }
+    }
+
+    fn legacy_store(&self) -> Option<&dyn KeyStore> {
+        let store = self.judge.store.as_deref();
+        store.filter(|store| store.has_legacy_keys())
     }
 }
 
@@ -95,29 +78,36 @@ impl Scheme for KeyScheme {
     }
 
     fn carriers(&self) -> &[Carrier] {
-        &self.carriers
+        self.carriers.as_slice()
     }
 
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
-        match self.find(head) {
-            Ok(Some(credential)) => Presented::Credential(credential),
-            Ok(None) => Presented::Nothing,
-            Err(fault) => Presented::Malformed(fault),
-        }
+        self.carriers.read(head)
     }
 
     fn recognises(&self, credential: &Credential<'_>) -> bool {
-        match format::parse(&credential.bytes, &self.prefix) {
-            Ok(_) | Err("key_checksum") => true,
-            Err(_) => !self.legacy.is_empty() && self.look_up_legacy(&credential.bytes).is_some(),
+        if let Ok(_) | Err("key_checksum") = format::parse(&credential.bytes, &self.prefix) {
+            return true;
         }
+        let store = self.legacy_store();
+        if self.legacy.is_empty() && store.is_none() {
+            return false;
+        }
+        let digest = format::digest(&credential.bytes);
+        // Who would have to be asked may know it.
+        let may_know = |store: &dyn KeyStore| {
+            let answer = store.by_digest(&digest);
+            !matches!(answer, Answer::Known(None))
+        };
+        self.legacy.contains_key(&digest) || store.is_some_and(may_know)
     }
 
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
-        Verification::Done(match self.look_up(&credential.bytes) {
-            Ok(key) => key.judge(unix_seconds),
-            Err(cause) => rejected(cause),
-        })
+        let presented = &*credential.bytes;
+        match format::parse(presented, &self.prefix) {
+            Ok(id) => self.verify_own(id, presented, unix_seconds),
+            Err(fault) => self.verify_legacy(presented, fault, unix_seconds),
+        }
     }
 
     fn shows_credential(&self) -> bool {
@@ -127,41 +117,10 @@ impl Scheme for KeyScheme {
     fn challenge(&self) -> Option<Challenge> {
         Some(self.challenge.clone())
     }
-}
 
-/// The values of every query parameter of this name, still percent-encoded.
-fn query_values<'h>(query: &'h str, name: &str) -> impl Iterator<Item = &'h str> {
-    query.split('&').filter_map(move |pair| {
-        let (own, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let same = own == name
-            || own.contains('%') && decode(own).is_ok_and(|own| *own == *name.as_bytes());
-        same.then_some(value)
-    })
-}
-
-/// Takes percent-encoding away (RFC 3986 §2.1). A `+` stays: no key of ours holds one, and one
-/// of an earlier system may mean it.
-fn decode(text: &str) -> Result<Cow<'_, [u8]>, &'static str> {
-    let mut rest = text.as_bytes();
-    if !rest.contains(&b'%') {
-        return Ok(Cow::Borrowed(rest));
+    fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
+        self.judge.store.as_ref().map(|store| store.ready())
     }
-    let mut decoded = Vec::with_capacity(rest.len());
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte != b'%' {
-            decoded.push(byte);
-            rest = after;
-            continue;
-        }
-        let (hex, after) = after.split_first_chunk::<2>().ok_or("encoding")?;
-        let digits = hex.map(|digit| char::from(digit).to_digit(16));
-        let [Some(high), Some(low)] = digits else {
-            return Err("encoding");
-        };
-        decoded.push(u8::try_from(high << 4 | low).map_err(|_| "encoding")?);
-        rest = after;
-    }
-    Ok(Cow::Owned(decoded))
 }
 
 impl fmt::Debug for KeyScheme {
@@ -170,6 +129,7 @@ impl fmt::Debug for KeyScheme {
             .field("name", &self.name)
             .field("carriers", &self.carriers)
             .field("keys", &(self.keys.len() + self.legacy.len()))
+            .field("store", &self.judge.store)
             .finish_non_exhaustive()
     }
 }
