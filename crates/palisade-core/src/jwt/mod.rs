@@ -33,7 +33,7 @@ mod token;
 mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub(crate) use cache::{CachedVerifier, TokenCaching};

@@ -40,9 +40,12 @@ pub(super) fn compile(
     let misread = keys.any(|key| mistakes.has(&join(&section, key)));
     let source = load(config, context, algorithm)
         .map_err(|Wrong { key, message }| {
-            if !(misread && key.is_empty()) {
-                mistakes.add(join(&section, key), message);
-            }
+            let at = match key {
+                "" if misread => return,
+                "" => section.clone(),
+                key => join(&section, key),
+            };
+            mistakes.add(at, message);
         })
         .ok();
     let rules = config
