@@ -55,7 +55,7 @@ pub use requirement::{
 };
 pub use revocation::MemoryRevocations;
 pub use scheme::{
-    ApiKey, ApiKeyEntry, GeneratedKey, Introspection, Jwt, KeySource, Places, Store, StoredKey,
-    generate_key,
+    ApiKey, ApiKeyEntry, Basic, BasicAccount, GeneratedKey, Introspection, Jwt, KeySource, Places,
+    Store, StoredKey, generate_key,
 };
 pub use view::View;

@@ -132,6 +132,7 @@ fn compile_parts(
         known,
         no_store,
         cors,
+        asks_for_basic: schemes.iter().any(|own| own.is_basic),
         metadata: resource.map(|own| own.metadata(policy, &schemes, &scopes)),
         schemes,
         roles,
@@ -253,6 +254,7 @@ fn with_challenges(scheme: Arc<dyn Scheme>, resource: Option<&Resource>) -> Comp
     };
     CompiledScheme {
         is_bearer_like,
+        is_basic: challenge.as_ref().is_some_and(|one| one.is_basic()),
         challenges: challenge.map(|one| Challenges {
             bare: write(one.clone()).to_value(),
             invalid_token: write(one.clone().with("error", "invalid_token")).to_value(),

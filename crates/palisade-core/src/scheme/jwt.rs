@@ -48,8 +48,8 @@ pub struct Jwt {
     pub refresh_seconds: u64,
     /// `stale`: seconds for which they serve while the issuer gives none. Default 86,400.
     pub stale_seconds: u64,
-    /// `cache`: how many verified tokens are remembered until they expire or the keys change; 0
-    /// for none. They take up to 4 KiB each. Default 10,000.
+    /// `cache`: how many verified tokens are remembered until they expire or the keys change; 0 for none. They take up
+    /// to 4 KiB each. Default 10,000.
     pub cached_tokens: usize,
 }
 
@@ -223,6 +223,9 @@ impl Jwt {
             if let Some(given) = section.duration_seconds(key) {
                 *seconds = given;
             }
+        }
+        if let Some(tokens) = section.unsigned("cache") {
+            self.cached_tokens = tokens;
         }
     }
 }
