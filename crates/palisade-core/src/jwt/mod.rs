@@ -47,4 +47,5 @@ pub(crate) use rules::TokenRules;
 pub use token::VerifiedToken;
 
 pub use crate::principal::PrincipalKind;
+pub(crate) use verify::has_form;
 pub use verify::{TokenVerifier, peek_issuer};

@@ -35,6 +35,14 @@ pub(super) fn compile(
     // How long a token may be is judged with the token.
     let carriers = config.places.compile(usual, usize::MAX, &section, mistakes);
     check_times(config, &section, mistakes);
+    let of_set = |source: &KeySource| matches!(source, KeySource::Jwks(_) | KeySource::Remote(_));
+    if config.keys.iter().any(of_set) && algorithm.is_some_and(|one| !one.is_rsa()) {
+        mistakes.add(
+            join(&section, "algorithm"),
+            "is not for RSA, and no other key of a set need be told its algorithm; write one such as PS256, or leave it \
+             out",
+        );
+    }
     // A reference that is none has been reported: the key is not missing as well.
     let mut keys = ["secret", "public_key", "jwks", "keys"].iter();
     let misread = keys.any(|key| mistakes.has(&join(&section, key)));

@@ -118,13 +118,13 @@ impl Clock for At {
     }
 }
 
-struct Bench {
+struct Fixture {
     server: Server,
     clock: Arc<At>,
     scheme: Arc<dyn Scheme>,
 }
 
-impl Bench {
+impl Fixture {
     fn new(kids: &[&str]) -> Self {
         Self::with(kids, |policy| policy)
     }
@@ -205,93 +205,93 @@ fn token_of(kid: &str, changes: &[(&str, &str)]) -> String {
 
 #[test]
 fn tokens_are_verified_by_the_keys_of_the_moment() {
-    let bench = Bench::new(&["one"]);
-    assert_eq!(bench.at_once(&token("one")), "alice");
-    assert_eq!(bench.at_once(&token("one")), "alice");
-    bench.server.publish(&["two"]);
-    assert_eq!(bench.at_once(&token("two")), "alice");
-    bench.server.0.too_early.store(true, Relaxed);
+    let fixture = Fixture::new(&["one"]);
+    assert_eq!(fixture.at_once(&token("one")), "alice");
+    assert_eq!(fixture.at_once(&token("one")), "alice");
+    fixture.server.publish(&["two"]);
+    assert_eq!(fixture.at_once(&token("two")), "alice");
+    fixture.server.0.too_early.store(true, Relaxed);
     // A token that was good is not remembered longer than its key.
-    assert_eq!(bench.at_once(&token("one")), "!unknown_kid");
-    bench.server.publish(&["one", "two"]);
-    assert_eq!(bench.at_once(&token("one")), "alice");
-    assert_eq!(bench.server.renewals(), 0);
+    assert_eq!(fixture.at_once(&token("one")), "!unknown_kid");
+    fixture.server.publish(&["one", "two"]);
+    assert_eq!(fixture.at_once(&token("one")), "alice");
+    assert_eq!(fixture.server.renewals(), 0);
 }
 
 #[test]
 fn an_unknown_key_is_waited_for() {
-    let bench = Bench::new(&["one"]);
-    let mut waiting = bench.waiting(&token("two"));
+    let fixture = Fixture::new(&["one"]);
+    let mut waiting = fixture.waiting(&token("two"));
     assert_eq!(poll(&mut waiting), "waits");
     // Nobody else waits.
-    assert_eq!(bench.at_once(&token("one")), "alice");
-    bench.server.publish(&["one", "two"]);
+    assert_eq!(fixture.at_once(&token("one")), "alice");
+    fixture.server.publish(&["one", "two"]);
     assert_eq!(poll(&mut waiting), "waits");
-    bench.server.answer();
+    fixture.server.answer();
     assert_eq!(poll(&mut waiting), "alice");
-    assert_eq!(bench.at_once(&token("two")), "alice");
-    assert_eq!(bench.server.renewals(), 1);
+    assert_eq!(fixture.at_once(&token("two")), "alice");
+    assert_eq!(fixture.server.renewals(), 1);
 }
 
 #[test]
 fn what_was_waited_for_is_judged_at_its_own_time() {
-    let bench = Bench::new(&["one"]);
-    let mut late = bench.waiting(&token("two"));
-    let mut back = bench.waiting(&token_of("two", &[("nbf", "1800000100")]));
-    bench.clock.0.store(NOW + 361, Relaxed);
-    bench.server.publish(&["two"]);
-    bench.server.answer();
+    let fixture = Fixture::new(&["one"]);
+    let mut late = fixture.waiting(&token("two"));
+    let mut back = fixture.waiting(&token_of("two", &[("nbf", "1800000100")]));
+    fixture.clock.0.store(NOW + 361, Relaxed);
+    fixture.server.publish(&["two"]);
+    fixture.server.answer();
     assert_eq!(poll(&mut late), "!expired");
     // The clock was set back meanwhile: not before the time at which the request came.
-    bench.clock.0.store(NOW - 1000, Relaxed);
+    fixture.clock.0.store(NOW - 1000, Relaxed);
     assert_eq!(poll(&mut back), "!not_yet_valid");
 }
 
 #[test]
 fn a_key_that_never_comes_is_refused() {
-    let bench = Bench::new(&["one"]);
-    let mut waiting = bench.waiting(&token("two"));
-    bench.server.answer();
+    let fixture = Fixture::new(&["one"]);
+    let mut waiting = fixture.waiting(&token("two"));
+    fixture.server.answer();
     assert_eq!(poll(&mut waiting), "!unknown_kid");
-    bench.server.0.too_early.store(true, Relaxed);
-    assert_eq!(bench.at_once(&token("two")), "!unknown_kid");
-    assert_eq!(bench.server.renewals(), 1);
+    fixture.server.0.too_early.store(true, Relaxed);
+    assert_eq!(fixture.at_once(&token("two")), "!unknown_kid");
+    assert_eq!(fixture.server.renewals(), 1);
 }
 
 #[test]
 fn without_keys_nobody_can_tell() {
-    let bench = Bench::new(&["one"]);
-    let mut waiting = bench.waiting(&token("two"));
-    *bench.server.0.keys.lock().unwrap() = None;
-    bench.server.answer();
+    let fixture = Fixture::new(&["one"]);
+    let mut waiting = fixture.waiting(&token("two"));
+    *fixture.server.0.keys.lock().unwrap() = None;
+    fixture.server.answer();
     let unavailable = "?issuer is unavailable: no answer yet";
-    assert_eq!(bench.at_once(&token("one")), unavailable);
+    assert_eq!(fixture.at_once(&token("one")), unavailable);
     assert_eq!(poll(&mut waiting), unavailable);
-    let ready = |bench: &Bench| {
-        let mut ready = bench.scheme.ready().unwrap();
+    let ready = |fixture: &Fixture| {
+        let mut ready = fixture.scheme.ready().unwrap();
         ready.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     };
-    assert!(matches!(ready(&bench), Poll::Ready(Err(_))));
-    bench.server.publish(&["one"]);
-    assert!(matches!(ready(&bench), Poll::Ready(Ok(()))));
-    assert_eq!(bench.at_once(&token("one")), "alice");
+    assert!(matches!(ready(&fixture), Poll::Ready(Err(_))));
+    fixture.server.publish(&["one"]);
+    assert!(matches!(ready(&fixture), Poll::Ready(Ok(()))));
+    assert_eq!(fixture.at_once(&token("one")), "alice");
 }
 
 #[test]
 fn an_empty_set_refuses_everybody_and_may_be_renewed() {
-    let bench = Bench::new(&["one"]);
-    bench.server.publish(&[]);
-    let mut waiting = bench.waiting(&token("one"));
-    bench.server.answer();
+    let fixture = Fixture::new(&["one"]);
+    fixture.server.publish(&[]);
+    let mut waiting = fixture.waiting(&token("one"));
+    fixture.server.answer();
     assert_eq!(poll(&mut waiting), "!unknown_kid");
-    bench.server.publish(&["one"]);
-    assert_eq!(bench.at_once(&token("one")), "alice");
+    fixture.server.publish(&["one"]);
+    assert_eq!(fixture.at_once(&token("one")), "alice");
 }
 
 /// PITFALLS 16: only a token of our issuer that is sound so far has its keys fetched.
 #[test]
 fn nothing_but_an_unknown_kid_of_our_issuer_has_keys_fetched() {
-    let bench = Bench::new(&["one", "two"]);
+    let fixture = Fixture::new(&["one", "two"]);
     let headers = [
         (r#"{"alg":"none","kid":"x"}"#, "!algorithm"),
         (r#"{"alg":"HS257","kid":"x"}"#, "!algorithm"),
@@ -309,14 +309,14 @@ fn nothing_but_an_unknown_kid_of_our_issuer_has_keys_fetched() {
         (r#"{"alg":"ES256"}"#, "!algorithm"),
     ];
     for (header, expected) in headers {
-        assert_eq!(bench.at_once(&hs256(header, &claims(&[]))), expected);
+        assert_eq!(fixture.at_once(&hs256(header, &claims(&[]))), expected);
     }
     for changes in [
         &[("iss", r#""https://other.example.com""#)][..],
         &[("iss", "")],
         &[("iss", "7")],
     ] {
-        assert_eq!(bench.at_once(&token_of("x", changes)), "!unknown_kid");
+        assert_eq!(fixture.at_once(&token_of("x", changes)), "!unknown_kid");
     }
     let mut forged = token("one");
     forged.truncate(forged.len() - 4);
@@ -330,20 +330,20 @@ fn nothing_but_an_unknown_kid_of_our_issuer_has_keys_fetched() {
             "!unknown_kid",
         ),
     ] {
-        assert_eq!(bench.at_once(&text), expected);
+        assert_eq!(fixture.at_once(&text), expected);
     }
-    assert_eq!(bench.server.renewals(), 0);
+    assert_eq!(fixture.server.renewals(), 0);
 }
 
 #[test]
 fn what_was_taken_back_is_refused_after_the_wait_too() {
     let revocations = Arc::new(MemoryRevocations::new().unwrap());
-    let bench = Bench::with(&["one"], |policy| {
+    let fixture = Fixture::with(&["one"], |policy| {
         policy.with_revocations(revocations.clone())
     });
-    let mut waiting = bench.waiting(&token_of("two", &[("jti", r#""7""#)]));
-    bench.server.publish(&["two"]);
-    bench.server.answer();
+    let mut waiting = fixture.waiting(&token_of("two", &[("jti", r#""7""#)]));
+    fixture.server.publish(&["two"]);
+    fixture.server.answer();
     revocations.revoke_token(ISSUER, "7", NOW + 400).unwrap();
     assert_eq!(poll(&mut waiting), "!revoked");
 }
@@ -413,7 +413,7 @@ fn every_mistake_stands_at_its_key() {
         ("", "1: jwt.main: has no key; write keys"),
         (
             "keys = 'discover'\nprofile = 'id_token'",
-            "5: jwt.main.client_id: is missing",
+            "1: jwt.main.client_id: is missing",
         ),
         (
             "keys = 'discover'\nclient_id = 'web'",
@@ -422,6 +422,10 @@ fn every_mistake_stands_at_its_key() {
         (
             "keys = 'discover'\nprovider = 'okta'",
             "2: jwt.main.issuer: is no custom authorization server",
+        ),
+        (
+            "keys = 'discover'\nalgorithm = 'HS256'",
+            "5: jwt.main.algorithm: is not for RSA",
         ),
         (
             "keys = 'discover'\ntenants = 'a'",
@@ -437,9 +441,9 @@ fn every_mistake_stands_at_its_key() {
 /// A preset whose tokens are not made for an audience by that name.
 #[test]
 fn a_client_of_entra_version_1_is_known_by_its_appid() {
-    let bench = Bench::new(&["one"]);
+    let fixture = Fixture::new(&["one"]);
     let app = token_of("one", &[("appid", r#""alice""#), ("ver", r#""1.0""#)]);
-    let Verification::Done(Outcome::Verified(caller)) = bench.verify(&app) else {
+    let Verification::Done(Outcome::Verified(caller)) = fixture.verify(&app) else {
         panic!("not verified")
     };
     assert_eq!(caller.principal_kind(), PrincipalKind::Client);
