@@ -1,8 +1,9 @@
 //! A compiled policy for people: what holds on each path, with every default filled in.
 
 use super::{Palisade, compiled::Compiled};
-use crate::policy::{
-    Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Rule, Unlisted,
+use crate::{
+    policy::{Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Rule, Unlisted},
+    scheme::Carrier,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -41,7 +42,7 @@ pub struct SchemeDescription {
     /// The issuers of the tokens that it accepts.
     pub issuers: Vec<String>,
     /// Where its credentials travel: `Authorization: Bearer`, `header x-api-key`.
-    pub carriers: Vec<String>,
+    pub carriers: Vec<Carrier>,
     /// How a refusal asks for it; `None` where HTTP cannot.
     pub challenge: Option<String>,
 }
@@ -176,7 +177,7 @@ impl Compiled {
                 name: scheme.name().to_owned(),
                 kind: scheme.kind(),
                 issuers: scheme.issuers(),
-                carriers: scheme.carriers().iter().map(ToString::to_string).collect(),
+                carriers: scheme.carriers().to_vec(),
                 challenge: scheme
                     .challenge()
                     .and_then(|one| one.to_value().to_str().map(str::to_owned).ok()),

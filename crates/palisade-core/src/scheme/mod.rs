@@ -39,6 +39,7 @@ use crate::{
     view::View,
 };
 use http::HeaderName;
+use serde::{Serialize, Serializer};
 use std::{
     borrow::Cow,
     fmt::{self, Debug},
@@ -171,6 +172,12 @@ impl fmt::Display for Carrier {
             Carrier::Cookie(name) => write!(f, "cookie {name}"),
             Carrier::Certificate => f.write_str("client certificate"),
         }
+    }
+}
+
+impl Serialize for Carrier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
