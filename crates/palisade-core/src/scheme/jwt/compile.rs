@@ -51,7 +51,7 @@ pub(super) fn compile(
         .check()
         .map_err(|wrong| token::report(wrong, &section, mistakes));
     let caching = TokenCaching::new(&config.name, config.cached_tokens, &*context.entropy)
-        .map_err(|source| mistakes.add(section.as_str(), source.to_string()));
+        .map_err(|source| mistakes.add(section.clone(), source.to_string()));
     let (rules, source, caching) = (Arc::new(rules.ok()?), source?, caching.ok()?);
     if mistakes.has(&section) {
         return None;
@@ -61,7 +61,7 @@ pub(super) fn compile(
             let verifier = TokenVerifier::new(Arc::clone(&rules), Arc::new(keys));
             Verifier::Fixed(caching.of(verifier))
         }
-        Source::Live(feed) => Verifier::Live(LiveVerifier::new(Arc::clone(&rules), caching, feed)),
+        Source::Live(feed) => Verifier::Live(LiveVerifier::new(Arc::clone(&rules), feed, caching)),
     };
     Some(Bearer {
         name: config.name.clone(),

@@ -74,8 +74,7 @@ impl Judge {
         then.max(self.clock.unix_millis() / 1000)
     }
 
-    /// What follows from a judgement. A good token may have been taken back since, whenever it was verified.
-    fn conclude(&self, judgement: Judgement) -> Verification {
+    fn settle(&self, judgement: Judgement) -> Verification {
         Verification::Done(match judgement {
             Ok(Ok(token)) => {
                 return unless_revoked(self.revocations.as_deref(), Principal::from(token));
@@ -120,21 +119,18 @@ impl Scheme for Bearer {
                 renewal.await;
                 let now = judge.now_after(unix_seconds);
                 let judgement = judge.judge(token.expose_secret(), now);
-                match judge.conclude(judgement) {
-                    Verification::Done(outcome) => outcome,
-                    Verification::Remote(outcome) => outcome.await,
-                }
+                judge.settle(judgement).outcome().await
             }));
         }
-        self.judge.conclude(judgement)
+        self.judge.settle(judgement)
     }
 
     fn challenge(&self) -> Option<Challenge> {
         Some(self.challenge.clone())
     }
 
-    fn authorization_servers(&self) -> Vec<&str> {
-        self.judge.rules.issuers().collect()
+    fn issuers(&self) -> Vec<String> {
+        self.judge.rules.issuers().map(str::to_owned).collect()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
