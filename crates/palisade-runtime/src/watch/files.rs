@@ -1,12 +1,13 @@
 //! What files hold, looked at often and read only when they may have changed.
 
+use palisade_core::{Clock, SystemClock};
 use std::{
     collections::BTreeMap,
     fs::{self, File, Metadata},
     hash::{BuildHasher, RandomState},
     io::Read,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 /// Neither a policy nor a key file may be larger, so nothing beyond it counts.
@@ -36,6 +37,7 @@ impl Content {
 pub(super) struct Watched {
     seen: BTreeMap<PathBuf, Seen>,
     hasher: RandomState,
+    clock: SystemClock,
 }
 
 /// One file at the last look.
@@ -51,7 +53,8 @@ struct Seen {
 /// put in its place or a symbolic link was moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
-    changed: Option<SystemTime>,
+    /// Since 1970-01-01T00:00:00Z.
+    changed: Option<Duration>,
     length: u64,
     identity: (u64, u64),
 }
@@ -80,11 +83,17 @@ impl Watched {
             Some(before) if before.settled && before.stamp == stamp => before,
             _ => Seen {
                 stamp,
-                settled: stamp.is_none_or(Stamp::is_settled),
+                settled: stamp.is_none_or(|stamp| self.is_settled(stamp)),
                 // Only if there is a stamp: reading from a pipe would wait for its writer.
                 hash: stamp.and_then(|_| self.hash(path)),
             },
         }
+    }
+
+    fn is_settled(&self, stamp: Stamp) -> bool {
+        let now = Duration::from_millis(self.clock.unix_millis());
+        let age = stamp.changed.and_then(|changed| now.checked_sub(changed));
+        age.is_some_and(|age| age > STEP)
     }
 
     fn hash(&self, path: &Path) -> Option<u64> {
@@ -105,25 +114,21 @@ impl Stamp {
             identity: identity(&metadata),
         })
     }
-
-    fn is_settled(self) -> bool {
-        let age = self.changed.map(|changed| changed.elapsed());
-        matches!(age, Some(Ok(age)) if age > STEP)
-    }
 }
 
 /// Unlike the time of modification, nobody can set this one back.
 #[cfg(unix)]
-fn changed(metadata: &Metadata) -> Option<SystemTime> {
+fn changed(metadata: &Metadata) -> Option<Duration> {
     use std::os::unix::fs::MetadataExt;
     let seconds = u64::try_from(metadata.ctime()).ok()?;
     let nanos = u32::try_from(metadata.ctime_nsec()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
+    Some(Duration::new(seconds, nanos))
 }
 
 #[cfg(not(unix))]
-fn changed(metadata: &Metadata) -> Option<SystemTime> {
-    metadata.modified().ok()
+fn changed(metadata: &Metadata) -> Option<Duration> {
+    let modified = metadata.modified().ok()?;
+    modified.duration_since(std::time::UNIX_EPOCH).ok()
 }
 
 #[cfg(unix)]
