@@ -30,6 +30,7 @@ mod http2;
 pub mod inputs;
 mod keys;
 mod lint;
+pub mod loopback;
 mod normal;
 mod print;
 #[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
@@ -37,6 +38,7 @@ mod probe;
 mod reader;
 mod report;
 mod request;
+mod revoke;
 mod run;
 mod suite;
 mod text;

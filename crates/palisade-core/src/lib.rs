@@ -19,6 +19,7 @@ pub mod host;
 mod input;
 pub mod jwt;
 pub mod limit;
+pub mod password;
 mod policy;
 mod ports;
 mod principal;
@@ -54,6 +55,7 @@ pub use requirement::{
 };
 pub use revocation::MemoryRevocations;
 pub use scheme::{
-    ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, Places, StoredKey, generate_key,
+    ApiKey, ApiKeyEntry, GeneratedKey, Introspection, Jwt, KeySource, Places, Store, StoredKey,
+    generate_key,
 };
 pub use view::View;

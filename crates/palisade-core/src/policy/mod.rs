@@ -122,7 +122,7 @@ pub struct BuildContext<'a> {
     pub unix_seconds: u64,
     /// The clock, for what is checked later.
     pub clock: Arc<dyn Clock>,
-    /// Randomness, for secrets of this process.
+    /// Randomness, for the secrets of this process.
     pub entropy: Arc<dyn Entropy>,
     /// `[outgoing]`: what may be asked, and how.
     pub outgoing: &'a Outgoing,
@@ -324,6 +324,10 @@ impl Policy {
     }
 
     /// Checks the policy and compiles it.
+    ///
+    /// Counters go to the recorder of the `metrics` crate that is installed at this moment; one that is installed
+    /// later sees none of them. They are `palisade_requests_total` (labels `decision` and, of a refusal, `code`),
+    /// `palisade_token_cache_hits_total` and `palisade_token_cache_misses_total` (label `scheme`).
     ///
     /// # Errors
     /// Every mistake at once, each with its key, its place in the file, and what would be

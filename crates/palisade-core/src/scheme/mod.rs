@@ -11,8 +11,10 @@
 mod api_key;
 mod authorization;
 mod challenge;
+mod introspection;
 mod jwt;
 mod places;
+mod store;
 mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
@@ -20,9 +22,11 @@ pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
+pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
+pub use store::Store;
 
 use crate::{
     companion::BoxFuture,
@@ -40,7 +44,7 @@ use std::{
 };
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
+pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND, introspection::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +88,12 @@ pub trait Scheme: Debug + Send + Sync {
         true
     }
 
+    /// Whether it takes what none of the schemes that read the same place recognises, and leaves
+    /// them what they do.
+    fn takes_the_rest(&self) -> bool {
+        false
+    }
+
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
 
@@ -97,9 +107,9 @@ pub trait Scheme: Debug + Send + Sync {
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
 
-    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
-    /// of the resource (RFC 9728 §2).
-    fn issuers(&self) -> Vec<String> {
+    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
+    /// metadata of the resource (RFC 9728 §2).
+    fn authorization_servers(&self) -> Vec<&str> {
         Vec::new()
     }
 
@@ -190,6 +200,16 @@ pub enum Verification {
     Done(Outcome),
     /// Somebody must be asked; the future holds its own copy of the credential.
     Remote(RemoteVerification),
+}
+
+impl Verification {
+    /// The judgement, once it is there.
+    pub(crate) async fn outcome(self) -> Outcome {
+        match self {
+            Verification::Done(outcome) => outcome,
+            Verification::Remote(remote) => remote.await,
+        }
+    }
 }
 
 /// A judgement that waits for an answer from elsewhere.

@@ -331,7 +331,7 @@ proptest! {
                     };
                     let seen = match cached.verify(token, now) {
                         Err(why) => Err(why.reason()),
-                        Ok(token) => match unless_revoked(Some(&revocations), Principal::from(token)) {
+                        Ok(token) => match unless_revoked(Some(&revocations), Outcome::Verified(Principal::from(token))) {
                             Verification::Done(Outcome::Verified(caller)) => {
                                 Ok(caller.claims_json().unwrap_or_default().to_owned())
                             }

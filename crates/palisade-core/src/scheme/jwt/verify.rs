@@ -74,15 +74,14 @@ impl Judge {
         then.max(self.clock.unix_millis() / 1000)
     }
 
-    /// What follows from a judgement. A good token may have been taken back since, whenever it was verified.
+    /// What follows from a judgement. A good token may have been taken back, whenever it was verified.
     fn conclude(&self, judgement: Judgement) -> Verification {
-        Verification::Done(match judgement {
-            Ok(Ok(token)) => {
-                return unless_revoked(self.revocations.as_deref(), Principal::from(token));
-            }
+        let outcome = match judgement {
+            Ok(Ok(token)) => Outcome::Verified(Principal::from(token)),
             Ok(Err(why)) => Outcome::Rejected(token::rejected(why)),
             Err(source) => Outcome::Unavailable(source),
-        })
+        };
+        unless_revoked(self.revocations.as_deref(), outcome)
     }
 }
 
@@ -120,10 +119,7 @@ impl Scheme for Bearer {
                 renewal.await;
                 let now = judge.now_after(unix_seconds);
                 let judgement = judge.judge(token.expose_secret(), now);
-                match judge.conclude(judgement) {
-                    Verification::Done(outcome) => outcome,
-                    Verification::Remote(outcome) => outcome.await,
-                }
+                judge.conclude(judgement).outcome().await
             }));
         }
         self.judge.conclude(judgement)
@@ -133,8 +129,8 @@ impl Scheme for Bearer {
         Some(self.challenge.clone())
     }
 
-    fn issuers(&self) -> Vec<String> {
-        self.judge.rules.issuers().map(str::to_owned).collect()
+    fn authorization_servers(&self) -> Vec<&str> {
+        self.judge.rules.issuers().collect()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
