@@ -19,6 +19,8 @@ pub mod host;
 mod input;
 pub mod jwt;
 pub mod limit;
+#[cfg(test)]
+mod metered;
 pub mod password;
 mod policy;
 mod ports;
@@ -55,7 +57,7 @@ pub use requirement::{
 };
 pub use revocation::MemoryRevocations;
 pub use scheme::{
-    ApiKey, ApiKeyEntry, GeneratedKey, Introspection, Jwt, KeySource, Places, Store, StoredKey,
-    generate_key,
+    ApiKey, ApiKeyEntry, Basic, BasicAccount, GeneratedKey, Introspection, Jwt, KeySource, Places,
+    Store, StoredKey, generate_key,
 };
 pub use view::View;

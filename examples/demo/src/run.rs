@@ -1,16 +1,16 @@
 //! The life of a server process, from the command line to its exit code.
 
 use crate::{
-    Options, Store, greeting,
+    Database, Options, Store, greeting,
     keys::{ISSUER, KeyError, Keys},
-    store::in_memory,
+    policy,
 };
 use clap::Parser;
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use palisade_core::{Clock, ConfigError, Palisade, Policy, SystemClock};
+use palisade_core::{Clock, ConfigError, Palisade, SystemClock};
 use std::{
     future::Future,
     io::{self, Write},
@@ -20,8 +20,8 @@ use std::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// The built-in policy.
-pub const POLICY: &str = include_str!("../palisade.toml");
+/// How long the server waits for others before it starts without them.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long requests may go on after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -60,15 +60,17 @@ where
 
 /// Why the server did not start, or ended before its time.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(crate) enum Failure {
     #[error("the policy is wrong, nothing was started\n{0}")]
     Policy(#[from] ConfigError),
+    #[error("the policy cannot be watched: {0}")]
+    Watch(io::Error),
     #[error("{0} is in use: stop what listens there, or choose another address with --listen")]
     InUse(SocketAddr),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
     #[error("the database {0} cannot be used: {1}")]
-    Database(String, sqlx::Error),
+    Database(Database, sqlx::Error),
     #[error(transparent)]
     Keys(#[from] KeyError),
     #[error("the server failed: {0}")]
@@ -92,8 +94,9 @@ where
     F: Future<Output = io::Result<()>>,
 {
     let shutdown = shutdown()?;
-    let keys = Keys::open(options.data_dir.as_deref())?;
-    let (palisade, own_keys) = load_policy(options, &keys)?;
+    let mut keys = Keys::open(options.data_dir.as_deref(), &options.database)?;
+    let policy = policy::load(options, &keys)?;
+    wait_for_dependencies(&policy.palisade).await;
     let listener = listen(options.listen)?;
     let address = listener.local_addr()?;
     let (store, has_demo_data) = open_store(options)
@@ -101,7 +104,8 @@ where
         .map_err(|why| Failure::Database(options.database.clone(), why))?;
 
     let mut text = greeting::listening(address);
-    if own_keys {
+    if policy.own_keys {
+        keys.make_api_key().await?;
         if let Some(folder) = &options.data_dir {
             keys.save(folder)?;
         }
@@ -118,6 +122,8 @@ where
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
 
+    let palisade = policy.palisade;
+    let _watch = policy.watch;
     let too_late = shutdown.clone().then(|()| tokio::time::sleep(DRAIN));
     tokio::select! {
         served = serve(listener, Demo { store, palisade }, shutdown) => Ok(served?),
@@ -125,20 +131,14 @@ where
     }
 }
 
-/// The compiled policy, and whether it trusts the demo's own keys: it does if it names no
-/// scheme of its own.
-fn load_policy(options: &Options, keys: &Keys) -> Result<(Palisade, bool), ConfigError> {
-    let policy = match &options.policy {
-        Some(file) => Policy::from_file(file)?,
-        None => Policy::from_toml_str(POLICY)?,
+/// Issuers and databases that the policy names may come up later than this server.
+async fn wait_for_dependencies(palisade: &Palisade) {
+    let missing = match tokio::time::timeout(PATIENCE, palisade.ready()).await {
+        Ok(Ok(())) => return,
+        Ok(Err(why)) => why.to_string(),
+        Err(_) => "something that the policy depends on gives no answer".to_owned(),
     };
-    match policy.schemes.is_empty() {
-        true => {
-            let policy = policy.scheme(keys.tokens()).scheme(keys.api_keys());
-            Ok((policy.build()?, true))
-        }
-        false => Ok((policy.build()?, false)),
-    }
+    tracing::warn!("{missing}: until it is there, requests that need it are answered 503");
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -151,8 +151,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 async fn open_store(options: &Options) -> Result<(Store, bool), sqlx::Error> {
-    let store = Store::open(&options.database).await?;
-    let demo_data = options.demo_data || in_memory(&options.database);
+    let store = Store::open(options.database.url()).await?;
+    let demo_data = options.demo_data || options.database.in_memory();
     if demo_data {
         store.load_demo_data(ISSUER).await?;
     }

@@ -16,6 +16,7 @@ mod explain;
 mod gate;
 mod limits;
 mod lineage;
+mod metadata;
 mod methods;
 mod read;
 mod reload;
@@ -25,7 +26,7 @@ mod saw;
 mod tests;
 mod trace;
 
-pub(crate) use compiled::Compiled;
+pub(crate) use compiled::{Asker, Compiled};
 pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
 pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};

@@ -10,6 +10,7 @@
 
 mod api_key;
 mod authorization;
+mod basic;
 mod challenge;
 mod introspection;
 mod jwt;
@@ -20,6 +21,7 @@ mod token;
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
+pub use basic::{Basic, BasicAccount};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
 pub use introspection::Introspection;
@@ -37,6 +39,7 @@ use crate::{
     view::View,
 };
 use http::HeaderName;
+use serde::{Serialize, Serializer};
 use std::{
     borrow::Cow,
     fmt::{self, Debug},
@@ -44,7 +47,8 @@ use std::{
 };
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND, introspection::KIND];
+pub(crate) const KINDS: &[SchemeKind] =
+    &[api_key::KIND, basic::KIND, jwt::KIND, introspection::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -107,9 +111,9 @@ pub trait Scheme: Debug + Send + Sync {
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
 
-    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
-    /// metadata of the resource (RFC 9728 §2).
-    fn authorization_servers(&self) -> Vec<&str> {
+    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
+    /// of the resource (RFC 9728 §2).
+    fn issuers(&self) -> Vec<String> {
         Vec::new()
     }
 
@@ -139,7 +143,12 @@ pub enum Carrier {
 impl Carrier {
     /// Whether the client sends it without being asked by the page's code.
     pub fn is_ambient(&self) -> bool {
-        matches!(self, Carrier::Cookie(_) | Carrier::Certificate)
+        match self {
+            Carrier::Cookie(_) | Carrier::Certificate => true,
+            // Browsers remember a password and send it by themselves.
+            Carrier::Authorization(name) => name.eq_ignore_ascii_case("basic"),
+            Carrier::Header(_) | Carrier::Query(_) => false,
+        }
     }
 
     /// The request header that holds it, for `Vary`.
@@ -163,6 +172,12 @@ impl fmt::Display for Carrier {
             Carrier::Cookie(name) => write!(f, "cookie {name}"),
             Carrier::Certificate => f.write_str("client certificate"),
         }
+    }
+}
+
+impl Serialize for Carrier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

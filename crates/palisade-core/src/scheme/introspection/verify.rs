@@ -90,7 +90,7 @@ impl Judge {
     }
 
     /// What follows from an answer. A good token may have been taken back here, whatever the server says.
-    fn conclude(&self, answer: Answer) -> Verification {
+    fn settle(&self, answer: Answer) -> Verification {
         let outcome = match answer {
             Ok(Judged::Good { principal, .. }) => Outcome::Verified(principal),
             Ok(Judged::Bad(rejected)) => Outcome::Rejected(rejected),
@@ -152,14 +152,14 @@ impl Scheme for Opaque {
         };
         let digest = memory::digest(text.as_bytes());
         if let Some(judged) = judge.memory.recall(&digest, unix_seconds) {
-            return judge.conclude(Ok(judged));
+            return judge.settle(Ok(judged));
         }
         let ask = || judge.ask(text, digest, unix_seconds);
         match judge.flights.join(digest, ask) {
             Ok(flight) => {
                 let judge = Arc::clone(judge);
                 Verification::Remote(Box::pin(async move {
-                    judge.conclude(flight.await).outcome().await
+                    judge.settle(flight.await).outcome().await
                 }))
             }
             Err(busy) => Verification::Done(Outcome::Unavailable(busy)),
@@ -170,8 +170,8 @@ impl Scheme for Opaque {
         Some(self.challenge.clone())
     }
 
-    fn authorization_servers(&self) -> Vec<&str> {
-        self.judge.rules.issuers().collect()
+    fn issuers(&self) -> Vec<String> {
+        self.judge.rules.issuers().map(str::to_owned).collect()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
