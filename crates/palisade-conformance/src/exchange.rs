@@ -18,6 +18,7 @@ use crate::keys::Keys;
 use crate::normal::normalise;
 use crate::report::Trace;
 use crate::request;
+use crate::revoke;
 use crate::suite::File;
 use crate::text::Macros;
 
@@ -88,6 +89,9 @@ impl<'a> Conversation<'a> {
         }
         let (file, keys, saved) = (self.file, self.keys, self.saved.clone());
         let now = self.server.fixture.clock.unix_seconds();
+        if let Some(revoke) = &step.revoke {
+            revoke::revoke(revoke, file, keys, &self.server.fixture.revocations, now)?;
+        }
         let minted = RefCell::new(Vec::new());
         let token = |name: &str| match file.tokens.get(name) {
             Some(token) => {

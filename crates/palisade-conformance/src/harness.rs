@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use palisade_core::audit::{AuditEvent, AuditSink};
-use palisade_core::{Clock, Palisade, Policy};
+use palisade_core::{Clock, MemoryRevocations, Palisade, Policy};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -57,10 +57,12 @@ pub struct Fixture {
     pub audit: Arc<AuditLog>,
     /// Counts the handlers that ran.
     pub handled: Arc<Handled>,
+    /// What is taken back while the server runs.
+    pub revocations: Arc<MemoryRevocations>,
 }
 
 impl Fixture {
-    /// The policy, compiled, with the fixture's clock and audit.
+    /// The policy, compiled, with the fixture's clock, audit and revocations.
     ///
     /// # Errors
     /// The mistakes in the policy.
@@ -69,6 +71,7 @@ impl Fixture {
         policy
             .with_clock(self.clock.clone())
             .with_audit(self.audit.clone())
+            .with_revocations(self.revocations.clone())
             .build()
             .map_err(|why| why.to_string())
     }

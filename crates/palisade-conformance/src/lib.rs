@@ -38,6 +38,7 @@ mod probe;
 mod reader;
 mod report;
 mod request;
+mod revoke;
 mod run;
 mod suite;
 mod text;

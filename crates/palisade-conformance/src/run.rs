@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use palisade_core::{MemoryRevocations, SystemEntropy};
+
 use crate::client::{Connection, Request};
 use crate::exchange::{Conversation, Demand, Server};
 use crate::harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock};
@@ -174,10 +176,14 @@ impl Session<'_> {
         if let Some(server) = kept {
             return Ok(server);
         }
+        let clock = Arc::new(ManualClock::default());
+        let revocations = MemoryRevocations::with(100, clock.clone(), &SystemEntropy)
+            .map_err(|why| why.to_string())?;
         let fixture = Fixture {
             app: self.file.app,
             policy_toml,
-            clock: Arc::new(ManualClock::default()),
+            clock,
+            revocations: Arc::new(revocations),
             audit: Arc::new(AuditLog::default()),
             handled: Arc::new(Handled::default()),
         };

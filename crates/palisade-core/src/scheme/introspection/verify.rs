@@ -89,15 +89,14 @@ impl Judge {
         }
     }
 
-    /// Each request is judged by what has been taken back by now, whoever asked about the token.
+    /// What follows from an answer. A good token may have been taken back here, whatever the server says.
     fn settle(&self, answer: Answer) -> Verification {
-        Verification::Done(match answer {
-            Ok(Judged::Good { principal, .. }) => {
-                return unless_revoked(self.revocations.as_deref(), principal);
-            }
+        let outcome = match answer {
+            Ok(Judged::Good { principal, .. }) => Outcome::Verified(principal),
             Ok(Judged::Bad(rejected)) => Outcome::Rejected(rejected),
             Err(source) => Outcome::Unavailable(source),
-        })
+        };
+        unless_revoked(self.revocations.as_deref(), outcome)
     }
 
     fn tell_active_type(&self) {
