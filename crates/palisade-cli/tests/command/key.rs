@@ -66,6 +66,11 @@ fn a_key_can_go_into_a_file_instead() {
     assert!(made.out.starts_with("[[api_key.main.key]]\n") && !made.shown().contains(key.trim()));
     folder.run(&create).expect(3);
     assert_eq!(folder.read("key.txt"), key);
+
+    let lost = [&create[..], &["--store", "sqlite:no/such/folder.db"]].concat();
+    std::fs::remove_file(folder.path().join("key.txt")).unwrap();
+    folder.run(&lost).expect(3);
+    assert!(!folder.path().join("key.txt").exists());
 }
 
 #[test]
