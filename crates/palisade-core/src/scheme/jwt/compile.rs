@@ -10,7 +10,7 @@ use crate::{
     config::{Mistakes, join},
     jwt::{Algorithm, JwkOptions, KeySet, TokenCaching, TokenVerifier},
     policy::{BuildContext, Secret},
-    scheme::{Carrier, token},
+    scheme::token,
 };
 use secrecy::ExposeSecret;
 use std::{str::FromStr, sync::Arc};
@@ -31,9 +31,7 @@ pub(super) fn compile(
             .map_err(|why| mistakes.add(join(&section, "algorithm"), why.to_string()))
             .ok()
     });
-    let usual = Carrier::Authorization("Bearer".into());
-    // How long a token may be is judged with the token.
-    let carriers = config.places.compile(usual, usize::MAX, &section, mistakes);
+    let carriers = config.places.compile_for_tokens(&section, mistakes);
     check_times(config, &section, mistakes);
     // A reference that is none has been reported: the key is not missing as well.
     let mut keys = ["secret", "public_key", "jwks", "keys"].iter();
