@@ -243,3 +243,6 @@ impl SchemeConfig for Jwt {
         compile::compile(self, context, mistakes).map(|scheme| Arc::new(scheme) as Arc<dyn Scheme>)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,14 +33,25 @@ pub(super) fn compile(
     });
     let carriers = config.places.compile_for_tokens(&section, mistakes);
     check_times(config, &section, mistakes);
+    let of_set = |source: &KeySource| matches!(source, KeySource::Jwks(_) | KeySource::Remote(_));
+    if config.keys.iter().any(of_set) && algorithm.is_some_and(|one| !one.is_rsa()) {
+        mistakes.add(
+            join(&section, "algorithm"),
+            "is not for RSA, and no other key of a set need be told its algorithm; write one such as PS256, or leave it \
+             out",
+        );
+    }
     // A reference that is none has been reported: the key is not missing as well.
     let mut keys = ["secret", "public_key", "jwks", "keys"].iter();
     let misread = keys.any(|key| mistakes.has(&join(&section, key)));
     let source = load(config, context, algorithm)
         .map_err(|Wrong { key, message }| {
-            if !(misread && key.is_empty()) {
-                mistakes.add(join(&section, key), message);
-            }
+            let at = match key {
+                "" if misread => return,
+                "" => section.clone(),
+                key => join(&section, key),
+            };
+            mistakes.add(at, message);
         })
         .ok();
     let rules = config

@@ -3,7 +3,7 @@
 use super::live::LiveVerifier;
 use crate::{
     companion::BoxFuture,
-    jwt::{CachedVerifier, TokenError, TokenRules, VerifiedToken, peek_issuer},
+    jwt::{CachedVerifier, TokenError, TokenRules, VerifiedToken, has_form, peek_issuer},
     ports::{Clock, SourceError},
     principal::Principal,
     revocation::{Revocations, unless_revoked},
@@ -35,6 +35,10 @@ pub(super) struct Judge {
 
 /// With which keys.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each scheme, and one pointer less for each token"
+)]
 pub(super) enum Verifier {
     /// Those of the policy.
     Fixed(CachedVerifier),
@@ -105,7 +109,8 @@ impl Scheme for Bearer {
     fn recognises(&self, credential: &Credential<'_>) -> bool {
         let rules = &self.judge.rules;
         let issuer = peek_issuer(&credential.bytes, rules.max_bytes());
-        rules.is_for(issuer.as_deref())
+        // Where the issuer does not matter, the form still does.
+        has_form(&credential.bytes, rules.max_bytes()) && rules.is_for(issuer.as_deref())
     }
 
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
