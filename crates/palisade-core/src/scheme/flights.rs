@@ -12,10 +12,10 @@ use std::{
 type Digest = [u8; 32];
 
 /// So many credentials may be in question at once; a request with one more is answered with 503.
-const MOST_FLIGHTS: usize = 1024;
+pub(super) const MOST_FLIGHTS: usize = 1024;
 
 /// So many requests may wait for one answer.
-const MOST_WAITERS: usize = 256;
+pub(super) const MOST_WAITERS: usize = 256;
 
 /// An answer that several requests wait for.
 pub(super) type Flight<A> = Shared<BoxFuture<A>>;
