@@ -73,11 +73,8 @@ impl Judge {
         if let Some(cause) = key.refused(unix_seconds) {
             return rejected(cause);
         }
-        let principal = key.principal().clone();
-        match (
-            unless_revoked(self.revocations.as_deref(), principal),
-            store,
-        ) {
+        let verified = Outcome::Verified(key.principal().clone());
+        match (unless_revoked(self.revocations.as_deref(), verified), store) {
             (judged, None) => judged,
             (Verification::Done(outcome), Some(store)) => {
                 Verification::Done(noted(outcome, key, unix_seconds, store))

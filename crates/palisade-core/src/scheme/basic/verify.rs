@@ -161,7 +161,8 @@ impl Verifier {
             let (cause, hint) = ("account_disabled", None);
             return Verification::Done(Outcome::Disabled(Rejected { cause, hint }));
         }
-        unless_revoked(self.revocations.as_deref(), account.principal.clone())
+        let verified = Outcome::Verified(account.principal.clone());
+        unless_revoked(self.revocations.as_deref(), verified)
     }
 }
 
