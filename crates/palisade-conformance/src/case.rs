@@ -14,6 +14,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::harness::App;
+use crate::issuer::IssuerText;
 use crate::token::Token;
 
 /// The frameworks that `parser` and `except` may name.
@@ -74,7 +75,9 @@ pub(crate) struct CaseText {
     pub(crate) keep_alive: bool,
     pub(crate) hang_up: bool,
     pub(crate) advance: Option<Advance>,
+    pub(crate) issuer: Option<IssuerText>,
     pub(crate) repeat: Option<u32>,
+    pub(crate) eventually: bool,
     pub(crate) save: BTreeMap<String, String>,
     // Of an exchange: what must come back.
     pub(crate) status: Option<u16>,
@@ -91,6 +94,7 @@ pub(crate) struct CaseText {
     pub(crate) principal: Option<String>,
     pub(crate) audit: Option<Value>,
     pub(crate) events: Option<usize>,
+    pub(crate) issuer_requests: BTreeMap<String, usize>,
 }
 
 /// `{ text = "a", times = 100000 }`.

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use crate::always;
 use crate::answer::{Answer, shown};
+use crate::beside::Beside;
 use crate::case::{Advance, CaseText};
 use crate::check::{Observed, check};
 use crate::client::{Connection, Request};
@@ -24,12 +26,46 @@ use crate::text::Macros;
 /// How long an audit event may follow its response.
 const EVENT_DELAY: Duration = Duration::from_secs(1);
 
+/// How long what happens `eventually` may take, and how long to wait before looking again.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// A server under test, with the cells that it shares with the runner.
 pub(crate) struct Server {
     pub(crate) running: Running,
     pub(crate) fixture: Fixture,
+    /// Its policy before macros were replaced.
+    pub(crate) policy: String,
+    pub(crate) beside: Arc<Beside>,
     /// The audit events of all earlier exchanges are known to have been written: a further one is one too many.
     pub(crate) settled: bool,
+}
+
+impl Server {
+    /// Has the issuer answer as `step` says.
+    ///
+    /// # Errors
+    /// A mistake in the case that shows only now.
+    pub(crate) fn prepare(&self, file: &File, keys: &Keys, step: &CaseText) -> Result<(), String> {
+        let now = self.fixture.clock.unix_seconds();
+        self.beside.prepare(file, keys, step, now)
+    }
+
+    /// What differs from the number of requests that the issuer was to get.
+    fn count_issuer_requests(&self, wanted: &BTreeMap<String, usize>) -> Vec<String> {
+        let Some(issuer) = &self.beside.issuer else {
+            return Vec::new();
+        };
+        let counts = issuer.count(wanted);
+        let got = |path: &String| counts.get(path).copied().unwrap_or(0);
+        let wrong = wanted.iter().filter(|(path, wanted)| got(path) != **wanted);
+        wrong
+            .map(|(path, wanted)| {
+                let got = got(path);
+                format!("issuer: {wanted} requests for {path} were expected, {got} came")
+            })
+            .collect()
+    }
 }
 
 /// What is demanded of a framework's answer.
@@ -86,16 +122,32 @@ impl<'a> Conversation<'a> {
                 clock.advance(by)
             }
         }
+        self.server.prepare(self.file, self.keys, step)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (mut trace, normal) = self.attempt(step)?;
+            let again = step.eventually && !trace.mistakes.is_empty();
+            if again && Instant::now() < deadline {
+                thread::sleep(PAUSE);
+                continue;
+            }
+            if self.demand == Demand::Case {
+                let counted = self.server.count_issuer_requests(&step.issuer_requests);
+                trace.mistakes.extend(counted);
+            }
+            return Ok((trace, normal));
+        }
+    }
+
+    fn attempt(&mut self, step: &CaseText) -> Result<(Trace, Vec<u8>), String> {
         let (file, keys, saved) = (self.file, self.keys, self.saved.clone());
         let now = self.server.fixture.clock.unix_seconds();
         let minted = RefCell::new(Vec::new());
-        let token = |name: &str| match file.tokens.get(name) {
-            Some(token) => {
-                let text = token.mint(&file.defaults.token, keys, now)?;
-                minted.borrow_mut().push(text.clone());
-                Ok(text)
-            }
-            None => Err(format!("there is no [token.{name}]")),
+        let beside = self.server.beside.clone();
+        let token = |name: &str| {
+            let text = file.mint(name, keys, &beside, now)?;
+            minted.borrow_mut().push(text.clone());
+            Ok(text)
         };
         let macros = Macros {
             host: &file.defaults.host,
@@ -104,6 +156,7 @@ impl<'a> Conversation<'a> {
             each: self.each,
             saved: &saved,
             token: &token,
+            beside: &beside,
         };
         let request = request::build(step, &macros, file.http2)?;
 
@@ -115,6 +168,7 @@ impl<'a> Conversation<'a> {
         let (answer, closed) = self.send(step, &request)?;
         let mut trace = Trace::new(&request, &answer);
         let normal = answer.response().map(normalise).unwrap_or_default();
+        let normal = beside.normalise(normal);
         self.server.settled = self.demand == Demand::Case;
         match self.demand {
             Demand::Case => {

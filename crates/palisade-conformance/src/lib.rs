@@ -16,6 +16,7 @@
 
 mod always;
 mod answer;
+mod beside;
 pub mod broken;
 mod case;
 mod check;
@@ -28,6 +29,7 @@ mod html;
 mod http1;
 mod http2;
 pub mod inputs;
+mod issuer;
 mod keys;
 mod lint;
 pub mod loopback;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use crate::beside::Beside;
 use crate::client::{Connection, Request};
 use crate::exchange::{Conversation, Demand, Server};
 use crate::harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock};
@@ -64,7 +65,7 @@ pub fn run(
         })
         .collect();
     let columns: Vec<Vec<Cell>> = thread::scope(|scope| {
-        let (chosen, keys) = (&chosen, &*keys);
+        let (chosen, keys) = (&chosen, &keys);
         let column = |harness| {
             move || {
                 chosen
@@ -104,7 +105,7 @@ pub fn run(
 }
 
 /// One cell for every case.
-fn run_file(harness: &dyn Harness, keys: &Keys, file: &File, cases: &[&Case]) -> Vec<Cell> {
+fn run_file(harness: &dyn Harness, keys: &Arc<Keys>, file: &File, cases: &[&Case]) -> Vec<Cell> {
     let mut session = Session {
         harness,
         keys,
@@ -121,7 +122,7 @@ fn run_file(harness: &dyn Harness, keys: &Keys, file: &File, cases: &[&Case]) ->
 /// One file on one framework, while its cases run.
 struct Session<'a> {
     harness: &'a dyn Harness,
-    keys: &'a Keys,
+    keys: &'a Arc<Keys>,
     file: &'a File,
     server: Option<Server>,
 }
@@ -165,26 +166,33 @@ impl Session<'_> {
     /// The server that runs if it will do, or a new one.
     fn serve(&mut self, case: &Case) -> Result<Server, String> {
         let policy = join(&self.file.policy, &case.policy_add);
-        let policy_toml = policy.replace("{keys}", &self.keys.folder().display().to_string());
         // Taken, so that the old server is gone before a new one starts.
         let kept = self
             .server
             .take()
-            .filter(|server| !case.fresh && server.fixture.policy_toml == policy_toml);
+            .filter(|server| !case.fresh && server.policy == policy);
         if let Some(server) = kept {
             return Ok(server);
         }
+        let beside = Beside::start(&policy, self.keys)?;
+        let folder = self.keys.folder().display().to_string();
         let fixture = Fixture {
             app: self.file.app,
-            policy_toml,
+            policy_toml: beside.expand(&policy.replace("{keys}", &folder))?,
             clock: Arc::new(ManualClock::default()),
             audit: Arc::new(AuditLog::default()),
             handled: Arc::new(Handled::default()),
         };
+        // So that an issuer may be down from the start.
+        if let Some(first) = case.steps.first() {
+            beside.prepare(self.file, self.keys, first, fixture.clock.unix_seconds())?;
+        }
         let running = self.harness.start(&fixture)?;
         Ok(Server {
             running,
             fixture,
+            policy,
+            beside: Arc::new(beside),
             settled: true,
         })
     }
