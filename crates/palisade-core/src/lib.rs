@@ -36,7 +36,10 @@ pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
 pub use body::{BodyGuard, BodyTooLarge};
 pub use companion::Companion;
 pub use config::{ConfigError, Mistake, Mistakes};
-pub use engine::{Admission, Exchange, Palisade, Verdict};
+pub use engine::{
+    Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
+    Palisade, PrincipalReport, RuleDescription, SchemeDescription, Stage, StageReport, Verdict,
+};
 pub use fields::KnownFields;
 pub use grant::{ClaimsError, Grant};
 pub use head::{HeadEdits, HttpResponse, RequestHead, ResponseHead};

@@ -5,6 +5,7 @@ use super::{
     Palisade,
     clock::SteadyClock,
     compiled::{Challenges, Compiled, CompiledScheme, Ids},
+    describe::Description,
     limits::Limits,
     methods::Methods,
     rules::{RuleContext, Rules},
@@ -39,7 +40,10 @@ pub(crate) fn compile(mut policy: Policy) -> Result<Palisade, ConfigError> {
         );
     }
     match compiled {
-        Some(compiled) if mistakes.is_empty() => Ok(Palisade(Arc::new(compiled))),
+        Some(mut compiled) if mistakes.is_empty() => {
+            compiled.description = Description::of(&policy, &compiled);
+            Ok(Palisade(Arc::new(compiled)))
+        }
         _ => Err(mistakes.into_error()),
     }
 }
@@ -114,6 +118,7 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
         ids: Ids::new(&secrets.ids),
         told_peer_missing: Once::new(),
         fingerprint: fingerprint(policy),
+        description: Description::default(),
     })
 }
 

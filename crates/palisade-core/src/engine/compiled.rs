@@ -1,7 +1,8 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    clock::SteadyClock, limits::Limits, methods::Methods, rules::CompiledRule, rules::Rules,
+    clock::SteadyClock, describe::Description, limits::Limits, methods::Methods,
+    rules::CompiledRule, rules::Rules,
 };
 use crate::{
     cors::CompiledCors,
@@ -55,6 +56,8 @@ pub(crate) struct Compiled {
     pub(crate) told_peer_missing: Once,
     /// Names this version of the policy in the audit.
     pub(crate) fingerprint: String,
+    /// The same policy for people.
+    pub(crate) description: Description,
 }
 
 /// A scheme and its challenges, written once.

@@ -8,6 +8,7 @@ use super::{
     methods::MethodId,
     read::{Candidate, Found, Reading},
     rules::{CompiledRule, Listed},
+    trace::Stage as At,
 };
 use crate::{
     firewall::Target,
@@ -34,6 +35,7 @@ impl Compiled {
         self.note_origin(&view, facts);
 
         // 1
+        facts.at(At::Firewall);
         let passed = self.pass_firewall(head, &mut view, facts);
         let target = passed.inspect_err(|_| note_host(head, &view, facts))?;
         let method = facts.method.unwrap_or(MethodId::GET);
@@ -43,6 +45,7 @@ impl Compiled {
         }
         let rule = self.rule_or_unlisted(facts.rule);
         // 2
+        facts.at(At::Client);
         if facts.peer.is_none() {
             // Every request would say the same.
             self.told_peer_missing
@@ -50,18 +53,23 @@ impl Compiled {
             return Err(Reason::new(Code::InternalError, "peer_address_missing"));
         }
         // 3
+        facts.at(At::Host);
         let host = self.host(head, &view, &target, rule, facts)?;
         // 4
+        facts.at(At::Https);
         self.require_https(&view, &host, rule, facts)?;
         // 5
+        facts.at(At::Preflight);
         if self.is_preflight(&view, method) {
             return Ok(Decision::Preflight);
         }
         // 6
+        facts.at(At::Rule);
         self.apply_rule(&target, rule, &listed, facts)?;
         let reads = self.reads_credentials(rule, &listed, facts);
         facts.credentials_read = reads;
         // 7
+        facts.at(At::Read);
         let reading = match reads {
             true => self.read(rule, &view),
             false => Reading {
@@ -71,14 +79,17 @@ impl Compiled {
         };
         facts.ambient_ignored = reading.ambient_ignored;
         // 8
+        facts.at(At::CrossOrigin);
         if reads {
             self.block_cross_origin(&view, &host, rule, &reading, facts)?;
         }
         // 9
+        facts.at(At::AddressLimits);
         self.charge(Stage::Address, rule, Some(&view), facts)?;
         if self.unlisted == Unlisted::NotFound
             && let Some(reason) = facts.no_rule.take()
         {
+            facts.at(At::Judge);
             return Err(*reason);
         }
         // 10 to 12
@@ -93,6 +104,7 @@ impl Compiled {
                 self.settle_anonymous(rule, unknown, cause, facts)
             }
             Found::Malformed { scheme, cause } => {
+                facts.at(At::Verify);
                 facts.presented = scheme;
                 Err(self.invalid_request(self.bearer_presented(rule, &view), cause))
             }
@@ -145,6 +157,7 @@ impl Compiled {
 
     /// Stage 10.
     fn verify(&self, candidate: Candidate<'_>, view: &View<'_>, facts: &mut Facts) -> Decision {
+        facts.at(At::Verify);
         facts.presented = Some(candidate.scheme);
         facts.presented_ambient = self.carrier(&candidate).is_some_and(Carrier::is_ambient);
         let Some(own) = self.schemes.get(candidate.scheme) else {
@@ -194,12 +207,14 @@ impl Compiled {
             Outcome::Rejected(rejected) => {
                 if let Some(hint) = rejected.hint {
                     tracing::info!(target: "palisade", cause = rejected.cause, "{hint}");
+                    facts.remark(|| hint.to_owned());
                 }
                 Err(self.invalid_token(facts.rule, scheme, rejected.cause))
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),
             Outcome::Unavailable(source) => {
                 tracing::warn!(target: "palisade", "{source}");
+                facts.remark(|| source.to_string());
                 Err(
                     Reason::new(Code::DependencyUnavailable, "source_unavailable")
                         .header(header::RETRY_AFTER, HeaderValue::from_static("5")),
@@ -211,7 +226,9 @@ impl Compiled {
 
     /// Stages 11 and 12 for an authenticated caller.
     fn settle_caller(&self, rule: &CompiledRule, facts: &mut Facts) -> Result<Decision, Reason> {
+        facts.at(At::CallerLimits);
         self.charge(Stage::Principal, rule, None, facts)?;
+        facts.at(At::Judge);
         if let Some(reason) = facts.no_rule.take() {
             return Err(*reason);
         }
@@ -231,9 +248,12 @@ impl Compiled {
         facts: &mut Facts,
     ) -> Result<Decision, Reason> {
         if unknown_credential || !self.is_optional(facts) {
+            facts.at(At::Judge);
             return Err(self.credentials_required(facts.rule, cause));
         }
+        facts.at(At::CallerLimits);
         self.charge(Stage::Principal, rule, None, facts)?;
+        facts.at(At::Judge);
         check_body_length(rule, facts)
     }
 

@@ -1,6 +1,6 @@
 //! One request and its response.
 
-use super::compiled::Compiled;
+use super::{compiled::Compiled, trace::Trace};
 use crate::{
     audit::AuditLevel,
     body::BodyGuard,
@@ -105,13 +105,19 @@ pub(super) struct Facts {
     pub(super) ambient_ignored: bool,
     pub(super) credential_exposed: bool,
     pub(super) refused: Option<(Code, Cow<'static, str>)>,
+    /// What `explain` asks to be noted; a server notes nothing.
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 impl Exchange {
-    pub(super) fn open(policy: Arc<Compiled>, head: &dyn RequestHead) -> Self {
+    pub(super) fn open(
+        policy: Arc<Compiled>,
+        head: &dyn RequestHead,
+        trace: Option<Box<Trace>>,
+    ) -> Self {
         // Made where it stays: the facts are large to move.
         let mut exchange = Self {
-            facts: Facts::new(&policy, head),
+            facts: Facts::new(&policy, head, trace),
             policy,
             grant: None,
             body: None,
@@ -189,10 +195,12 @@ impl Exchange {
 }
 
 impl Facts {
-    fn new(policy: &Compiled, head: &dyn RequestHead) -> Self {
+    fn new(policy: &Compiled, head: &dyn RequestHead, trace: Option<Box<Trace>>) -> Self {
         let peer = head.peer();
         let sink = &policy.ports.audit;
-        let audited = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
+        let wanted = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
+        // What is only explained did not happen.
+        let audited = wanted && trace.is_none();
         Self {
             request_id: RequestId::from_bytes(policy.ids.draw()),
             audited,
@@ -222,6 +230,7 @@ impl Facts {
             ambient_ignored: false,
             credential_exposed: false,
             refused: None,
+            trace,
         }
     }
 

@@ -223,7 +223,7 @@ fn content_length(view: &View<'_>) -> Result<Option<u64>, Reason> {
 }
 
 /// The host that the head names (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
-fn named_host<'h>(
+pub(super) fn named_host<'h>(
     head: &'h dyn RequestHead,
     view: &View<'h>,
     in_target: Option<&'h str>,

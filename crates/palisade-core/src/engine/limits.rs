@@ -1,11 +1,11 @@
 //! Which limits a request is charged by, and for whom.
 
-use super::{compiled::Compiled, exchange::Facts, rules::CompiledRule};
+use super::{compiled::Compiled, exchange::Facts, explain::LimitReport, rules::CompiledRule};
 use crate::{
     config::Mistakes,
     limit::{
         Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet,
-        LimitSpec, Quota, Report,
+        LimitSpec, Quota, Report, Row,
     },
     policy::{Limit, LimitKey},
     problem::{Code, Reason},
@@ -141,6 +141,35 @@ impl Limits {
             policy_field: None,
         };
         (limits, field)
+    }
+
+    /// The names of a rule's limits, in the order of the policy.
+    pub(super) fn names(&self, limits: &RuleLimits) -> Vec<String> {
+        let mut ids: Vec<_> = limits.address.iter().chain(&limits.principal).collect();
+        ids.sort_unstable();
+        let names = ids.into_iter().filter_map(|&id| self.set.name(id));
+        names.map(str::to_owned).collect()
+    }
+
+    /// Whether the limit is charged before a credential is verified.
+    pub(super) fn is_by_address(&self, id: LimitId) -> bool {
+        self.count_by(id).stage() == Stage::Address
+    }
+
+    /// A row for people.
+    pub(super) fn report_of(&self, row: &Row) -> LimitReport {
+        LimitReport {
+            name: self.set.quota_name(row).unwrap_or_default().to_owned(),
+            quota: self
+                .set
+                .quota(row)
+                .map(|quota| quota.to_string())
+                .unwrap_or_default(),
+            remaining: row.remaining,
+            seconds: row.seconds,
+            exceeded: row.violated,
+            shadow: row.shadow,
+        }
     }
 
     fn count_by(&self, id: LimitId) -> &CountBy {

@@ -9,18 +9,25 @@ mod close;
 mod compile;
 mod compiled;
 mod decide;
+mod describe;
 mod exchange;
+mod explain;
 mod gate;
 mod limits;
 mod methods;
 mod read;
 mod rules;
+mod saw;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub(crate) use compile::compile;
 pub(crate) use compiled::Compiled;
+pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
+pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};
+pub use trace::{Decided, Stage, StageReport};
 
 use crate::{head::RequestHead, ports::SourceError, requirement::Requirement};
 use std::sync::Arc;
@@ -42,7 +49,7 @@ impl Palisade {
     /// Judges the head of a request. Adapters call it once for each request, before anything
     /// else sees the request.
     pub fn open(&self, head: &dyn RequestHead) -> Exchange {
-        Exchange::open(Arc::clone(&self.0), head)
+        Exchange::open(Arc::clone(&self.0), head, None)
     }
 
     /// Waits until everything the policy depends on (issuers, databases) has answered for the

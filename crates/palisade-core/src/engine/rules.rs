@@ -86,6 +86,16 @@ impl Rules {
         self.list.get(index)
     }
 
+    /// The guardrails that some of a rule's paths lie beneath: their path and requirement.
+    pub(super) fn partly_above(
+        &self,
+        rule: &CompiledRule,
+    ) -> impl Iterator<Item = (&str, &Requirement)> {
+        let above = rule.guardrails.iter();
+        let above = above.filter_map(|&index| self.guardrails.get(index));
+        above.map(|own| (own.pattern.template(), &own.requirement))
+    }
+
     pub(super) fn find(&self, path: &str, method: MethodId) -> Listed<'_> {
         let Some(found) = self.paths.find(path) else {
             return Listed::Unlisted;

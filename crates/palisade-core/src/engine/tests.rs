@@ -17,6 +17,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+mod explain;
+
 struct Head {
     target: &'static str,
     lines: Vec<(&'static str, &'static str)>,

@@ -123,6 +123,17 @@ impl CompiledHeaders {
         compiled
     }
 
+    /// The header lines of every response, for people.
+    pub(crate) fn lines(&self, known: &KnownFields) -> Vec<(String, String)> {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let fixed = self.fixed.iter().map(|field| field.index);
+        let fixed = fixed.chain(self.hsts).filter_map(|index| known.get(index));
+        let fixed = fixed.map(|(name, value)| (name.to_string(), text(value)));
+        let with_nonce = self.with_nonce.iter();
+        let with_nonce = with_nonce.map(|field| (field.name.to_string(), field.template.clone()));
+        fixed.chain(with_nonce).collect()
+    }
+
     /// Whether a handler may ask for a nonce.
     pub(crate) fn needs_nonce(&self) -> bool {
         !self.with_nonce.is_empty()

@@ -2,10 +2,11 @@
 
 use super::Secret;
 use crate::requirement::Requirement;
-use std::collections::BTreeMap;
+use serde::Serialize;
+use std::{collections::BTreeMap, fmt};
 
 /// `[host]`: the hosts this service answers for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Host {
     /// `allowed`: `api.example.com`, `*.example.com` (any depth, not the apex), with or without
@@ -14,7 +15,7 @@ pub struct Host {
 }
 
 /// `[https]`: what happens to plain HTTP.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Https {
     /// `mode`.
@@ -25,7 +26,8 @@ pub struct Https {
 }
 
 /// What happens to a request that came over plain HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HttpsMode {
     /// `off`: it is served.
@@ -36,7 +38,7 @@ pub enum HttpsMode {
 }
 
 /// `[firewall]`: the sizes that a head may have.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Firewall {
     /// `max_target`: bytes of the request target; more is 414. Default 8,192.
@@ -58,7 +60,7 @@ impl Default for Firewall {
 }
 
 /// `[headers]`: the security headers of every response.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct Headers {
     /// `preset`: the set to begin with.
@@ -98,7 +100,8 @@ impl Headers {
 }
 
 /// A ready-made set of security headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Preset {
     /// `api`: for services that answer with data.
@@ -115,7 +118,7 @@ pub enum Preset {
 }
 
 /// `[headers.hsts]`: `Strict-Transport-Security` (RFC 6797), sent over HTTPS only.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Hsts {
     /// `max_age`: seconds. Default one year; 0 tells browsers to forget.
@@ -137,7 +140,7 @@ impl Default for Hsts {
 }
 
 /// `[cors]`: who may read responses from other origins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Cors {
     /// `origins`: `https://app.example.com`, `https://*.example.com`, or `*` alone.
@@ -253,6 +256,20 @@ pub enum LimitKey {
     Global,
 }
 
+/// The word of the policy file.
+impl fmt::Display for LimitKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LimitKey::Address => "address",
+            LimitKey::Principal => "principal",
+            LimitKey::Tenant => "tenant",
+            LimitKey::Credential => "credential",
+            LimitKey::Header(name) => return write!(f, "header:{name}"),
+            LimitKey::Global => "global",
+        })
+    }
+}
+
 /// `[[rule]]`: what one path demands.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -345,7 +362,8 @@ impl Rule {
 }
 
 /// What happens to paths without a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Unlisted {
     /// `not_found`: 404, without looking at credentials.
@@ -356,7 +374,7 @@ pub enum Unlisted {
 }
 
 /// `[body]`: what the validating extractors accept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Body {
     /// `max`: bytes that an extractor reads where the rule sets no `max_body`. Default 1 MiB.
@@ -378,7 +396,7 @@ impl Default for Body {
 }
 
 /// `[audit]`: how much of a caller the audit shows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 #[non_exhaustive]
 pub struct Audit {
     /// `address`.
@@ -388,7 +406,8 @@ pub struct Audit {
 }
 
 /// How much of the client's address the audit shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AddressDetail {
     /// `full`.
@@ -403,7 +422,8 @@ pub enum AddressDetail {
 }
 
 /// How much of the caller's name the audit shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PrincipalDetail {
     /// `full`.
@@ -416,7 +436,7 @@ pub enum PrincipalDetail {
 /// `[outgoing]`: the requests that Palisade itself makes, to issuers for instance.
 ///
 /// Unless named here, only HTTPS to public addresses is asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Outgoing {
     /// `plain_http`: hosts that may be asked over plain HTTP, at whatever address they have.
@@ -426,6 +446,7 @@ pub struct Outgoing {
     /// `ca`: certificates in PEM that are trusted beside those of the system.
     pub ca: Option<Secret>,
     /// `timeout`: seconds that an answer may take. Default 5.
+    #[serde(rename = "timeout")]
     pub timeout_seconds: u64,
 }
 

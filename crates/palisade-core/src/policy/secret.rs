@@ -1,6 +1,7 @@
 //! Secrets by reference: `env:NAME` or `file:PATH`, never the secret itself in a policy.
 
 use secrecy::{ExposeSecret, SecretSlice};
+use serde::{Serialize, Serializer};
 use std::{fmt, path::Path, path::PathBuf};
 
 /// Where a secret or a key comes from. Its `Debug` shows the reference, never the value.
@@ -110,6 +111,13 @@ impl fmt::Debug for Secret {
             Source::File(path) => write!(f, "file:{}", path.display()),
             Source::Value(_) => f.write_str("value:***"),
         }
+    }
+}
+
+/// The reference, never the value.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
     }
 }
 

@@ -311,6 +311,10 @@ impl Scheme for Bearer {
         &self.carriers
     }
 
+    fn issuer(&self) -> Option<&str> {
+        Some(self.verifier.issuer())
+    }
+
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
         match Authorization::of(head) {
             Authorization::Present { scheme, rest } if scheme.eq_ignore_ascii_case(b"bearer") => {

@@ -29,7 +29,11 @@ use crate::{
     view::View,
 };
 use http::HeaderName;
-use std::{borrow::Cow, fmt::Debug, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt::{self, Debug},
+    sync::Arc,
+};
 
 /// Every scheme that a policy file can configure.
 pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
@@ -66,6 +70,12 @@ pub trait Scheme: Debug + Send + Sync {
 
     /// Everywhere its credentials may travel, for `Vary`, CORS and the documentation.
     fn carriers(&self) -> &[Carrier];
+
+    /// Who vouches for the callers it authenticates, where that is always the same: for
+    /// descriptions of a policy.
+    fn issuer(&self) -> Option<&str> {
+        None
+    }
 
     /// Looks for this scheme's credential, without judging it.
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h>;
@@ -129,6 +139,19 @@ impl Carrier {
     }
 }
 
+/// The place as people write it: `Authorization: Bearer`, `header x-api-key`, `query key`.
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Carrier::Authorization(name) => write!(f, "Authorization: {name}"),
+            Carrier::Header(name) => write!(f, "header {name}"),
+            Carrier::Query(name) => write!(f, "query {name}"),
+            Carrier::Cookie(name) => write!(f, "cookie {name}"),
+            Carrier::Certificate => f.write_str("client certificate"),
+        }
+    }
+}
+
 /// What a scheme found in a request.
 #[derive(Debug)]
 pub enum Presented<'h> {
@@ -149,7 +172,7 @@ pub struct Credential<'h> {
 }
 
 impl Debug for Credential<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credential")
             .field("length", &self.bytes.len())
             .field("carrier", &self.carrier)
@@ -169,7 +192,7 @@ pub enum Verification {
 pub type RemoteVerification = BoxFuture<Outcome>;
 
 impl Debug for Verification {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Verification::Done(outcome) => f.debug_tuple("Done").field(outcome).finish(),
             Verification::Remote(_) => f.write_str("Remote(..)"),

@@ -1,0 +1,248 @@
+//! A compiled policy for people: what holds on each path, with every default filled in.
+
+use super::{Palisade, compiled::Compiled};
+use crate::policy::{
+    Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Rule, Unlisted,
+};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a policy says, as it holds. No secret is in it, only references to them.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Description {
+    /// Names the version of the policy, as the audit does.
+    pub policy: String,
+    /// Every setting with the key that it has in the policy file, defaults filled in.
+    pub settings: Value,
+    /// The header lines of every response; HSTS over HTTPS only.
+    pub headers: Vec<(String, String)>,
+    /// The ways to authenticate, in the order of the policy.
+    pub schemes: Vec<SchemeDescription>,
+    /// The permissions that each role gives.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// The limits, in the order of the policy.
+    pub limits: Vec<LimitDescription>,
+    /// The rules, in the order of the policy.
+    pub rules: Vec<RuleDescription>,
+    /// What holds for paths that no rule lists.
+    pub unlisted: RuleDescription,
+}
+
+/// One way to authenticate.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct SchemeDescription {
+    /// The name the policy gives it.
+    pub name: String,
+    /// What kind of scheme it is, such as `jwt`.
+    pub kind: &'static str,
+    /// Who vouches for its callers, where that is always the same.
+    pub issuer: Option<String>,
+    /// Where its credentials travel: `Authorization: Bearer`, `header x-api-key`.
+    pub carriers: Vec<String>,
+    /// How a refusal asks for it; `None` where HTTP cannot.
+    pub challenge: Option<String>,
+}
+
+/// One limit.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct LimitDescription {
+    /// Its name.
+    pub name: String,
+    /// The quota as it was written: `100/minute`.
+    pub quota: String,
+    /// What is counted: `address`, `header:x-tenant`, …
+    pub by: String,
+    /// How many may come at once; `None`: as many as the quota.
+    pub burst: Option<u32>,
+    /// Whether no window ever holds more than the quota.
+    pub strict: bool,
+    /// Whether it is only watched.
+    pub shadow: bool,
+    /// Whether it holds where a rule names no limits.
+    pub default: bool,
+}
+
+/// One rule as it holds, with what rules above it add.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct RuleDescription {
+    /// The path; empty for paths that no rule lists.
+    pub path: String,
+    /// The methods; empty: all of them.
+    pub methods: Vec<String>,
+    /// What the caller must be: `scope items:read and role admin`.
+    pub requirement: String,
+    /// What rules marked `always` add to some of its paths: their path and requirement.
+    pub guardrails: Vec<(String, String)>,
+    /// The names of the schemes it accepts; empty where no credential is read.
+    pub schemes: Vec<String>,
+    /// The names of its limits.
+    pub limits: Vec<String>,
+    /// How much a request takes from each quota.
+    pub cost: u32,
+    /// The bytes that a body may have.
+    pub max_body: Option<u64>,
+    /// Whether its requirement holds for everything beneath the path.
+    pub always: bool,
+    /// Whether it is a health check, which host, HTTPS and limits do not concern.
+    pub probe: bool,
+    /// Whether the path may also end in a slash.
+    pub same_with_slash: bool,
+    /// What parameters of the path may hold percent-encoded.
+    pub allow_encoded: Vec<String>,
+    /// Whether the handler alone decides on caching.
+    pub handler_caches: bool,
+    /// Its own `Cross-Origin-Resource-Policy`.
+    pub corp: Option<String>,
+}
+
+impl Palisade {
+    /// What the policy says, for a listing or a test of the application.
+    ///
+    /// ```
+    /// use palisade_core::{Policy, Rule, public};
+    ///
+    /// let palisade = Policy::builder()
+    ///     .rule(Rule::new("/health").require(public()))
+    ///     .build()?;
+    /// let open: Vec<_> = palisade.describe().rules;
+    /// assert_eq!((open[0].path.as_str(), open[0].requirement.as_str()), ("/health", "public"));
+    /// # Ok::<(), palisade_core::ConfigError>(())
+    /// ```
+    pub fn describe(&self) -> Description {
+        self.0.description.clone()
+    }
+}
+
+impl Description {
+    pub(super) fn of(policy: &Policy, compiled: &Compiled) -> Self {
+        let settings = Settings {
+            version: 1,
+            realm: &policy.realm,
+            unlisted: compiled.unlisted,
+            scopes: &policy.scopes,
+            limit_max_keys: policy.limit_max_keys,
+            host: &policy.host,
+            https: &policy.https,
+            firewall: &policy.firewall,
+            headers: &policy.headers,
+            cors: policy.cors.as_ref(),
+            body: &policy.body,
+            problems: Problems {
+                type_base: &policy.problem_type_base,
+            },
+            audit: policy.audit,
+            outgoing: &policy.outgoing,
+        };
+        let rules = policy.rules.iter().enumerate();
+        Self {
+            policy: compiled.fingerprint.clone(),
+            // Texts, numbers and lists of them: nothing that JSON cannot hold.
+            settings: serde_json::to_value(settings).unwrap_or_default(),
+            headers: compiled.headers.lines(&compiled.known),
+            schemes: compiled.describe_schemes(),
+            roles: policy.roles.clone(),
+            limits: policy
+                .limits
+                .iter()
+                .map(|limit| LimitDescription {
+                    name: limit.name.clone(),
+                    quota: limit.quota.clone(),
+                    by: limit.by.to_string(),
+                    burst: limit.burst,
+                    strict: limit.strict,
+                    shadow: limit.shadow,
+                    default: limit.default,
+                })
+                .collect(),
+            rules: rules
+                .map(|(index, rule)| compiled.describe_rule(Some(index), rule))
+                .collect(),
+            unlisted: compiled.describe_rule(None, &Rule::new("")),
+        }
+    }
+}
+
+impl Compiled {
+    fn describe_schemes(&self) -> Vec<SchemeDescription> {
+        let schemes = self.schemes.iter().map(|own| &own.scheme);
+        schemes
+            .map(|scheme| SchemeDescription {
+                name: scheme.name().to_owned(),
+                kind: scheme.kind(),
+                issuer: scheme.issuer().map(str::to_owned),
+                carriers: scheme.carriers().iter().map(ToString::to_string).collect(),
+                challenge: scheme
+                    .challenge()
+                    .and_then(|one| one.to_value().to_str().map(str::to_owned).ok()),
+            })
+            .collect()
+    }
+
+    fn describe_rule(&self, index: Option<usize>, written: &Rule) -> RuleDescription {
+        let rule = self.rule_or_unlisted(index);
+        let answers_nobody = index.is_none() && self.unlisted == Unlisted::NotFound;
+        let requirement = match answers_nobody {
+            true => "not found".to_owned(),
+            false => rule.requirement.to_string(),
+        };
+        let guardrails: Vec<_> = self
+            .rules
+            .partly_above(rule)
+            .map(|(path, requirement)| (path.to_owned(), requirement.to_string()))
+            .collect();
+        let reads = !answers_nobody && (!rule.requirement.is_public() || !guardrails.is_empty());
+        let accepted = rule.schemes.iter().filter(|_| reads);
+        RuleDescription {
+            path: written.path.clone(),
+            methods: written.methods.clone(),
+            requirement,
+            guardrails: match answers_nobody {
+                true => Vec::new(),
+                false => guardrails,
+            },
+            schemes: accepted
+                .filter_map(|&index| self.schemes.get(index))
+                .map(|own| own.scheme.name().to_owned())
+                .collect(),
+            limits: self.limits.names(&rule.limits),
+            cost: written.cost,
+            max_body: written.max_body,
+            always: written.always,
+            probe: written.probe,
+            same_with_slash: written.same_with_slash,
+            allow_encoded: written.allow_encoded.clone(),
+            handler_caches: written.handler_caches,
+            corp: written.corp.clone(),
+        }
+    }
+}
+
+/// The settings that stand alone, under the keys of the policy file.
+#[derive(Serialize)]
+struct Settings<'a> {
+    version: u32,
+    realm: &'a str,
+    unlisted: Unlisted,
+    scopes: &'a [String],
+    limit_max_keys: usize,
+    host: &'a Host,
+    https: &'a Https,
+    firewall: &'a Firewall,
+    headers: &'a Headers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cors: Option<&'a Cors>,
+    body: &'a Body,
+    problems: Problems<'a>,
+    audit: Audit,
+    outgoing: &'a Outgoing,
+}
+
+#[derive(Serialize)]
+struct Problems<'a> {
+    type_base: &'a str,
+}

@@ -1,0 +1,321 @@
+//! What would happen to a request, and why: the decision of a server, told stage by stage.
+
+use super::{
+    Palisade,
+    exchange::{Exchange, Verdict},
+    saw::Saw,
+    trace::{Decided, Stage, StageReport, Trace},
+};
+use crate::{
+    audit::printable,
+    head::{HttpResponse, RequestHead},
+    principal::{Principal, PrincipalKind},
+    reply::Reply,
+};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use std::{future::poll_fn, sync::Arc};
+
+/// How a request ended, as far as Palisade decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Ending {
+    /// The handler runs.
+    Admit,
+    /// A CORS preflight, answered by core.
+    Preflight,
+    /// Refused; no handler runs.
+    Refuse,
+}
+
+impl Ending {
+    /// The stable word: `admit`, `preflight` or `refuse`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ending::Admit => "admit",
+            Ending::Preflight => "preflight",
+            Ending::Refuse => "refuse",
+        }
+    }
+}
+
+/// What became of a request and why. No credential is in it, whatever the request held.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Names the version of the policy, as the audit does.
+    pub policy: String,
+    /// The method as it was sent.
+    pub method: String,
+    /// The path as it was sent, without the query.
+    pub path: String,
+    /// The stages that the request reached, in order.
+    pub stages: Vec<StageReport>,
+    /// The path template of the rule; `None` for a path that no rule lists.
+    pub rule: Option<String>,
+    /// What the rule demands, with every guardrail above the path.
+    pub requirement: Option<String>,
+    /// The name of the scheme whose credential was presented.
+    pub scheme: Option<String>,
+    /// The caller, if the credential was good.
+    pub principal: Option<PrincipalReport>,
+    /// Every quota that the request was charged by.
+    pub limits: Vec<LimitReport>,
+    /// The end.
+    pub ending: Ending,
+    /// The status of the answer; `None` where the handler decides.
+    pub status: Option<u16>,
+    /// What the client is told, if it was refused.
+    pub code: Option<&'static str>,
+    /// The true reason, if it was refused: the `reason` of the audit.
+    pub cause: Option<String>,
+    /// What the log would add: the setting that would accept the credential, or what a
+    /// dependency did.
+    pub remark: Option<String>,
+    /// The header lines of the answer, of an admitted request those that Palisade adds to it.
+    pub headers: Vec<(String, String)>,
+    /// The body of the answer, unless the handler makes it.
+    pub body: Option<String>,
+    /// Request headers that the handler does not see, or not whole.
+    pub hidden: Vec<String>,
+}
+
+/// A caller, as an explanation shows it: in full, whatever `[audit]` says.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct PrincipalReport {
+    /// Who vouches for the caller.
+    pub issuer: String,
+    /// Who the caller is.
+    pub subject: String,
+    /// `user` or `client`.
+    pub kind: &'static str,
+    /// The tenant, where the issuer names one.
+    pub tenant: Option<String>,
+    /// Names the credential: a key id, or the `kid` of the key that signed.
+    pub credential: Option<String>,
+    /// The scopes.
+    pub scopes: Vec<String>,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// The permissions that the credential itself carries.
+    pub permissions: Vec<String>,
+}
+
+/// One quota after the request was charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LimitReport {
+    /// Its name, as in the `RateLimit` header.
+    pub name: String,
+    /// The quota, such as `100/minute`.
+    pub quota: String,
+    /// How many units are left.
+    pub remaining: u32,
+    /// Seconds until a unit is back if none is left, else until all are.
+    pub seconds: u32,
+    /// Whether too little was left for this request.
+    pub exceeded: bool,
+    /// Whether it is only watched.
+    pub shadow: bool,
+}
+
+impl Palisade {
+    /// Decides about a request as a server would, by the same code, and tells how.
+    ///
+    /// It asks whom a server would ask, and takes from the quotas of this `Palisade`, but
+    /// nothing is audited. The future borrows nothing and waits for nobody unless the
+    /// credential must be asked about.
+    ///
+    /// ```
+    /// # use palisade_core::{Ending, Palisade, RequestHead};
+    /// # struct Get(&'static str);
+    /// # impl RequestHead for Get {
+    /// #     fn method(&self) -> &[u8] { b"GET" }
+    /// #     fn target(&self) -> &[u8] { self.0.as_bytes() }
+    /// #     fn headers<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8])) {
+    /// #         each("host", b"localhost");
+    /// #     }
+    /// #     fn peer(&self) -> Option<std::net::SocketAddr> { "127.0.0.1:1".parse().ok() }
+    /// # }
+    /// # async fn explain() -> Result<(), palisade_core::ConfigError> {
+    /// let palisade = Palisade::from_toml_str("[[rule]]\npath = '/health'\nrequire = 'public'")?;
+    /// let told = palisade.explain(&Get("/admin")).await;
+    /// assert_eq!((told.status, told.cause.as_deref()), (Some(404), Some("path_not_listed")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn explain(
+        &self,
+        head: &dyn RequestHead,
+    ) -> impl Future<Output = Explanation> + Send + use<> {
+        let policy = Arc::clone(&self.0);
+        let mut exchange = Exchange::open(Arc::clone(&policy), head, Some(Box::default()));
+        // What later stages see is known without the head; the rest is told before it is gone.
+        let saw = Saw::of(&exchange, head);
+        async move {
+            let verdict = poll_fn(|context| exchange.poll_decide(context)).await;
+            exchange.tell(verdict, saw)
+        }
+    }
+}
+
+impl Exchange {
+    fn tell(mut self, verdict: Verdict, saw: Saw) -> Explanation {
+        let mut hidden = Vec::new();
+        let mut answer = match verdict {
+            Verdict::Refuse(reply) => Answer::from(reply),
+            Verdict::Admit(admission) => {
+                let edits = admission.edits;
+                let set = edits.replacements().iter().map(|(name, _)| name);
+                hidden.extend(edits.removals().iter().chain(set).map(ToString::to_string));
+                Answer::default()
+            }
+        };
+        let ending = match (&self.grant, &self.facts.refused) {
+            (Some(_), _) => Ending::Admit,
+            (None, Some(_)) => Ending::Refuse,
+            (None, None) => Ending::Preflight,
+        };
+        self.close(&mut answer);
+        let trace = self.facts.trace.take().unwrap_or_default();
+        let refused = self.facts.refused.clone();
+        let caller = self.facts.caller.as_ref().map(|caller| &caller.principal);
+        let grant = self.grant.as_ref();
+        let principal = grant.and_then(|grant| grant.principal()).or(caller);
+        let scheme = self.facts.presented;
+        let scheme = scheme.and_then(|index| self.policy.schemes.get(index));
+        Explanation {
+            policy: self.policy.fingerprint.clone(),
+            stages: self.stages(&trace, ending, &saw, principal),
+            rule: saw.rule.clone(),
+            requirement: saw.requirement.clone(),
+            scheme: scheme.map(|own| own.scheme.name().to_owned()),
+            principal: principal.map(PrincipalReport::of),
+            limits: self.policy.limit_reports(&self.facts.charged),
+            ending,
+            status: (ending != Ending::Admit).then(|| answer.status.as_u16()),
+            code: refused.as_ref().map(|(code, _)| code.as_str()),
+            cause: refused.map(|(_, cause)| printable(&cause).into_owned()),
+            remark: trace.remark,
+            headers: answer.lines(),
+            body: (ending != Ending::Admit).then_some(answer.body),
+            method: saw.method,
+            path: saw.path,
+            hidden,
+        }
+    }
+
+    /// Every stage that was reached: all passed but the last, unless the handler runs.
+    fn stages(
+        &self,
+        trace: &Trace,
+        ending: Ending,
+        saw: &Saw,
+        principal: Option<&Principal>,
+    ) -> Vec<StageReport> {
+        let last = trace.stages.len().saturating_sub(1);
+        let reports = trace.stages.iter().enumerate().map(|(index, &stage)| {
+            let saw = match stage {
+                Stage::Verify => self.saw_credential(saw, principal),
+                Stage::AddressLimits => self.saw_limits(true),
+                Stage::CallerLimits => self.saw_limits(false),
+                Stage::Judge => self.saw_caller(saw, principal),
+                early => saw.at(early),
+            };
+            let decided = match ending {
+                Ending::Refuse if index == last => Decided::Refused,
+                Ending::Preflight if index == last => Decided::Answered,
+                _ => Decided::Passed,
+            };
+            StageReport {
+                stage,
+                decided,
+                saw,
+            }
+        });
+        reports.collect()
+    }
+}
+
+impl PrincipalReport {
+    fn of(caller: &Principal) -> Self {
+        let text = |text: &str| printable(text).into_owned();
+        Self {
+            issuer: text(caller.issuer()),
+            subject: text(caller.subject()),
+            kind: match caller.principal_kind() {
+                PrincipalKind::User => "user",
+                PrincipalKind::Client => "client",
+            },
+            tenant: caller.tenant_name().map(text),
+            credential: caller.credential_name().map(text),
+            scopes: caller.scope_names().map(text).collect(),
+            roles: caller.role_names().map(text).collect(),
+            permissions: caller.permission_names().map(text).collect(),
+        }
+    }
+}
+
+/// The response that `close` finishes: there is no framework here.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn lines(&self) -> Vec<(String, String)> {
+        let lines = self.headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.to_string(), value.into_owned())
+        });
+        let mut lines: Vec<_> = lines.collect();
+        // Stable: the order within a name is that of the wire.
+        lines.sort_by(|(one, _), (two, _)| one.cmp(two));
+        lines
+    }
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: String::new(),
+        }
+    }
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in reply.headers {
+            headers.append(name, value);
+        }
+        Self {
+            status: reply.status,
+            headers,
+            body: String::from_utf8_lossy(&reply.body).into_owned(),
+        }
+    }
+}
+
+impl HttpResponse for Answer {
+    fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    fn header_map(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    fn header_map_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
+    fn replace(&mut self, reply: Reply) {
+        *self = reply.into();
+    }
+}
