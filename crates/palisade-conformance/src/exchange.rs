@@ -14,6 +14,7 @@ use crate::beside::Beside;
 use crate::case::{Advance, CaseText};
 use crate::check::{Observed, check};
 use crate::client::{Connection, Request};
+use crate::explain::{Explained, Twin};
 use crate::harness::{AuditLog, Fixture, Running};
 use crate::http2;
 use crate::keys::Keys;
@@ -37,6 +38,8 @@ pub(crate) struct Server {
     /// Its policy before macros were replaced.
     pub(crate) policy: String,
     pub(crate) beside: Arc<Beside>,
+    /// Explains what the server does, if that is asked for.
+    pub(crate) twin: Option<Twin>,
     /// The audit events of all earlier exchanges are known to have been written: a further one is one too many.
     pub(crate) settled: bool,
 }
@@ -88,6 +91,15 @@ pub(crate) struct Conversation<'a> {
     demand: Demand,
     saved: BTreeMap<String, String>,
     connection: Option<Connection>,
+    pub(crate) explained: Explained,
+}
+
+/// One request and what came of it.
+struct Attempt {
+    request: Request,
+    trace: Trace,
+    normal: Vec<u8>,
+    events: Vec<Value>,
 }
 
 impl<'a> Conversation<'a> {
@@ -106,6 +118,7 @@ impl<'a> Conversation<'a> {
             demand,
             saved: BTreeMap::new(),
             connection: None,
+            explained: Explained::default(),
         }
     }
 
@@ -124,22 +137,50 @@ impl<'a> Conversation<'a> {
         }
         self.server.prepare(self.file, self.keys, step)?;
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            let (mut trace, normal) = self.attempt(step)?;
-            let again = step.eventually && !trace.mistakes.is_empty();
-            if again && Instant::now() < deadline {
-                thread::sleep(PAUSE);
-                continue;
-            }
-            if self.demand == Demand::Case {
-                let counted = self.server.count_issuer_requests(&step.issuer_requests);
-                trace.mistakes.extend(counted);
-            }
-            return Ok((trace, normal));
+        let mut attempt = self.attempt(step)?;
+        while step.eventually && !attempt.trace.mistakes.is_empty() && Instant::now() < deadline {
+            thread::sleep(PAUSE);
+            attempt = self.attempt(step)?;
         }
+        let mistakes = &mut attempt.trace.mistakes;
+        if self.server.twin.is_some() {
+            mistakes.extend(self.explain(step, &attempt.request, &attempt.events));
+        } else if self.demand == Demand::Case {
+            mistakes.extend(self.server.count_issuer_requests(&step.issuer_requests));
+        }
+        Ok((attempt.trace, attempt.normal))
     }
 
-    fn attempt(&mut self, step: &CaseText) -> Result<(Trace, Vec<u8>), String> {
+    /// What `explain` says differently of a request that the layer saw.
+    fn explain(&mut self, step: &CaseText, request: &Request, events: &[Value]) -> Vec<String> {
+        let (Some(twin), [event]) = (&self.server.twin, events) else {
+            return Vec::new();
+        };
+        let deadline = Instant::now() + PATIENCE;
+        let ask = || twin.compare(request, &self.file.defaults.host, self.file.http2, event);
+        let mut explained = ask();
+        while step.eventually && explained.is_err() && Instant::now() < deadline {
+            thread::sleep(PAUSE);
+            explained = ask();
+        }
+        let (mut explained, different) = match explained {
+            Ok(explained) => (explained, Vec::new()),
+            Err(different) => (
+                Explained {
+                    different: 1,
+                    ..Explained::default()
+                },
+                different,
+            ),
+        };
+        if self.server.beside.issuer.is_some() {
+            explained.with_services = explained.agreed();
+        }
+        self.explained += explained;
+        different
+    }
+
+    fn attempt(&mut self, step: &CaseText) -> Result<Attempt, String> {
         let (file, keys, saved) = (self.file, self.keys, self.saved.clone());
         let now = self.server.fixture.clock.unix_seconds();
         let minted = RefCell::new(Vec::new());
@@ -170,6 +211,7 @@ impl<'a> Conversation<'a> {
         let normal = answer.response().map(normalise).unwrap_or_default();
         let normal = beside.normalise(normal);
         self.server.settled = self.demand == Demand::Case;
+        let mut observed = Vec::new();
         match self.demand {
             Demand::Case => {
                 let Fixture {
@@ -197,6 +239,7 @@ impl<'a> Conversation<'a> {
                 if trace.mistakes.is_empty() {
                     self.save(step, &seen.answer)?;
                 }
+                observed = seen.events;
             }
             Demand::RefusalByParser if !answer.is_refusal_by_parser() => {
                 trace.mistakes.push(format!(
@@ -210,7 +253,12 @@ impl<'a> Conversation<'a> {
             }
             Demand::RefusalByParser | Demand::Declared(_) => {}
         }
-        Ok((trace, normal))
+        Ok(Attempt {
+            request,
+            trace,
+            normal,
+            events: observed,
+        })
     }
 
     /// The answer, and whether the connection was closed after it if the case asks.

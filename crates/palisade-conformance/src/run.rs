@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::beside::Beside;
 use crate::client::{Connection, Request};
 use crate::exchange::{Conversation, Demand, Server};
+use crate::explain::Twin;
 use crate::harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock};
 use crate::keys::Keys;
 use crate::report::{Cell, MatrixReport, Row, Trace, Verdict};
@@ -19,6 +20,8 @@ pub struct Filter {
     pub text: Option<String>,
     /// The name of one framework.
     pub framework: Option<String>,
+    /// Whether `Palisade::explain` is asked about each request, too, and must say what the server did.
+    pub explain: bool,
 }
 
 impl Filter {
@@ -70,7 +73,7 @@ pub fn run(
             move || {
                 chosen
                     .iter()
-                    .flat_map(|(file, cases)| run_file(harness, keys, file, cases))
+                    .flat_map(|(file, cases)| run_file(harness, keys, file, cases, filter.explain))
                     .collect()
             }
         };
@@ -105,11 +108,18 @@ pub fn run(
 }
 
 /// One cell for every case.
-fn run_file(harness: &dyn Harness, keys: &Arc<Keys>, file: &File, cases: &[&Case]) -> Vec<Cell> {
+fn run_file(
+    harness: &dyn Harness,
+    keys: &Arc<Keys>,
+    file: &File,
+    cases: &[&Case],
+    explain: bool,
+) -> Vec<Cell> {
     let mut session = Session {
         harness,
         keys,
         file,
+        explain,
         server: None,
     };
     let mut cells: Vec<_> = cases.iter().map(|case| session.run(case)).collect();
@@ -124,6 +134,7 @@ struct Session<'a> {
     harness: &'a dyn Harness,
     keys: &'a Arc<Keys>,
     file: &'a File,
+    explain: bool,
     server: Option<Server>,
 }
 
@@ -188,7 +199,9 @@ impl Session<'_> {
             beside.prepare(self.file, self.keys, first, fixture.clock.unix_seconds())?;
         }
         let running = self.harness.start(&fixture)?;
+        let explains = self.explain && fixture.app != App::Unlayered;
         Ok(Server {
+            twin: explains.then(|| Twin::of(&fixture)).transpose()?,
             running,
             fixture,
             policy,
@@ -227,6 +240,12 @@ impl Session<'_> {
 
 fn converse(mut conversation: Conversation<'_>, case: &Case, demand: Demand) -> Cell {
     let mut cell = Cell::passed(demand == Demand::RefusalByParser);
+    converse_into(&mut conversation, case, &mut cell);
+    cell.explained = conversation.explained;
+    cell
+}
+
+fn converse_into(conversation: &mut Conversation<'_>, case: &Case, cell: &mut Cell) {
     for step in &case.steps {
         let times = step.repeat.unwrap_or(1);
         for time in 1..=times {
@@ -246,11 +265,10 @@ fn converse(mut conversation: Conversation<'_>, case: &Case, demand: Demand) -> 
             }
             if failed {
                 // What follows was written for another state than the one reached.
-                return cell;
+                return;
             }
         }
     }
-    cell
 }
 
 #[cfg(test)]
