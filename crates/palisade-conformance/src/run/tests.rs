@@ -350,7 +350,7 @@ fn a_different_answer_is_red_even_where_no_case_demands_it() {
     // No case asks for the challenge of this one, but the other two send it.
     let filter = Filter {
         text: Some("each [/a]".to_owned()),
-        ..Filter::default()..Filter::default()
+        ..Filter::default()
     };
     let report = with("differ", Flaw::DropsHeader, filter);
     assert!(
@@ -371,6 +371,7 @@ fn filters_choose_cases_and_frameworks() {
     let filter = Filter {
         text: Some("PITFALLS 42".to_owned()),
         framework: Some("poem".to_owned()),
+        ..Filter::default()
     };
     let report = with("filter", Flaw::DoesNotStart, filter);
     assert_eq!(
