@@ -51,5 +51,7 @@ pub use reply::Reply;
 pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
-pub use scheme::{ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, StoredKey, generate_key};
+pub use scheme::{
+    ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, Places, StoredKey, generate_key,
+};
 pub use view::View;

@@ -1,13 +1,12 @@
 //! Mistakes in a policy: collected, not thrown at the first one.
 
 mod document;
+mod outline;
 mod section;
 mod value;
 
 pub(crate) use document::{join, parse};
 pub(crate) use section::Section;
-#[cfg(test)]
-pub(crate) use section::asked;
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 

@@ -7,9 +7,11 @@
 use super::{
     Mistakes,
     document::join,
+    outline::{self, Outline},
     value::{self, Unfit},
 };
 use crate::policy::Secret;
+use serde_json::Value;
 use std::{cmp::Reverse, fmt};
 use toml::de::{DeTable, DeValue};
 
@@ -20,6 +22,8 @@ pub(crate) struct Section<'a, 'i> {
     mistakes: &'a mut Mistakes,
     asked: Vec<&'static str>,
     any_key: bool,
+    /// Where the readers are only asked what they would read.
+    outline: Option<Outline>,
 }
 
 impl<'a, 'i> Section<'a, 'i> {
@@ -35,10 +39,27 @@ impl<'a, 'i> Section<'a, 'i> {
             mistakes,
             asked: Vec::new(),
             any_key: false,
+            outline: None,
         };
         let content = read(&mut section);
         section.finish();
         content
+    }
+
+    /// What `read` would read, as JSON Schema. It finds nothing, and what it says of that is
+    /// dropped.
+    pub(crate) fn schema<T>(read: impl FnOnce(&mut Section<'_, '_>) -> T) -> Value {
+        let (table, mut mistakes) = (DeTable::new(), Mistakes::default());
+        let mut section = Section {
+            table: &table,
+            path: String::new(),
+            mistakes: &mut mistakes,
+            asked: Vec::new(),
+            any_key: false,
+            outline: Some(Outline::default()),
+        };
+        read(&mut section);
+        section.outline.unwrap_or_default().into_schema()
     }
 
     /// Whether the table holds nothing at all.
@@ -61,46 +82,50 @@ impl<'a, 'i> Section<'a, 'i> {
         if !self.table.contains_key(key) {
             self.mistake(key, "is missing; a string is needed");
         }
+        if let Some(outline) = &mut self.outline {
+            outline.require(key);
+        }
         self.optional_string(key)
     }
 
     /// A text.
     pub(crate) fn optional_string(&mut self, key: &'static str) -> Option<String> {
-        self.read(key, "a string", value::string)
+        self.read(key, "a string", outline::text, value::string)
     }
 
     /// A list of texts; a single text counts as a list of one.
     pub(crate) fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
-        let value = self.value(key)?;
+        let value = self.value(key, outline::texts)?;
         self.string_list(join(&self.path, key), value)
     }
 
     /// True or false.
     pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
-        self.read(key, "true or false", value::boolean)
+        self.read(key, "true or false", outline::boolean, value::boolean)
     }
 
     /// A whole number that is not negative.
     pub(crate) fn unsigned<N: TryFrom<u64>>(&mut self, key: &'static str) -> Option<N> {
-        self.read(key, "a whole number", value::unsigned)
+        let shape = outline::unsigned::<N>;
+        self.read(key, "a whole number", shape, value::unsigned)
     }
 
     /// A number of bytes: `16384` or `"16 KiB"`.
     pub(crate) fn size<N: TryFrom<u64>>(&mut self, key: &'static str) -> Option<N> {
         let needed = "a number of bytes or a text such as \"16 KiB\"";
-        self.read(key, needed, value::size)
+        self.read(key, needed, outline::size, value::size)
     }
 
     /// A number of seconds: `60` or `"60s"`.
     pub(crate) fn duration_seconds(&mut self, key: &'static str) -> Option<u64> {
         let needed = "a number of seconds or a text such as \"60s\"";
-        self.read(key, needed, value::seconds)
+        self.read(key, needed, outline::seconds, value::seconds)
     }
 
     /// A moment, in seconds since 1970-01-01T00:00:00Z.
     pub(crate) fn datetime(&mut self, key: &'static str) -> Option<u64> {
         let needed = "a date-time without quotes, such as 2027-01-01T00:00:00Z,";
-        self.read(key, needed, value::unix_seconds)
+        self.read(key, needed, outline::datetime, value::unix_seconds)
     }
 
     /// One of these words.
@@ -109,14 +134,14 @@ impl<'a, 'i> Section<'a, 'i> {
         key: &'static str,
         choices: &[(&str, T)],
     ) -> Option<T> {
-        let value = self.value(key)?;
+        let value = self.value(key, || outline::words(choices))?;
         self.word(&join(&self.path, key), value, choices, "")
     }
 
     /// A secret or a key, by reference. Whatever stands there instead is never repeated.
     pub(crate) fn secret(&mut self, key: &'static str) -> Option<Secret> {
         let needed = "a reference such as \"env:NAME\" or \"file:PATH\"";
-        self.read(key, needed, |value| {
+        self.read(key, needed, outline::secret, |value| {
             Secret::parse(&value::string(value)?).map_err(|why| Unfit::Value(why.to_string()))
         })
     }
@@ -127,8 +152,13 @@ impl<'a, 'i> Section<'a, 'i> {
         key: &'static str,
         read: impl FnOnce(&mut Section<'_, 'i>) -> T,
     ) -> Option<T> {
-        let value = self.value(key)?;
         let path = join(&self.path, key);
+        if self.outline.is_some() {
+            let (content, shape) = self.outlined(path, read);
+            self.value(key, || shape);
+            return Some(content);
+        }
+        let value = self.value(key, Value::default)?;
         let needed = format!("a table [{path}]");
         let table = value.as_table().ok_or(Unfit::Type);
         let table = self.fit(&path, &needed, value, table)?;
@@ -141,10 +171,15 @@ impl<'a, 'i> Section<'a, 'i> {
         key: &'static str,
         mut read: impl FnMut(&mut Section<'_, 'i>) -> T,
     ) -> Vec<T> {
-        let Some(value) = self.value(key) else {
+        let path = join(&self.path, key);
+        if self.outline.is_some() {
+            let (_, shape) = self.outlined(path, read);
+            self.value(key, || outline::list(shape));
+            return Vec::new();
+        }
+        let Some(value) = self.value(key, Value::default) else {
             return Vec::new();
         };
-        let path = join(&self.path, key);
         let needed = format!("a list of tables [[{path}]]");
         self.list(&path, &needed, value, |section, path, value| {
             let table = value.as_table().ok_or(Unfit::Type);
@@ -161,6 +196,12 @@ impl<'a, 'i> Section<'a, 'i> {
         mut read: impl FnMut(&str, &mut Section<'_, 'i>) -> T,
     ) -> Vec<T> {
         self.table(key, |section| {
+            if section.outline.is_some() {
+                let path = join(&section.path, "NAME");
+                let (_, shape) = section.outlined(path, |inner| read("NAME", inner));
+                section.any(|| shape);
+                return Vec::new();
+            }
             section.each_key(|section, name, value| match value.as_table() {
                 Some(table) => {
                     let path = join(&section.path, name);
@@ -177,6 +218,7 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// The whole table as `NAME = "text"`, with names of the user's choice.
     pub(crate) fn named_strings<C: FromIterator<(String, String)>>(&mut self) -> C {
+        self.any(outline::text);
         let all = self.each_key(|section, name, value| {
             let path = join(&section.path, name);
             let text = section.fit(&path, "a string", value, value::string(value))?;
@@ -187,6 +229,7 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// The whole table as `NAME = ["text", …]`, with names of the user's choice.
     pub(crate) fn named_lists<C: FromIterator<(String, Vec<String>)>>(&mut self) -> C {
+        self.any(outline::texts);
         let all = self.each_key(|section, name, value| {
             let list = section.string_list(join(&section.path, name), value)?;
             Some((name.to_owned(), list))
@@ -194,43 +237,101 @@ impl<'a, 'i> Section<'a, 'i> {
         all.into_iter().collect()
     }
 
-    /// One of these words, or a table.
+    /// One of these words, or a table that is called `name` in the schema.
     pub(crate) fn choice_or_table<T: Clone>(
         &mut self,
         key: &'static str,
         choices: &[(&str, T)],
+        name: &'static str,
         read: fn(&mut Section<'_, 'i>) -> Option<T>,
     ) -> Option<T> {
-        let value = self.value(key)?;
+        self.share(key, name, read);
+        let value = self.value(key, || outline::words_or_shared(choices, name))?;
         self.chosen_or_read(join(&self.path, key), value, choices, read)
     }
 
-    /// A list whose elements are one of these words or a table each.
+    /// A list whose elements are one of these words or such a table each.
     pub(crate) fn choices_or_tables<T: Clone>(
         &mut self,
         key: &'static str,
         choices: &[(&str, T)],
+        name: &'static str,
         read: fn(&mut Section<'_, 'i>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let value = self.value(key)?;
+        self.share(key, name, read);
+        let element = || outline::words_or_shared(choices, name);
+        let value = self.value(key, || outline::list(element()))?;
         let path = join(&self.path, key);
         self.list(&path, "a list", value, |section, path, value| {
             section.chosen_or_read(path, value, choices, read)
         })
     }
 
-    fn value(&mut self, key: &'static str) -> Option<&'a DeValue<'i>> {
+    fn value(
+        &mut self,
+        key: &'static str,
+        shape: impl FnOnce() -> Value,
+    ) -> Option<&'a DeValue<'i>> {
+        if let Some(outline) = &mut self.outline {
+            outline.note(&self.path, key, shape());
+            return None;
+        }
         self.asked.push(key);
         self.table.get(key).map(|value| value.get_ref())
+    }
+
+    /// What keys of the user's choice take.
+    fn any(&mut self, shape: impl FnOnce() -> Value) {
+        if let Some(outline) = &mut self.outline {
+            outline.note_any(shape());
+        }
+    }
+
+    /// Makes the shape `name` of a table, unless that is known already.
+    fn share<T>(
+        &mut self,
+        key: &str,
+        name: &'static str,
+        read: fn(&mut Section<'_, 'i>) -> Option<T>,
+    ) {
+        if !self.outline.as_mut().is_some_and(|own| own.lacks(name)) {
+            return;
+        }
+        let (_, shape) = self.outlined(join(&self.path, key), read);
+        if let Some(outline) = &mut self.outline {
+            outline.share(name, shape);
+        }
+    }
+
+    /// What `read` makes of a table without content, and what it asked for.
+    fn outlined<T>(
+        &mut self,
+        path: String,
+        read: impl FnOnce(&mut Section<'_, 'i>) -> T,
+    ) -> (T, Value) {
+        let table = DeTable::new();
+        let mut section = Section {
+            table: &table,
+            path,
+            mistakes: self.mistakes,
+            asked: Vec::new(),
+            any_key: false,
+            outline: self.outline.as_mut().map(Outline::beneath),
+        };
+        let content = read(&mut section);
+        let inner = section.outline.take().unwrap_or_default();
+        let shape = self.outline.as_mut().map(|own| own.adopt(inner));
+        (content, shape.unwrap_or_default())
     }
 
     fn read<T>(
         &mut self,
         key: &'static str,
         needed: &str,
+        shape: impl FnOnce() -> Value,
         parse: impl FnOnce(&'a DeValue<'i>) -> Result<T, Unfit>,
     ) -> Option<T> {
-        let value = self.value(key)?;
+        let value = self.value(key, shape)?;
         self.fit(&join(&self.path, key), needed, value, parse(value))
     }
 
@@ -332,6 +433,7 @@ impl<'a, 'i> Section<'a, 'i> {
             mistakes: self.mistakes,
             asked: Vec::new(),
             any_key: false,
+            outline: None,
         };
         let content = read(&mut section);
         section.finish();
@@ -340,8 +442,6 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// Reports every key that was never asked for.
     fn finish(self) {
-        #[cfg(test)]
-        asked::record(&self.path, &self.asked, self.any_key);
         if self.any_key {
             return;
         }
@@ -385,124 +485,5 @@ fn alike(one: &str, other: &str) -> usize {
         .count()
 }
 
-/// Which keys readers ask for, to be compared with the documentation.
 #[cfg(test)]
-pub(crate) mod asked {
-    use std::{cell::RefCell, collections::BTreeSet};
-
-    thread_local! {
-        static ASKED: RefCell<BTreeSet<(String, String)>> = const { RefCell::new(BTreeSet::new()) };
-    }
-
-    pub(super) fn record(path: &str, keys: &[&str], any_key: bool) {
-        let section = path.replace("[0]", "");
-        let keys = keys.iter().copied().chain(any_key.then_some("NAME"));
-        let pairs = keys.map(|key| (section.clone(), key.to_owned()));
-        ASKED.with_borrow_mut(|asked| asked.extend(pairs));
-    }
-
-    /// Every section and key that was asked for on this thread since the last call.
-    pub(crate) fn take() -> BTreeSet<(String, String)> {
-        ASKED.take()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::document;
-
-    fn mistakes(text: &str, read: impl FnOnce(&mut Section<'_, '_>)) -> Vec<String> {
-        let mut mistakes = Mistakes::default();
-        let table = document::parse(text, &mut mistakes).unwrap();
-        Section::root(&table, &mut mistakes, read);
-        let error = mistakes.into_error();
-        error.mistakes().iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn a_wrong_type_says_what_is_there_and_what_is_needed() {
-        let text = "a = 1\nb = 'x'\nc = [1, 'y']\nd = {}\ne = 'z'\nf = [1]\ng = 1.5\n";
-        let found = mistakes(text, |section| {
-            assert_eq!(section.string("a"), None);
-            assert_eq!(section.boolean("b"), None);
-            assert_eq!(section.strings("c"), Some(vec!["y".to_owned()]));
-            assert_eq!(section.strings("d"), None);
-            assert!(section.table("e", |_| ()).is_none());
-            assert!(section.tables("f", |_| ()).is_empty());
-            assert_eq!(section.size::<u64>("g"), None);
-            assert_eq!(section.string("h"), None);
-        });
-        let expected = [
-            "h: is missing; a string is needed",
-            "1: a: is an integer; a string is needed",
-            "2: b: is a string; true or false is needed",
-            "3: c[0]: is an integer; a string is needed",
-            "4: d: is a table; a list of strings is needed",
-            "5: e: is a string; a table [e] is needed",
-            "6: f[0]: is an integer; a table is needed",
-            "7: g: is a number with a fraction; a number of bytes or a text such as \"16 KiB\" \
-             is needed",
-        ];
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn an_unknown_key_gets_a_guess_only_if_one_is_near() {
-        let found = mistakes("alowed = 1\nzzz = 2\n", |section| {
-            section.strings("allowed");
-        });
-        assert_eq!(
-            found[0],
-            "1: alowed: is unknown; did you mean `allowed`? (keys here: allowed)"
-        );
-        assert_eq!(found[1], "2: zzz: is unknown (keys here: allowed)");
-    }
-
-    #[test]
-    fn of_two_near_keys_the_one_that_begins_alike_is_guessed() {
-        let found = mistakes("rules = 1\n", |section| {
-            section.strings("roles");
-            section.strings("rule");
-        });
-        assert!(found[0].contains("did you mean `rule`?"), "{found:?}");
-    }
-
-    #[test]
-    fn a_choice_lists_its_words() {
-        let found = mistakes("a = 'htlm'\nb = 3\n", |section| {
-            section.choice("a", &[("api", 1), ("html", 2)]);
-            section.choice("b", &[("api", 1)]);
-        });
-        let near = "1: a: is \"htlm\"; one of \"api\", \"html\" is needed; did you mean \"html\"?";
-        assert_eq!(
-            found,
-            [near, "2: b: is an integer; one of \"api\" is needed"]
-        );
-    }
-
-    #[test]
-    fn a_secret_is_never_repeated() {
-        let text = "a = 'hunter2'\nb = ['hunter2']\n";
-        let found = mistakes(text, |section| {
-            assert!(section.secret("a").is_none());
-            assert!(section.secret("b").is_none());
-            assert!(!format!("{section:?}").contains("hunter2"));
-        });
-        assert_eq!(found.len(), 2);
-        assert!(!found.concat().contains("hunter2"), "{found:?}");
-    }
-
-    #[test]
-    fn a_table_without_its_name_says_how_to_name_it() {
-        let found = mistakes("[jwt]\nissuer = 'x'\n[jwt.a]\nb = 1\n", |section| {
-            let names = section.named_tables("jwt", |name, inner| {
-                inner.optional_string("issuer");
-                name.to_owned()
-            });
-            assert_eq!(names, ["a"]);
-        });
-        let unknown = "4: jwt.a.b: is unknown (keys here: issuer)";
-        assert_eq!(found, ["1: jwt: has no name; write [jwt.NAME]", unknown]);
-    }
-}
+mod tests;

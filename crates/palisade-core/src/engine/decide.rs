@@ -173,12 +173,12 @@ impl Compiled {
         }
     }
 
-    /// Takes a key out of the head that the handler will see. The `Authorization` stays, as
-    /// handlers may pass it on; a key in the query stays, because the router must get exactly
-    /// the target that was checked.
+    /// Takes a key out of the head that the handler will see. A key in the query stays, because
+    /// the router must get exactly the target that was checked.
     fn hide(&self, candidate: &Candidate<'_>, view: &View<'_>, facts: &mut Facts) {
         match self.carrier(candidate) {
             Some(Carrier::Header(name)) => facts.edits.remove(name.clone()),
+            Some(Carrier::Authorization(_)) => facts.edits.remove(header::AUTHORIZATION),
             Some(Carrier::Cookie(name)) => {
                 let rest = view.cookies_without(name);
                 match HeaderValue::try_from(rest) {

@@ -74,6 +74,14 @@ impl Palisade {
     }
 }
 
+/// The JSON Schema (draft 2020-12) of a policy file, for completion and checks in editors.
+///
+/// It is made by the very functions that read a policy, so it knows the same keys; what only
+/// the whole policy can tell, such as a limit that no rule names, it does not know.
+pub fn policy_schema() -> serde_json::Value {
+    Section::schema(policy)
+}
+
 fn read_file(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?

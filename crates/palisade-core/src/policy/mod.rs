@@ -18,8 +18,10 @@
 
 mod file;
 mod parts;
+pub(crate) mod reference;
 mod secret;
 
+pub use file::policy_schema;
 pub use parts::{
     AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
     LimitKey, Outgoing, Preset, PrincipalDetail, Rule, Unlisted,

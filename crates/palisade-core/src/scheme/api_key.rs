@@ -15,7 +15,7 @@ pub use stored::StoredKey;
 use crate::{
     config::{Mistakes, Section},
     policy::BuildContext,
-    scheme::{Scheme, SchemeConfig, SchemeKind},
+    scheme::{Places, Scheme, SchemeConfig, SchemeKind},
 };
 use std::{fmt, sync::Arc};
 
@@ -42,14 +42,8 @@ pub(crate) const KIND: SchemeKind = SchemeKind {
 pub struct ApiKey {
     /// The scheme's name: `partners` in `[api_key.partners]`.
     pub name: String,
-    /// `header`: where clients send the key. `x-api-key` if neither this, a query parameter nor
-    /// a cookie is named.
-    pub header: Option<String>,
-    /// `query`: the query parameter that may carry it. Queries end up in logs and histories.
-    pub query: Option<String>,
-    /// `cookie`: the cookie that may carry it. Browsers send it by themselves, so it counts as
-    /// ambient.
-    pub cookie: Option<String>,
+    /// Where clients send the key. Usually in the header `x-api-key`.
+    pub places: Places,
     /// `prefix`: what keys of this scheme begin with, `[a-z][a-z0-9]{1,9}`. Default `pal`.
     pub prefix: String,
     /// `keep`: the handler may see the header or the cookie. Default false.
@@ -86,33 +80,38 @@ impl ApiKey {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            header: None,
-            query: None,
-            cookie: None,
+            places: Places::default(),
             prefix: "pal".to_owned(),
             keep: false,
             keys: Vec::new(),
         }
     }
 
+    /// Takes keys from `Authorization` with this scheme name.
+    #[must_use]
+    pub fn authorization(mut self, scheme_name: impl Into<String>) -> Self {
+        self.places.authorization.push(scheme_name.into());
+        self
+    }
+
     /// Takes keys from this header.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>) -> Self {
-        self.header = Some(name.into());
+        self.places.header = Some(name.into());
         self
     }
 
     /// Takes keys from this query parameter.
     #[must_use]
     pub fn query(mut self, name: impl Into<String>) -> Self {
-        self.query = Some(name.into());
+        self.places.query = Some(name.into());
         self
     }
 
     /// Takes keys from this cookie.
     #[must_use]
     pub fn cookie(mut self, name: impl Into<String>) -> Self {
-        self.cookie = Some(name.into());
+        self.places.cookie = Some(name.into());
         self
     }
 
@@ -140,9 +139,7 @@ impl ApiKey {
     fn read(name: &str, section: &mut Section<'_, '_>) -> Self {
         let default = Self::new(name);
         Self {
-            header: section.optional_string("header"),
-            query: section.optional_string("query"),
-            cookie: section.optional_string("cookie"),
+            places: Places::read(section),
             prefix: section.optional_string("prefix").unwrap_or(default.prefix),
             keep: section.boolean("keep").unwrap_or(default.keep),
             keys: section.tables("key", ApiKeyEntry::read),

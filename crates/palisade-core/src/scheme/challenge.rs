@@ -1,6 +1,7 @@
 //! `WWW-Authenticate` (RFC 9110 §11.6.1), built so that it cannot be malformed.
 
 use http::HeaderValue;
+use std::borrow::Cow;
 
 /// A challenge: a scheme name and its parameters, always as quoted strings.
 ///
@@ -12,15 +13,15 @@ use http::HeaderValue;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    scheme: &'static str,
+    scheme: Cow<'static, str>,
     parameters: Vec<(&'static str, String)>,
 }
 
 impl Challenge {
     /// A challenge without parameters; `scheme` is a token (RFC 9110 §5.6.2).
-    pub fn new(scheme: &'static str) -> Self {
+    pub fn new(scheme: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            scheme,
+            scheme: scheme.into(),
             parameters: Vec::new(),
         }
     }
@@ -34,24 +35,26 @@ impl Challenge {
     }
 
     /// The scheme name.
-    pub fn scheme(&self) -> &'static str {
-        self.scheme
+    pub fn scheme(&self) -> &str {
+        &self.scheme
     }
 
     /// Whether clients of this scheme understand `error` and `scope` (RFC 6750 §3).
     pub(crate) fn is_bearer_like(&self) -> bool {
-        matches!(self.scheme, "Bearer" | "DPoP")
+        ["Bearer", "DPoP"]
+            .iter()
+            .any(|known| self.scheme.eq_ignore_ascii_case(known))
     }
 
     /// The field value.
     pub fn to_value(&self) -> HeaderValue {
-        let mut text = String::from(self.scheme);
+        let mut text: String = self.scheme.chars().filter(char::is_ascii_graphic).collect();
         for (index, (name, value)) in self.parameters.iter().enumerate() {
             text.push_str(if index == 0 { " " } else { ", " });
             write_parameter(&mut text, name, value);
         }
         // Every character above is visible ASCII, so this cannot fail.
-        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(self.scheme))
+        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("Unknown"))
     }
 }
 

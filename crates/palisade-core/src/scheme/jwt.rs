@@ -1,8 +1,8 @@
-//! Access tokens in JWT form, by `Authorization: Bearer` (RFC 6750): `[jwt.NAME]`.
+//! Access tokens in JWT form, mostly by `Authorization: Bearer` (RFC 6750): `[jwt.NAME]`.
 
 use super::{
-    Authorization, Carrier, Challenge, Credential, Outcome, Presented, Rejected, Scheme,
-    SchemeConfig, SchemeKind, Verification, token68,
+    Carrier, Carriers, Challenge, Credential, Outcome, Places, Presented, Rejected, Scheme,
+    SchemeConfig, SchemeKind, Verification,
 };
 use crate::{
     config::{Mistakes, Section},
@@ -38,6 +38,9 @@ pub(super) const KIND: SchemeKind = SchemeKind {
 pub struct Jwt {
     /// The scheme's name: `main` in `[jwt.main]`.
     pub name: String,
+    /// Where clients send the token; only `authorization` and `header` count. Usually in
+    /// `Authorization: Bearer`.
+    pub places: Places,
     /// What the tokens must look like.
     pub token: TokenPolicy,
     /// Where the keys come from; exactly one source, checked by the build.
@@ -67,10 +70,25 @@ impl Jwt {
         token.permissions_claim = Some("permissions".into());
         Self {
             name: name.into(),
+            places: Places::default(),
             token,
             keys: Vec::new(),
             algorithm: None,
         }
+    }
+
+    /// Takes tokens from `Authorization` with this scheme name.
+    #[must_use]
+    pub fn authorization(mut self, scheme_name: impl Into<String>) -> Self {
+        self.places.authorization.push(scheme_name.into());
+        self
+    }
+
+    /// Takes tokens from this header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>) -> Self {
+        self.places.header = Some(name.into());
+        self
     }
 
     /// Says who issues the tokens: their `iss`, byte for byte.
@@ -125,6 +143,7 @@ impl Jwt {
 
     fn read(name: &str, section: &mut Section<'_, '_>) -> Self {
         let mut jwt = Self::new(name);
+        jwt.places = Places::read_headers(section);
         if let Some(provider) = section.optional_string("provider") {
             match Provider::from_str(&provider) {
                 Ok(provider) => jwt.token = jwt.token.provider(provider),
@@ -253,6 +272,9 @@ impl SchemeConfig for Jwt {
                 .map_err(|why| mistakes.add(at("algorithm"), why.to_string()))
                 .ok()
         });
+        let usual = Carrier::Authorization("Bearer".into());
+        // How long a token may be is judged with the token.
+        let carriers = self.places.compile(usual, usize::MAX, &section, mistakes);
         // A reference that is none has been reported: the key is not missing as well.
         let mut sources = ["secret", "public_key", "jwks"].iter();
         let misread = sources.any(|key| mistakes.has(&at(key)));
@@ -279,10 +301,10 @@ impl SchemeConfig for Jwt {
         (!mistakes.has(&section)).then(|| {
             Arc::new(Bearer {
                 name: self.name.clone(),
-                realm: context.realm.to_owned(),
+                challenge: carriers.challenge(context.realm),
+                carriers,
                 max_bytes: self.token.max_bytes,
                 verifier,
-                carriers: [Carrier::Authorization("Bearer".into())],
             }) as Arc<dyn Scheme>
         })
     }
@@ -292,10 +314,10 @@ impl SchemeConfig for Jwt {
 #[derive(Debug)]
 struct Bearer {
     name: String,
-    realm: String,
+    carriers: Carriers,
+    challenge: Challenge,
     max_bytes: usize,
     verifier: TokenVerifier,
-    carriers: [Carrier; 1],
 }
 
 impl Scheme for Bearer {
@@ -308,7 +330,7 @@ impl Scheme for Bearer {
     }
 
     fn carriers(&self) -> &[Carrier] {
-        &self.carriers
+        self.carriers.as_slice()
     }
 
     fn issuer(&self) -> Option<&str> {
@@ -316,20 +338,7 @@ impl Scheme for Bearer {
     }
 
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
-        match Authorization::of(head) {
-            Authorization::Present { scheme, rest } if scheme.eq_ignore_ascii_case(b"bearer") => {
-                // RFC 6750 §2.1: exactly one token68.
-                if token68(rest) {
-                    Presented::Credential(Credential {
-                        bytes: rest.into(),
-                        carrier: 0,
-                    })
-                } else {
-                    Presented::Malformed("bearer_malformed")
-                }
-            }
-            _ => Presented::Nothing,
-        }
+        self.carriers.read(head)
     }
 
     fn recognises(&self, credential: &Credential<'_>) -> bool {
@@ -350,7 +359,7 @@ impl Scheme for Bearer {
     }
 
     fn challenge(&self) -> Option<Challenge> {
-        Some(Challenge::new("Bearer").with("realm", &self.realm))
+        Some(self.challenge.clone())
     }
 }
 

@@ -12,6 +12,7 @@ mod api_key;
 mod authorization;
 mod challenge;
 mod jwt;
+mod places;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
@@ -19,6 +20,8 @@ pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
 pub use jwt::{Jwt, KeySource};
+pub(crate) use places::Carriers;
+pub use places::Places;
 
 use crate::{
     companion::BoxFuture,

@@ -34,7 +34,7 @@ pub(super) fn rule(section: &mut Section<'_, '_>) -> Rule {
 }
 
 fn require(section: &mut Section<'_, '_>) -> Option<Requirement> {
-    section.choice_or_table("require", &levels(), conditions)
+    section.choice_or_table("require", &levels(), "conditions", conditions)
 }
 
 /// A table of conditions; several keys in it must all hold.
@@ -43,9 +43,9 @@ fn conditions(section: &mut Section<'_, '_>) -> Option<Requirement> {
     all.extend(section.optional_string("scope").map(scope));
     all.extend(section.optional_string("role").map(role));
     all.extend(section.optional_string("permission").map(permission));
-    let every = section.choices_or_tables("all_of", &levels(), conditions);
+    let every = section.choices_or_tables("all_of", &levels(), "conditions", conditions);
     all.extend(every.map(all_of));
-    let some = section.choices_or_tables("any_of", &levels(), conditions);
+    let some = section.choices_or_tables("any_of", &levels(), "conditions", conditions);
     all.extend(some.map(any_of));
     if section.is_empty() {
         section.mistake_here("demands nothing; write scope, role, permission, all_of or any_of");

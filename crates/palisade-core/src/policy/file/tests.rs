@@ -1,10 +1,9 @@
 use super::*;
-use crate::{
-    config::asked,
-    policy::{AddressDetail, HttpsMode, LimitKey, Preset, PrincipalDetail},
-};
+use crate::policy::{AddressDetail, HttpsMode, LimitKey, Preset, PrincipalDetail};
 use proptest::prelude::*;
-use std::{collections::BTreeSet, io::Write as _};
+use std::io::Write as _;
+
+mod schema;
 
 /// Every section and every key that is read by core itself.
 const WHOLE: &str = include_str!("tests/whole.toml");
@@ -102,8 +101,8 @@ fn api_keys_reach_the_model() {
         panic!("{:?}", policy.schemes)
     };
     let shown = format!("{partners:?}");
-    let expected = "ApiKey { name: \"partners\", header: Some(\"x-key\"), query: Some(\"key\"), \
-        cookie: Some(\"key\"), prefix: \"shop\", keep: true, keys: [ApiKeyEntry { \
+    let expected = "ApiKey { name: \"partners\", places: Places { authorization: [], \
+        header: Some(\"x-key\"), query: Some(\"key\"), cookie: Some(\"key\") }, prefix: \"shop\", keep: true, keys: [ApiKeyEntry { \
         id: Some(\"0123456789abcdef\"), owner: \"service1\", scopes: [\"read\"], \
         roles: [\"admin\"], tenant: Some(\"acme\"), expires: Some(1798761600), active: false, .. \
         }] }";
@@ -176,50 +175,6 @@ fn a_file_has_its_name_and_its_folder_in_everything() {
     assert!(failure().starts_with(&format!("{start}: the policy cannot be read: ")));
 }
 
-/// The first column of every table of the reference, beside the section its heading names.
-fn documented() -> BTreeSet<(String, String)> {
-    let mut section = None;
-    let mut keys = BTreeSet::new();
-    for line in DOCS.lines() {
-        if let Some(heading) = line.strip_prefix("## ") {
-            let name = heading.trim_start_matches(['`', '[']);
-            section = heading
-                .starts_with("`[")
-                .then(|| name.split(']').next().unwrap().to_owned());
-            if heading.starts_with("Top level") {
-                section = Some(String::new());
-            }
-        }
-        let registered = |kind: &str| KINDS.iter().any(|known| known.section == kind);
-        if let Some((kind, "NAME")) = section.as_deref().and_then(|name| name.split_once('.'))
-            && !registered(kind)
-            && !matches!(kind, "headers" | "rule")
-        {
-            section = None;
-        }
-        if let (Some(section), Some(row)) = (&section, line.strip_prefix("| `")) {
-            let key = row.split('`').next().unwrap();
-            keys.insert((section.clone(), key.to_owned()));
-        }
-    }
-    keys
-}
-
-#[test]
-fn the_reference_and_the_reader_know_the_same_keys() {
-    asked::take();
-    let schemes: String = KINDS
-        .iter()
-        .map(|kind| format!("[{0}.NAME]\n[[{0}.NAME.key]]\n", kind.section))
-        .collect();
-    let rest = "[host]\n[https]\n[firewall]\n[headers.set]\n[headers.hsts]\n[cors]\n[roles]\n\
-        [[limit]]\n[[rule]]\nrequire = {}\n[body]\n[problems]\n[audit]\n[outgoing]\n";
-    Policy::from_toml_str(&format!("{schemes}{rest}")).unwrap();
-    let read: BTreeSet<_> = asked::take().into_iter().filter(is_value).collect();
-    let documented: BTreeSet<_> = documented().into_iter().filter(is_value).collect();
-    assert_eq!(documented, read);
-}
-
 #[test]
 fn the_examples_of_the_reference_are_true() {
     let blocks = |language: &str| -> Vec<&str> {
@@ -244,16 +199,6 @@ fn the_examples_of_the_reference_are_true() {
     };
     assert_eq!(shown(broken), mistaken);
     assert_eq!(shown(syntax), unparsed);
-}
-
-/// Whether this is a key with a value of its own, and no table that has its own heading.
-fn is_value((section, key): &(String, String)) -> bool {
-    let path = match section.as_str() {
-        "" => key.clone(),
-        _ => format!("{section}.{key}"),
-    };
-    let has_heading = |start: &str| DOCS.contains(&format!("\n## `{start}{path}]"));
-    !has_heading("[") && !has_heading("[[") && !KINDS.iter().any(|kind| kind.section == path)
 }
 
 proptest! {

@@ -8,13 +8,16 @@ use super::{
 };
 use crate::{
     config::{Mistakes, join},
-    scheme::{Carrier, Challenge},
+    scheme::Carrier,
 };
 use http::HeaderName;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
+
+/// No key is longer; anything more would only be work.
+const MAX_KEY_BYTES: usize = 512;
 
 /// `None` after at least one mistake was reported.
 pub(super) fn compile(config: &ApiKey, realm: &str, mistakes: &mut Mistakes) -> Option<KeyScheme> {
@@ -23,7 +26,8 @@ pub(super) fn compile(config: &ApiKey, realm: &str, mistakes: &mut Mistakes) -> 
         let right = "a letter and one to nine letters or digits in lower case are needed";
         mistakes.add(join(&path, "prefix"), format!("is no prefix; {right}"));
     }
-    let carriers = carriers(config, &path, mistakes);
+    let usual = Carrier::Header(HeaderName::from_static("x-api-key"));
+    let carriers = config.places.compile(usual, MAX_KEY_BYTES, &path, mistakes);
     let (keys, legacy) = keys(config, &path, mistakes);
     if mistakes.has(&path) {
         return None;
@@ -32,57 +36,11 @@ pub(super) fn compile(config: &ApiKey, realm: &str, mistakes: &mut Mistakes) -> 
         name: config.name.clone(),
         prefix: config.prefix.clone().into_bytes(),
         keep: config.keep,
+        challenge: carriers.challenge(realm),
         carriers,
-        challenge: Challenge::new("ApiKey").with("realm", realm),
         keys,
         legacy,
     })
-}
-
-/// Header, query, cookie: what the browser sends by itself comes last.
-fn carriers(config: &ApiKey, path: &str, mistakes: &mut Mistakes) -> Vec<Carrier> {
-    let mut carriers = Vec::new();
-    let unnamed = config.query.is_none() && config.cookie.is_none();
-    let header = config.header.as_deref().or(unnamed.then_some("x-api-key"));
-    if let Some(header) = header {
-        match HeaderName::try_from(header) {
-            Ok(http::header::AUTHORIZATION | http::header::COOKIE) => mistakes.add(
-                join(path, "header"),
-                "belongs to other schemes; choose a header of its own, such as \"x-api-key\"",
-            ),
-            Ok(name) => carriers.push(Carrier::Header(name)),
-            Err(_) => mistakes.add(
-                join(path, "header"),
-                "is no header name; write one such as \"x-api-key\"",
-            ),
-        }
-    }
-    for (key, name, carrier) in [
-        (
-            "query",
-            &config.query,
-            Carrier::Query as fn(String) -> Carrier,
-        ),
-        ("cookie", &config.cookie, Carrier::Cookie),
-    ] {
-        match name {
-            Some(name) if is_plain(name) => carriers.push(carrier(name.clone())),
-            Some(_) => mistakes.add(
-                join(path, key),
-                "is no usable name; letters, digits, `-`, `.` and `_` are allowed",
-            ),
-            None => {}
-        }
-    }
-    carriers
-}
-
-/// A name that queries and cookies carry unchanged.
-fn is_plain(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
 }
 
 type Keys = HashMap<format::KeyId, StoredKey>;
