@@ -32,11 +32,13 @@ impl Beside {
         file: &File,
         keys: &Keys,
         step: &CaseText,
+        each: Option<&str>,
         now: u64,
     ) -> Result<(), String> {
         let Some(text) = &step.issuer else {
             return Ok(());
         };
+        let text = &text.with_each(each);
         let issuer = self.issuer.as_ref().ok_or(NO_ISSUER)?;
         issuer.say(text, &|name| file.mint(name, keys, self, now), now)
     }

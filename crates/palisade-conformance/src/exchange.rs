@@ -45,15 +45,6 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Has the issuer answer as `step` says.
-    ///
-    /// # Errors
-    /// A mistake in the case that shows only now.
-    pub(crate) fn prepare(&self, file: &File, keys: &Keys, step: &CaseText) -> Result<(), String> {
-        let now = self.fixture.clock.unix_seconds();
-        self.beside.prepare(file, keys, step, now)
-    }
-
     /// What differs from the number of requests that the issuer was to get.
     fn count_issuer_requests(&self, wanted: &BTreeMap<String, usize>) -> Vec<String> {
         let Some(issuer) = &self.beside.issuer else {
@@ -135,7 +126,11 @@ impl<'a> Conversation<'a> {
                 clock.advance(by)
             }
         }
-        self.server.prepare(self.file, self.keys, step)?;
+        let (beside, now) = (
+            &self.server.beside,
+            self.server.fixture.clock.unix_seconds(),
+        );
+        beside.prepare(self.file, self.keys, step, self.each, now)?;
         let deadline = Instant::now() + PATIENCE;
         let mut attempt = self.attempt(step)?;
         while step.eventually && !attempt.trace.mistakes.is_empty() && Instant::now() < deadline {

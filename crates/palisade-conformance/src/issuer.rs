@@ -100,7 +100,41 @@ impl IssuerText {
     }
 }
 
+impl IssuerText {
+    /// With the value of `each` in its words and exact answers.
+    pub(crate) fn with_each(&self, each: Option<&str>) -> Self {
+        let mut text = self.clone();
+        let Some(each) = each else {
+            return text;
+        };
+        let words = [
+            text.all.as_mut(),
+            text.discovery.as_mut(),
+            text.jwks.as_mut().and_then(WordOr::word_mut),
+            text.introspection.as_mut().and_then(WordOr::word_mut),
+        ];
+        for word in words.into_iter().flatten() {
+            *word = word.replace("{each}", each);
+        }
+        if let Some(WordOr::Said(said)) = &mut text.introspection {
+            for answer in said.values_mut() {
+                if let Value::String(exact) = answer {
+                    *exact = exact.replace("{each}", each);
+                }
+            }
+        }
+        text
+    }
+}
+
 impl<T> WordOr<T> {
+    fn word_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Word(word) => Some(word),
+            Self::Said(_) => None,
+        }
+    }
+
     fn word(&self) -> Option<&String> {
         match self {
             Self::Word(word) => Some(word),
@@ -246,14 +280,13 @@ impl Issuer {
     fn jwks(&self, at: &str, word: &str) -> Result<(), String> {
         let path = format!("{at}/jwks");
         let mut keys = self.keys.trusted_jwks()?;
-        let oct = json!({ "kty": "oct", "kid": "oct", "alg": "HS256", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA" });
         match word {
             "empty" => keys.clear(),
             "many" => keys.extend((0..100).map(|number| {
                 json!({ "kty": "OKP", "kid": number.to_string(), "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" })
             })),
             "one_bad" => keys.splice(0..0, bad_keys()).for_each(drop),
-            "oct" => keys.push(oct),
+            "oct" => keys.push(self.keys.secret_jwk()?),
             "duplicate" => {
                 let mut other = self.keys.jwk("other_rsa")?;
                 if let Some(members) = other.as_object_mut() {

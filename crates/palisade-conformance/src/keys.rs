@@ -150,6 +150,17 @@ impl Keys {
         self.get(name)?.jwk(name, self.usual_algorithm(name)?)
     }
 
+    /// The shared secret `hs` as a key that has no business in a public set.
+    pub(crate) fn secret_jwk(&self) -> Result<Value, String> {
+        match self.get("hs")? {
+            Key::Hmac(secret) => {
+                let text = BASE64_URL_SAFE_NO_PAD.encode(secret);
+                Ok(json!({ "kty": "oct", "kid": "oct", "use": "sig", "alg": "HS256", "k": text }))
+            }
+            _ => Err("`hs` is no shared secret".to_owned()),
+        }
+    }
+
     /// What introspection demands of its client: characters that must be encoded on the way (RFC 6749 §2.3.1).
     pub(crate) fn client_secret(&self) -> &str {
         &self.client_secret

@@ -109,7 +109,7 @@ impl Lint<'_> {
             self.add("`eventually` repeats the request already: leave `repeat` out");
         }
         if let Some(issuer) = &step.issuer {
-            self.issuer(issuer);
+            self.issuer(issuer, rows);
         }
         let texts = [request]
             .into_iter()
@@ -127,9 +127,13 @@ impl Lint<'_> {
         }
     }
 
-    fn issuer(&mut self, issuer: &IssuerText) {
-        for mistake in issuer.mistakes() {
-            self.add(mistake);
+    fn issuer(&mut self, issuer: &IssuerText, rows: &[Row]) {
+        let values = rows.iter().map(|Row(row)| Some(row.value.as_str()));
+        // Without rows, the text as it is.
+        for each in values.chain(rows.is_empty().then_some(None)) {
+            for mistake in issuer.with_each(each).mistakes() {
+                self.add(mistake);
+            }
         }
         for name in issuer
             .tokens()

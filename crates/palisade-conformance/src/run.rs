@@ -196,7 +196,8 @@ impl Session<'_> {
         };
         // So that an issuer may be down from the start.
         if let Some(first) = case.steps.first() {
-            beside.prepare(self.file, self.keys, first, fixture.clock.unix_seconds())?;
+            let (each, now) = (case.each.as_deref(), fixture.clock.unix_seconds());
+            beside.prepare(self.file, self.keys, first, each, now)?;
         }
         let running = self.harness.start(&fixture)?;
         let explains = self.explain && fixture.app != App::Unlayered;
