@@ -25,7 +25,7 @@ pub trait Companion {
 }
 
 /// What the companions of a policy provide.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Companions {
     servers: Option<Arc<dyn AuthorizationServers>>,
     databases: Vec<(&'static str, Arc<dyn Databases>)>,
@@ -66,6 +66,17 @@ impl Companions {
                  `.with(palisade_store::companion())` to the policy",
                 )
             })
+    }
+}
+
+/// Only what is provided, not by whom: the same before and after a reload.
+impl fmt::Debug for Companions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let databases: Vec<_> = self.databases.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Companions")
+            .field("authorization_servers", &self.servers.is_some())
+            .field("databases", &databases)
+            .finish()
     }
 }
 

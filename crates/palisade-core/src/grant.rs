@@ -154,8 +154,8 @@ impl Grant {
         self.0.policy.reply(reason, self.0.request_id.as_str())
     }
 
-    /// Whether this grant was made under the same policy, so that a layer inside another of the
-    /// same policy lets the request pass.
+    /// Whether this grant was made under the same policy, in whatever version, so that a layer
+    /// inside another of the same policy lets the request pass.
     pub fn is_from(&self, palisade: &crate::Palisade) -> bool {
         palisade.is(&self.0.policy)
     }

@@ -38,7 +38,8 @@ pub use companion::Companion;
 pub use config::{ConfigError, Mistake, Mistakes};
 pub use engine::{
     Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
-    Palisade, PrincipalReport, RuleDescription, SchemeDescription, Stage, StageReport, Verdict,
+    Palisade, PrincipalReport, Reloaded, RuleDescription, SchemeDescription, Stage, StageReport,
+    Verdict,
 };
 pub use fields::KnownFields;
 pub use grant::{ClaimsError, Grant};

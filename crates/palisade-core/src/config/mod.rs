@@ -48,6 +48,13 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// A mistake that stands at no place.
+    pub(crate) fn of(message: &str) -> Self {
+        let mut mistakes = Mistakes::default();
+        mistakes.add("", message);
+        mistakes.into_error()
+    }
+
     /// The mistakes.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes

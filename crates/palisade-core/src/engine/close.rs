@@ -265,7 +265,7 @@ impl Compiled {
     fn shown_principal<'a>(&self, subject: &'a str) -> Cow<'a, str> {
         match self.audit.principal {
             PrincipalDetail::Full => printable(subject),
-            PrincipalDetail::Hash => Cow::Owned(self.ids.pseudonym(subject)),
+            PrincipalDetail::Hash => Cow::Owned(self.lineage.ids.pseudonym(subject)),
         }
     }
 
@@ -274,7 +274,7 @@ impl Compiled {
         let text = match self.audit.address {
             AddressDetail::Full => address.to_string(),
             AddressDetail::Prefix => prefix(address),
-            AddressDetail::Hash => self.ids.pseudonym(&address.to_string()),
+            AddressDetail::Hash => self.lineage.ids.pseudonym(&address.to_string()),
             AddressDetail::None => return None,
         };
         Some(Cow::Owned(text))

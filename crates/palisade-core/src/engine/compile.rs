@@ -2,11 +2,10 @@
 //! it.
 
 use super::{
-    Palisade,
-    clock::SteadyClock,
-    compiled::{Challenges, Compiled, CompiledScheme, Ids},
+    compiled::{Challenges, Compiled, CompiledScheme},
     describe::Description,
     limits::Limits,
+    lineage::Lineage,
     methods::Methods,
     rules::{RuleContext, Rules},
 };
@@ -16,22 +15,35 @@ use crate::{
     fields::KnownFields,
     headers::CompiledHeaders,
     host::{HostList, HostPattern},
-    policy::{BuildContext, Policy, Unlisted},
+    policy::{BuildContext, Policy, Secret, Unlisted},
     problem::Problems,
     requirement::Roles,
     scheme::{Carrier, Scheme},
 };
 use http::{HeaderName, HeaderValue, header};
-use std::{
-    collections::HashSet,
-    fmt::Write,
-    sync::{Arc, Once},
-};
+use secrecy::ExposeSecret;
+use std::{collections::HashSet, fmt::Write, path::PathBuf, sync::Arc};
 
-/// Checks everything, compiles everything, and reports every mistake at once.
-pub(crate) fn compile(mut policy: Policy) -> Result<Palisade, ConfigError> {
+/// What came of compiling a policy.
+pub(super) struct Attempt {
+    pub(super) compiled: Result<Compiled, ConfigError>,
+    /// The files that were read for it, or should have been.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Checks everything, compiles everything, and reports every mistake at once. What must not
+/// start anew is taken over from the version `before`.
+pub(super) fn compile(mut policy: Policy, before: Option<&Compiled>) -> Attempt {
     let mut mistakes = policy.take_mistakes();
-    let compiled = compile_parts(&policy, &mut mistakes);
+    let fingerprint = fingerprint(&policy);
+    if let Some(before) = before {
+        // Its limits remember times of this clock.
+        policy = policy.with_clock(Arc::clone(&before.ports.clock));
+    }
+    let mut files = load_certificates(&mut policy, &mut mistakes);
+    let context = BuildContext::of(&policy);
+    let compiled = compile_parts(&policy, &context, before, fingerprint, &mut mistakes);
+    files.extend(context.into_files());
     if policy.rules.is_empty() && policy.schemes.is_empty() && policy.custom_schemes().is_empty() {
         tracing::warn!(
             target: "palisade",
@@ -39,25 +51,35 @@ pub(crate) fn compile(mut policy: Policy) -> Result<Palisade, ConfigError> {
              a [[rule]]"
         );
     }
-    match compiled {
+    let compiled = match compiled {
         Some(mut compiled) if mistakes.is_empty() => {
             compiled.description = Description::of(&policy, &compiled);
-            Ok(Palisade(Arc::new(compiled)))
+            Ok(compiled)
         }
         _ => Err(mistakes.into_error()),
-    }
+    };
+    Attempt { compiled, files }
 }
 
-fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
+fn compile_parts(
+    policy: &Policy,
+    context: &BuildContext<'_>,
+    before: Option<&Compiled>,
+    fingerprint: String,
+    mistakes: &mut Mistakes,
+) -> Option<Compiled> {
     let mut known = KnownFields::default();
     let mut methods = Methods::default();
-    let secrets = Secrets::draw(policy, mistakes);
+    let lineage = match before {
+        Some(before) => Arc::clone(&before.lineage),
+        None => Arc::new(Lineage::new(&*policy.ports().entropy, mistakes)),
+    };
 
     check_texts(policy, mistakes);
     check_sizes(policy, mistakes);
     let hosts = hosts(policy, mistakes);
     let headers = CompiledHeaders::compile(&policy.headers, &mut known, mistakes);
-    let schemes = schemes(policy, mistakes);
+    let schemes = schemes(policy, context, mistakes);
     let scheme_headers = scheme_headers(&schemes);
     let cors = policy
         .cors
@@ -71,7 +93,8 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
     let limits = Limits::compile(
         &policy.limits,
         policy.limit_max_keys,
-        &secrets.limits,
+        lineage.limit_keys.clone(),
+        before.map(|before| &before.limits),
         mistakes,
     );
     // Rules are checked even if a limit is broken, against the limits that are left: none.
@@ -97,7 +120,7 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
     let no_store = known.add(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(Compiled {
         ports: policy.ports().clone(),
-        clock: SteadyClock::default(),
+        lineage,
         hosts,
         https: policy.https.clone(),
         firewall: policy.firewall.clone(),
@@ -115,32 +138,25 @@ fn compile_parts(policy: &Policy, mistakes: &mut Mistakes) -> Option<Compiled> {
         body: policy.body.clone(),
         problems: Problems::new(&policy.problem_type_base, policy.ports().renderer.clone()),
         audit: policy.audit,
-        ids: Ids::new(&secrets.ids),
-        told_peer_missing: Once::new(),
-        fingerprint: fingerprint(policy),
+        fingerprint,
         description: Description::default(),
     })
 }
 
-/// What the hashes of this process are keyed with.
-#[derive(Default)]
-struct Secrets {
-    ids: [u8; 16],
-    limits: [u8; 16],
-}
-
-impl Secrets {
-    fn draw(policy: &Policy, mistakes: &mut Mistakes) -> Self {
-        let mut secrets = Self::default();
-        let entropy = &policy.ports().entropy;
-        let drawn = entropy
-            .fill(&mut secrets.ids)
-            .and_then(|()| entropy.fill(&mut secrets.limits));
-        if let Err(source) = drawn {
-            mistakes.add("", source.to_string());
-        }
-        secrets
+/// Puts the certificates of `outgoing.ca` in the place of their reference: companions know no
+/// folder. Returns the file they are in.
+fn load_certificates(policy: &mut Policy, mistakes: &mut Mistakes) -> Vec<PathBuf> {
+    let Some(reference) = policy.outgoing.ca.take() else {
+        return Vec::new();
+    };
+    let context = BuildContext::of(policy);
+    let loaded = context.load(&reference);
+    let files = context.into_files();
+    match loaded {
+        Ok(pem) => policy.outgoing.ca = Some(Secret::value(pem.expose_secret())),
+        Err(why) => mistakes.add("outgoing.ca", why.to_string()),
     }
+    files
 }
 
 fn check_texts(policy: &Policy, mistakes: &mut Mistakes) {
@@ -199,8 +215,11 @@ fn hosts(policy: &Policy, mistakes: &mut Mistakes) -> Option<HostList> {
     Some(patterns.into_iter().collect())
 }
 
-fn schemes(policy: &Policy, mistakes: &mut Mistakes) -> Vec<CompiledScheme> {
-    let context = BuildContext::of(policy);
+fn schemes(
+    policy: &Policy,
+    context: &BuildContext<'_>,
+    mistakes: &mut Mistakes,
+) -> Vec<CompiledScheme> {
     let mut names: Vec<&str> = Vec::new();
     let mut compiled = Vec::new();
     for config in &policy.schemes {
@@ -211,7 +230,7 @@ fn schemes(policy: &Policy, mistakes: &mut Mistakes) -> Vec<CompiledScheme> {
             );
         }
         names.push(config.name());
-        compiled.extend(config.compile(&context, mistakes).map(with_challenges));
+        compiled.extend(config.compile(context, mistakes).map(with_challenges));
     }
     let custom = policy.custom_schemes().iter().cloned();
     compiled.extend(custom.map(with_challenges));

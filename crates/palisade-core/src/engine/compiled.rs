@@ -1,8 +1,8 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    clock::SteadyClock, describe::Description, limits::Limits, methods::Methods,
-    rules::CompiledRule, rules::Rules,
+    describe::Description, limits::Limits, lineage::Lineage, methods::Methods, rules::CompiledRule,
+    rules::Rules,
 };
 use crate::{
     cors::CompiledCors,
@@ -17,22 +17,15 @@ use crate::{
     scheme::{Scheme, with_parameter},
 };
 use http::{HeaderName, HeaderValue, header};
-use siphasher::sip128::{Hasher128, SipHasher13};
 use smallvec::SmallVec;
-use std::{
-    collections::HashSet,
-    hash::Hasher,
-    sync::{
-        Arc, Once,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashSet, sync::Arc};
 
 /// A policy, compiled.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) ports: Ports,
-    pub(crate) clock: SteadyClock,
+    /// What it shares with the versions before and after it.
+    pub(crate) lineage: Arc<Lineage>,
     pub(crate) hosts: Option<HostList>,
     pub(crate) https: Https,
     pub(crate) firewall: Firewall,
@@ -51,9 +44,6 @@ pub(crate) struct Compiled {
     pub(crate) body: Body,
     pub(crate) problems: Problems,
     pub(crate) audit: Audit,
-    pub(crate) ids: Ids,
-    /// Whether the log says already that the server tells no peer addresses.
-    pub(crate) told_peer_missing: Once,
     /// Names this version of the policy in the audit.
     pub(crate) fingerprint: String,
     /// The same policy for people.
@@ -76,43 +66,6 @@ pub(crate) struct Challenges {
     pub(crate) invalid_request: HeaderValue,
     /// To be followed by the scopes.
     pub(crate) insufficient_scope: HeaderValue,
-}
-
-/// Draws request ids and pseudonyms: a keyed hash of a counter under a secret of this process,
-/// because asking the system for randomness on every request costs more than a whole stage.
-pub(crate) struct Ids {
-    hasher: SipHasher13,
-    next: AtomicU64,
-}
-
-impl Ids {
-    pub(crate) fn new(secret: &[u8; 16]) -> Self {
-        Self {
-            hasher: SipHasher13::new_with_key(secret),
-            next: AtomicU64::new(0),
-        }
-    }
-
-    pub(crate) fn draw(&self) -> [u8; 16] {
-        let mut hasher = self.hasher;
-        hasher.write_u64(self.next.fetch_add(1, Ordering::Relaxed));
-        hasher.finish128().as_bytes()
-    }
-
-    /// The same short name for the same text, until the process ends.
-    pub(crate) fn pseudonym(&self, text: &str) -> String {
-        let mut hasher = self.hasher;
-        // Longer than a counter, so that no pseudonym is ever a request id.
-        hasher.write(b"pseudonym");
-        hasher.write(text.as_bytes());
-        format!("{:016x}", hasher.finish128().h1)
-    }
-}
-
-impl std::fmt::Debug for Ids {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Ids")
-    }
 }
 
 impl Compiled {

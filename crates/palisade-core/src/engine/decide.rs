@@ -48,7 +48,8 @@ impl Compiled {
         facts.at(At::Client);
         if facts.peer.is_none() {
             // Every request would say the same.
-            self.told_peer_missing
+            self.lineage
+                .told_peer_missing
                 .call_once(|| tracing::error!(target: "palisade", "{}", head.peer_missing()));
             return Err(Reason::new(Code::InternalError, "peer_address_missing"));
         }
@@ -133,7 +134,7 @@ impl Compiled {
             }
             Listed::Unlisted => {
                 if self.unlisted == Unlisted::NotFound {
-                    self.rules
+                    self.lineage
                         .warn_unlisted(target.path, facts.method, &self.methods);
                 }
                 match self.unlisted {
@@ -166,7 +167,7 @@ impl Compiled {
         if !own.scheme.shows_credential() {
             self.hide(&candidate, view, facts);
         }
-        let now = self.clock.unix_seconds(&*self.ports.clock);
+        let now = self.lineage.clock.unix_seconds(&*self.ports.clock);
         match own.scheme.verify(&candidate.credential, now) {
             Verification::Done(outcome) => self.settle(outcome, facts),
             Verification::Remote(remote) => Decision::Ask(remote),

@@ -38,8 +38,8 @@ pub struct SchemeDescription {
     pub name: String,
     /// What kind of scheme it is, such as `jwt`.
     pub kind: &'static str,
-    /// Who vouches for its callers, where that is always the same.
-    pub issuer: Option<String>,
+    /// The issuers of the tokens that it accepts.
+    pub issuers: Vec<String>,
     /// Where its credentials travel: `Authorization: Bearer`, `header x-api-key`.
     pub carriers: Vec<String>,
     /// How a refusal asks for it; `None` where HTTP cannot.
@@ -114,7 +114,7 @@ impl Palisade {
     /// # Ok::<(), palisade_core::ConfigError>(())
     /// ```
     pub fn describe(&self) -> Description {
-        self.0.description.clone()
+        self.current().description.clone()
     }
 }
 
@@ -174,7 +174,7 @@ impl Compiled {
             .map(|scheme| SchemeDescription {
                 name: scheme.name().to_owned(),
                 kind: scheme.kind(),
-                issuer: scheme.issuer().map(str::to_owned),
+                issuers: scheme.issuers(),
                 carriers: scheme.carriers().iter().map(ToString::to_string).collect(),
                 challenge: scheme
                     .challenge()

@@ -202,7 +202,7 @@ impl Facts {
         // What is only explained did not happen.
         let audited = wanted && trace.is_none();
         Self {
-            request_id: RequestId::from_bytes(policy.ids.draw()),
+            request_id: RequestId::from_bytes(policy.lineage.ids.draw()),
             audited,
             // Reading the clock costs more than most stages: only for those who ask.
             started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),

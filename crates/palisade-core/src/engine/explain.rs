@@ -150,7 +150,7 @@ impl Palisade {
         &self,
         head: &dyn RequestHead,
     ) -> impl Future<Output = Explanation> + Send + use<> {
-        let policy = Arc::clone(&self.0);
+        let policy = self.current();
         let mut exchange = Exchange::open(Arc::clone(&policy), head, Some(Box::default()));
         // What later stages see is known without the head; the rest is told before it is gone.
         let saw = Saw::of(&exchange, head);

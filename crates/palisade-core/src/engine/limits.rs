@@ -21,6 +21,7 @@ pub(crate) struct Limits {
     set: LimitSet,
     keys: KeyHasher,
     by: Vec<CountBy>,
+    anew: Vec<LimitId>,
 }
 
 /// What a limit counts.
@@ -54,7 +55,8 @@ impl Limits {
     pub(super) fn compile(
         limits: &[Limit],
         max_keys: usize,
-        secret: &[u8; 16],
+        keys: KeyHasher,
+        before: Option<&Self>,
         mistakes: &mut Mistakes,
     ) -> Option<Self> {
         let mut specs = Vec::new();
@@ -88,11 +90,19 @@ impl Limits {
             return None;
         }
         match LimitSet::new(specs, LimitOptions { max_keys }) {
-            Ok(set) => Some(Self {
-                set,
-                keys: KeyHasher::new(secret),
-                by,
-            }),
+            Ok(mut set) => {
+                let anew = before.map_or_else(Vec::new, |before| {
+                    let same_keys =
+                        |own: LimitId, id| by.get(own.index()) == Some(before.count_by(id));
+                    set.go_on_from(&before.set, same_keys)
+                });
+                Some(Self {
+                    set,
+                    keys,
+                    by,
+                    anew,
+                })
+            }
             Err(wrong) => {
                 for mistake in wrong {
                     let index = limits.iter().position(|limit| limit.name == mistake.limit);
@@ -113,7 +123,14 @@ impl Limits {
             set: LimitSet::default(),
             keys: KeyHasher::new(&[0; 16]),
             by: Vec::new(),
+            anew: Vec::new(),
         }
+    }
+
+    /// The limits that the version before has, too, but with other settings: what it counted
+    /// means nothing to them.
+    pub(super) fn anew(&self) -> impl Iterator<Item = &str> {
+        self.anew.iter().filter_map(|&id| self.set.name(id))
     }
 
     pub(super) fn id(&self, name: &str) -> Option<LimitId> {

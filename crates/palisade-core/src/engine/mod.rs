@@ -14,25 +14,31 @@ mod exchange;
 mod explain;
 mod gate;
 mod limits;
+mod lineage;
 mod methods;
 mod read;
+mod reload;
 mod rules;
 mod saw;
 #[cfg(test)]
 mod tests;
 mod trace;
 
-pub(crate) use compile::compile;
 pub(crate) use compiled::Compiled;
 pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
 pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};
+pub use reload::Reloaded;
 pub use trace::{Decided, Stage, StageReport};
 
 use crate::{head::RequestHead, ports::SourceError, requirement::Requirement};
+use reload::Handle;
 use std::sync::Arc;
 
 /// A compiled policy, shared by every worker; cheap to clone.
+///
+/// It is a handle to the version of the policy that serves at present:
+/// [`reload`](Self::reload) and [`replace`](Self::replace) put a new one in its place.
 ///
 /// ```
 /// use palisade_core::{Policy, Rule, public};
@@ -43,13 +49,13 @@ use std::sync::Arc;
 /// # Ok::<(), palisade_core::ConfigError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Palisade(Arc<Compiled>);
+pub struct Palisade(Arc<Handle>);
 
 impl Palisade {
     /// Judges the head of a request. Adapters call it once for each request, before anything
     /// else sees the request.
     pub fn open(&self, head: &dyn RequestHead) -> Exchange {
-        Exchange::open(Arc::clone(&self.0), head, None)
+        Exchange::open(self.current(), head, None)
     }
 
     /// Waits until everything the policy depends on (issuers, databases) has answered for the
@@ -59,8 +65,8 @@ impl Palisade {
     /// The first dependency that gave no answer. The others are still tried, and all of them
     /// again later.
     pub async fn ready(&self) -> Result<(), SourceError> {
-        let waiting: Vec<_> = self
-            .0
+        let policy = self.current();
+        let waiting: Vec<_> = policy
             .schemes
             .iter()
             .map(|own| own.scheme.ready())
@@ -92,9 +98,10 @@ impl Palisade {
     /// # Ok::<(), palisade_core::ConfigError>(())
     /// ```
     pub fn check(&self, requirement: &Requirement) -> Result<(), String> {
+        let policy = self.current();
         let mut unknown = Vec::new();
         requirement.names(&mut |kind, name| {
-            if !self.0.declares(kind, name) {
+            if !policy.declares(kind, name) {
                 unknown.push(format!("{kind} {name:?}"));
             }
         });
@@ -107,7 +114,13 @@ impl Palisade {
         ))
     }
 
-    pub(crate) fn is(&self, policy: &Arc<Compiled>) -> bool {
-        Arc::ptr_eq(&self.0, policy)
+    /// Whether this is a version of the same policy.
+    pub(crate) fn is(&self, policy: &Compiled) -> bool {
+        Arc::ptr_eq(&self.0.current.load().lineage, &policy.lineage)
+    }
+
+    /// The version that serves at present.
+    fn current(&self) -> Arc<Compiled> {
+        self.0.current.load_full()
     }
 }

@@ -14,11 +14,7 @@ use crate::{
     rule::{pattern::Pattern, table::PathTable},
 };
 use http::{HeaderName, HeaderValue};
-use std::{
-    collections::HashSet,
-    num::NonZeroU32,
-    sync::{Mutex, PoisonError},
-};
+use std::num::NonZeroU32;
 
 /// The rules of a policy.
 #[derive(Debug)]
@@ -28,12 +24,7 @@ pub(crate) struct Rules {
     guardrails: Vec<Guardrail>,
     /// What holds for paths without a rule.
     pub(crate) unlisted: CompiledRule,
-    warned: Mutex<HashSet<Box<str>>>,
 }
-
-/// So many unlisted paths are worth a warning: enough to find a forgotten rule, too few to fill
-/// a log or the memory.
-const MOST_WARNINGS: usize = 64;
 
 /// One rule, ready to judge by.
 #[derive(Debug)]
@@ -109,20 +100,6 @@ impl Rules {
         }
     }
 
-    /// Tells the author of a policy once which rule would open a path.
-    pub(super) fn warn_unlisted(&self, path: &str, method: Option<MethodId>, methods: &Methods) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.len() >= MOST_WARNINGS || path.len() > 256 || !warned.insert(path.into()) {
-            return;
-        }
-        let method = method.map_or("GET", |id| methods.name(id));
-        tracing::warn!(
-            target: "palisade",
-            "no rule lists {path}; to open it, add a [[rule]] with path = {path:?}, \
-             methods = [{method:?}], require = \"authenticated\""
-        );
-    }
-
     /// The guardrails that the path lies beneath and that the rule does not include already.
     pub(super) fn guardrail(&self, rule: &CompiledRule, path: &str) -> Option<Requirement> {
         let above: Vec<Requirement> = rule
@@ -183,7 +160,6 @@ impl RuleContext<'_> {
             list,
             guardrails,
             unlisted,
-            warned: Mutex::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The engine by itself: what a socket cannot show.
 
+mod reload;
+
 use crate::{
     AuditEvent, AuditSink, Exchange, HttpResponse, Palisade, Policy, Reply, RequestHead, Rule,
     SourceError, Verdict, authenticated,

@@ -23,14 +23,20 @@ pub(super) struct Claims<'a> {
     pub(super) issued_at: Option<Date>,
     pub(super) authenticated_at: Option<Date>,
     pub(super) context_class: Option<Cow<'a, str>>,
-    /// `client_id` (RFC 8693 §4.3), `azp` (OpenID Connect), `cid` (Okta).
-    pub(super) clients: [Option<Cow<'a, str>>; 3],
+    /// `client_id` (RFC 8693 §4.3), `azp` (OpenID Connect), `cid` (Okta), `appid` (Entra, version 1).
+    pub(super) clients: [Option<Cow<'a, str>>; 4],
     /// `token_use`, `typ`, `token_type`.
     pub(super) uses: [Option<Cow<'a, str>>; 3],
     /// Entra's `idtyp` and Auth0's `gty`, which say that nobody but the client stands behind the token.
     pub(super) grants: [Option<Cow<'a, str>>; 2],
-    /// Members that only ID tokens, logout tokens and security events have.
-    pub(super) is_foreign: bool,
+    /// The hash of another token or of a value: only ID tokens have one.
+    pub(super) has_hash: bool,
+    /// `events`: a logout token or another security event (RFC 8417).
+    pub(super) is_event: bool,
+    /// `active` of an answer about a token (RFC 7662 §2.2), if it is a boolean.
+    pub(super) active: Option<bool>,
+    /// Whether an answer about a token names a user, in whatever way (RFC 7662 §2.2).
+    pub(super) has_username: bool,
     pub(super) is_sender_constrained: bool,
 }
 
@@ -52,7 +58,7 @@ impl<'a> Members<'a> for Claims<'a> {
         name: &str,
         map: &mut A,
     ) -> Result<(), A::Error> {
-        let [client_id, azp, cid] = &mut self.clients;
+        let [client_id, azp, cid, appid] = &mut self.clients;
         let [token_use, typ, token_type] = &mut self.uses;
         let [idtyp, gty] = &mut self.grants;
         let (known, slot) = match name {
@@ -67,15 +73,23 @@ impl<'a> Members<'a> for Claims<'a> {
             "client_id" => ("client_id", client_id),
             "azp" => ("azp", azp),
             "cid" => ("cid", cid),
+            "appid" => ("appid", appid),
             "token_use" => ("token_use", token_use),
             "typ" => ("typ", typ),
             "token_type" => ("token_type", token_type),
             "idtyp" => ("idtyp", idtyp),
             "gty" => ("gty", gty),
             _ => {
-                self.is_foreign |= matches!(name, "at_hash" | "c_hash" | "s_hash" | "events");
+                self.has_hash |= matches!(name, "at_hash" | "c_hash" | "s_hash");
+                self.is_event |= name == "events";
                 self.is_sender_constrained |= name == "cnf";
-                return scan.value(map, Trail::START, name).map(|_| ());
+                self.has_username |= name == "username";
+                if let (Value::Bool(active), "active") =
+                    (scan.value(map, Trail::START, name)?, name)
+                {
+                    self.active = Some(active);
+                }
+                return Ok(());
             }
         };
         match scan.value(map, Trail::START, name)? {

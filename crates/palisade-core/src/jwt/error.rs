@@ -81,6 +81,15 @@ pub enum TokenError {
     /// `iat` is still to come.
     #[error("the token was issued in the future")]
     IssuedInFuture,
+    /// `tid` is not the tenant that `iss` speaks for.
+    #[error("the token's tenant is not that of its issuer")]
+    Tenant,
+    /// The authorization server says that the token is not active (RFC 7662 §2.2).
+    #[error("the authorization server does not know the token as active")]
+    Inactive,
+    /// `active` is missing, or no boolean.
+    #[error("the authorization server does not say true or false to whether the token is active")]
+    ActiveType,
     /// A `cnf` claim: bound to a key or certificate (RFC 7800) that nothing here can check.
     #[error("the token is bound to a key that cannot be checked")]
     SenderConstrained,
@@ -115,6 +124,9 @@ impl TokenError {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::IssuedInFuture => "issued_in_future",
+            Self::Tenant => "tenant",
+            Self::Inactive => "inactive",
+            Self::ActiveType => "introspection_active_type",
             Self::SenderConstrained => "sender_constrained",
         }
     }

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::{error::TokenError, path::ClaimPath};
 
 /// How many configured claims one token is searched for.
-pub(super) const MAX_PATHS: usize = 9;
+pub(super) const MAX_PATHS: usize = 12;
 
 /// Up to this many members a duplicate is looked for name by name; a sort is sooner in larger objects.
 const FEW_NAMES: usize = 64;
@@ -24,6 +24,7 @@ pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
     /// An array of strings only.
     List(Vec<Cow<'a, str>>),
+    Bool(bool),
     /// Anything else.
     Other,
 }
@@ -158,6 +159,7 @@ impl<'p, 'a> Scan<'p, 'a> {
         // Who reads the member beside the paths wants a text or nothing, so no list is copied for it.
         let seen = match &value {
             Value::Text(text) => Value::Text(text.clone()),
+            Value::Bool(truth) => Value::Bool(*truth),
             _ => Value::Other,
         };
         if let Some((_, found)) = first {
@@ -284,8 +286,8 @@ impl<'a> Visitor<'a> for Node<'_, '_, 'a> {
         Ok(Value::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value<'a>, E> {
-        Ok(Value::Other)
+    fn visit_bool<E>(self, truth: bool) -> Result<Value<'a>, E> {
+        Ok(Value::Bool(truth))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Value<'a>, E> {

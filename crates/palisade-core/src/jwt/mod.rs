@@ -27,6 +27,7 @@ mod path;
 mod policy;
 mod provider;
 mod rsa;
+mod rules;
 mod token;
 mod verify;
 
@@ -40,6 +41,7 @@ pub use keys::{KeyError, KeySet, MAX_KEYS};
 pub use path::ClaimPath;
 pub use policy::{Ignored, PolicyMistake, Profile, TokenPolicy};
 pub use provider::{Provider, UnknownProvider};
+pub(crate) use rules::TokenRules;
 pub use token::VerifiedToken;
 
 pub use crate::principal::PrincipalKind;

@@ -34,7 +34,7 @@ pub(super) struct Facts {
 }
 
 impl VerifiedToken {
-    /// The configured issuer: with [`subject`](Self::subject) and [`kind`](Self::kind) the identity of the caller.
+    /// The issuer: with [`subject`](Self::subject) and [`kind`](Self::kind) the identity of the caller.
     #[must_use]
     pub fn issuer(&self) -> &Arc<str> {
         &self.issuer
@@ -52,7 +52,7 @@ impl VerifiedToken {
         self.facts.kind
     }
 
-    /// The client the token was issued to: `client_id`, else `azp`, else `cid`.
+    /// The client the token was issued to: `client_id`, else `azp`, `cid` or `appid`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.facts.client_id.map(|span| self.at(span))
@@ -91,7 +91,8 @@ impl VerifiedToken {
         self.kid.as_deref()
     }
 
-    /// `exp` in Unix seconds, rounded down, without leeway.
+    /// `exp` in Unix seconds, rounded down, without leeway; `u64::MAX` for an introspected token whose server names
+    /// no end.
     #[must_use]
     pub fn expires_at(&self) -> u64 {
         self.expires_at
@@ -225,7 +226,26 @@ impl<'a> Placement<'a> {
             Value::List(names) => Some(Names::Listed(
                 names.into_iter().map(|name| self.place(&name)).collect(),
             )),
-            Value::Other => None,
+            Value::Bool(_) | Value::Other => None,
         }
+    }
+
+    /// The names of all values together; `None` if one has another type.
+    pub(super) fn all_listed<'v>(
+        &mut self,
+        values: impl Iterator<Item = Value<'v>>,
+    ) -> Option<Names> {
+        let mut values = values.filter(|value| *value != Value::Absent);
+        let Some(first) = values.next() else {
+            return self.listed(Value::Absent);
+        };
+        let mut all = self.listed(first)?;
+        for value in values {
+            match (&mut all, self.listed(value)?) {
+                (Names::Listed(all), Names::Listed(more)) => all.extend(more),
+                _ => return None,
+            }
+        }
+        Some(all)
     }
 }

@@ -1,24 +1,19 @@
-//! From the bytes of a token to a caller: signature first, then every claim.
+//! From the bytes of a token to its claims: nothing is read but the header until the signature is good.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use base64_simd::{AsOut, URL_SAFE_NO_PAD as BASE64URL};
 use serde::Deserialize;
 
 use super::{
-    PrincipalKind,
     algorithm::Algorithm,
-    claims::{Claims, Date},
     error::TokenError,
     header::{Header, SeenHeaders},
-    json::{Scan, Value},
     keys::{KeySet, VerificationKey},
-    path::ClaimPath,
-    policy::{Profile, TokenPolicy},
-    token::{Facts, Placement, VerifiedToken},
+    policy::Profile,
+    rules::TokenRules,
+    token::VerifiedToken,
 };
-
-const MAX_AUDIENCES: usize = 32;
 
 /// A signature up to this size, decoded, needs no allocation: all but those of RSA, which take long anyway.
 const SIGNATURE_BYTES: usize = 136;
@@ -26,66 +21,40 @@ const SIGNATURE_BYTES: usize = 136;
 /// A header up to this size, decoded, needs no allocation.
 const HEADER_BYTES: usize = 512;
 
-/// Verifies the tokens of one issuer. Made by [`TokenPolicy::compile`], which leaves no check undecided.
+/// Verifies the tokens of one issuer with one set of its keys. Made by [`TokenPolicy::compile`], which leaves no check
+/// undecided.
+///
+/// [`TokenPolicy::compile`]: super::TokenPolicy::compile
 pub struct TokenVerifier {
-    issuer: Arc<str>,
-    policy: TokenPolicy,
-    paths: Vec<ClaimPath>,
-    keys: KeySet,
+    rules: Arc<TokenRules>,
+    keys: Arc<KeySet>,
     seen: SeenHeaders,
 }
 
-/// The order of the claims that every token is searched for.
-pub(super) struct Paths;
-
-impl Paths {
-    const AUDIENCE: usize = 0;
-    const PRINCIPAL: usize = 1;
-    const ROLES: usize = 2;
-    const PERMISSIONS: usize = 3;
-    const TENANT: usize = 4;
-    /// This and all that follow.
-    pub(super) const SCOPES: usize = 5;
-
-    fn of(policy: &TokenPolicy) -> Vec<ClaimPath> {
-        let optional = |path: &Option<ClaimPath>| path.clone().unwrap_or_else(ClaimPath::nowhere);
-        let mut paths = vec![
-            if policy.ignore.audience {
-                ClaimPath::nowhere()
-            } else {
-                policy.audience_claim.clone()
-            },
-            policy.principal_claim.clone(),
-            optional(&policy.roles_claim),
-            optional(&policy.permissions_claim),
-            optional(&policy.tenant_claim),
-        ];
-        paths.extend(policy.scope_claims.iter().cloned());
-        paths
-    }
-}
-
 impl TokenVerifier {
-    pub(super) fn new(policy: TokenPolicy, keys: KeySet) -> Self {
+    pub(crate) fn new(rules: Arc<TokenRules>, keys: Arc<KeySet>) -> Self {
         Self {
-            issuer: policy.issuer.as_str().into(),
-            paths: Paths::of(&policy),
-            policy,
+            rules,
             keys,
             seen: SeenHeaders::default(),
         }
     }
 
-    /// The issuer whose tokens this verifies.
+    /// The issuer whose tokens this verifies, as the policy names it.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.rules.policy.issuer
     }
 
     /// Whether a token that says it is from `issuer` (see [`peek_issuer`]) should be given to this verifier.
     #[must_use]
     pub fn is_for(&self, issuer: Option<&str>) -> bool {
-        self.policy.ignore.issuer || issuer == Some(&*self.issuer)
+        self.rules.is_for(issuer)
+    }
+
+    /// Whether these are the very keys it verifies with.
+    pub(crate) fn has(&self, keys: &Arc<KeySet>) -> bool {
+        Arc::ptr_eq(&self.keys, keys)
     }
 
     /// Verifies one token at the time `now`, in Unix seconds.
@@ -93,79 +62,10 @@ impl TokenVerifier {
     /// # Errors
     /// The first check that failed. The claims are not even parsed unless the signature is good.
     pub fn verify(&self, token: &[u8], now: u64) -> Result<VerifiedToken, TokenError> {
-        let parts = Parts::split(token, self.policy.max_bytes)?;
+        let parts = Parts::split(token, self.rules.policy.max_bytes)?;
         let key = self.check_signature(&parts)?;
-        let text = parts.decode_claims()?;
-        let mut claims = Claims::default();
-        let mut scan = Scan::new(&self.paths);
-        claims.read(&text, &mut scan)?;
-
-        self.check_issuer(&claims)?;
-        self.check_use(&claims)?;
-        self.check_audience(&mut scan)?;
-        let expires_at = self.check_dates(&claims, now)?;
-        if claims.is_sender_constrained {
-            return Err(TokenError::SenderConstrained);
-        }
-
-        let (facts, behind) = self.describe(&text, &claims, &mut scan)?;
-        // What it holds of the text ends here.
-        drop(scan);
-        let floor = |date: Option<Date>| date.map(|date| date.floor);
-        let (issued_at, authenticated_at) =
-            (floor(claims.issued_at), floor(claims.authenticated_at));
-        Ok(VerifiedToken {
-            claims_end: text.len(),
-            text: text + &behind,
-            issuer: self.issuer.clone(),
-            kid: key.kid.clone(),
-            expires_at,
-            issued_at,
-            authenticated_at,
-            facts,
-        })
-    }
-
-    /// What the claims say of the caller, and the text that has to stand behind them.
-    fn describe<'a>(
-        &self,
-        text: &'a str,
-        claims: &Claims<'a>,
-        scan: &mut Scan<'_, 'a>,
-    ) -> Result<(Facts, String), TokenError> {
-        let mut placement = Placement::new(text);
-        let subject = required("principal", scan.take(Paths::PRINCIPAL))?;
-        let tenant = match self.policy.tenant_claim {
-            Some(_) => Some(required("tenant", scan.take(Paths::TENANT))?),
-            None => None,
-        };
-        let (roles, permissions) = (scan.take(Paths::ROLES), scan.take(Paths::PERMISSIONS));
-        let facts = Facts {
-            kind: principal_kind(claims),
-            subject: placement.place(&subject),
-            client_id: claims
-                .clients
-                .iter()
-                .flatten()
-                .next()
-                .map(|client| placement.place(client)),
-            id: claims.id.as_ref().map(|id| placement.place(id)),
-            context_class: claims
-                .context_class
-                .as_ref()
-                .map(|class| placement.place(class)),
-            tenant: tenant.map(|tenant| placement.place(&tenant)),
-            scopes: placement
-                .spaced(first_scopes(scan))
-                .ok_or(TokenError::ClaimType("scope"))?,
-            roles: placement
-                .listed(roles)
-                .ok_or(TokenError::ClaimType("roles"))?,
-            permissions: placement
-                .listed(permissions)
-                .ok_or(TokenError::ClaimType("permissions"))?,
-        };
-        Ok((facts, placement.behind))
+        self.rules
+            .read(parts.decode_claims()?, key.kid.as_ref(), now)
     }
 
     /// The header's own checks, the key, the signature.
@@ -205,99 +105,17 @@ impl TokenVerifier {
     /// `typ` (RFC 9068 §4, RFC 8725 §3.11).
     fn check_type(&self, stated: Option<&str>) -> Result<(), TokenError> {
         let is = |expected: &str| stated.is_some_and(|stated| is_media_type(stated, expected));
-        let fits = is("at+jwt")
-            || (self.policy.profile == Profile::Auto && (stated.is_none() || is("JWT")))
-            || self
-                .policy
-                .accepted_types
-                .iter()
-                .any(|accepted| is(accepted));
-        if fits { Ok(()) } else { Err(TokenError::Type) }
-    }
-
-    fn check_issuer(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
-        if self.policy.ignore.issuer {
-            return Ok(());
-        }
-        match claims.issuer.as_deref() {
-            None => Err(TokenError::ClaimMissing("iss")),
-            Some(issuer) if issuer == &*self.issuer => Ok(()),
-            Some(_) => Err(TokenError::Issuer),
-        }
-    }
-
-    /// Whether the claims are those of an access token.
-    fn check_use(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
-        let is_access = |stated: &str| {
-            let mut accepted = self
-                .policy
-                .accepted_token_uses
-                .iter()
-                .map(String::as_str)
-                .chain(["access", "Bearer"]);
-            accepted.any(|accepted| accepted.eq_ignore_ascii_case(stated))
+        let plain = stated.is_none() || is("JWT");
+        let usual = match self.rules.policy.profile {
+            Profile::Auto => is("at+jwt") || plain,
+            Profile::Rfc9068 => is("at+jwt"),
+            Profile::IdToken => plain,
         };
-        if claims.is_foreign || !claims.uses.iter().flatten().all(|stated| is_access(stated)) {
-            return Err(TokenError::TokenUse);
-        }
-        if self.policy.profile == Profile::Rfc9068 {
-            let [client_id, ..] = &claims.clients;
-            for (name, is_there) in [
-                ("client_id", client_id.is_some()),
-                ("iat", claims.issued_at.is_some()),
-                ("jti", claims.id.is_some()),
-            ] {
-                if !is_there {
-                    return Err(TokenError::ClaimMissing(name));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// `aud` (RFC 7519 §4.1.3).
-    fn check_audience(&self, scan: &mut Scan<'_, '_>) -> Result<(), TokenError> {
-        if self.policy.ignore.audience {
-            return Ok(());
-        }
-        let is_ours = |stated: &str| {
-            self.policy
-                .audiences
-                .iter()
-                .any(|audience| audience == stated)
-        };
-        let fits = match scan.take(Paths::AUDIENCE) {
-            Value::Absent => return Err(TokenError::ClaimMissing("aud")),
-            Value::Other => return Err(TokenError::ClaimType("aud")),
-            Value::Text(stated) => is_ours(&stated),
-            Value::List(stated) => {
-                stated.len() <= MAX_AUDIENCES && stated.iter().any(|stated| is_ours(stated))
-            }
-        };
-        if fits {
+        let mut accepted = self.rules.policy.accepted_types.iter();
+        if usual || accepted.any(|accepted| is(accepted)) {
             Ok(())
         } else {
-            Err(TokenError::Audience)
-        }
-    }
-
-    /// `exp`, `nbf`, `iat` (RFC 7519 §4.1.4 to §4.1.6). Dates end at 2⁵³, so that no sum overflows.
-    fn check_dates(&self, claims: &Claims<'_>, now: u64) -> Result<u64, TokenError> {
-        let leeway = self.policy.leeway_seconds;
-        let expires_at = claims
-            .expires_at
-            .ok_or(TokenError::ClaimMissing("exp"))?
-            .floor;
-        let is_future =
-            |date: Option<Date>| date.is_some_and(|date| date.ceil > now.saturating_add(leeway));
-        if now >= expires_at.saturating_add(leeway) {
-            Err(TokenError::Expired)
-        } else if is_future(claims.not_before) {
-            Err(TokenError::NotYetValid)
-        } else if is_future(claims.issued_at) {
-            Err(TokenError::IssuedInFuture)
-        } else {
-            Ok(expires_at)
+            Err(TokenError::Type)
         }
     }
 }
@@ -305,7 +123,7 @@ impl TokenVerifier {
 impl fmt::Debug for TokenVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenVerifier")
-            .field("policy", &self.policy)
+            .field("policy", &self.rules.policy)
             .field("keys", &self.keys)
             .finish_non_exhaustive()
     }
@@ -402,43 +220,4 @@ fn is_media_type(stated: &str, expected: &str) -> bool {
         }
     }
     bare(stated).eq_ignore_ascii_case(bare(expected))
-}
-
-fn required<'a>(name: &'static str, value: Value<'a>) -> Result<Cow<'a, str>, TokenError> {
-    match value {
-        Value::Text(text) if !text.is_empty() => Ok(text),
-        Value::Text(_) | Value::Absent => Err(TokenError::ClaimMissing(name)),
-        Value::List(_) | Value::Other => Err(TokenError::ClaimType(name)),
-    }
-}
-
-/// The first scope claim that is there, in the order of the policy.
-fn first_scopes<'a>(scan: &mut Scan<'_, 'a>) -> Value<'a> {
-    let mut scopes = scan
-        .found
-        .iter_mut()
-        .skip(Paths::SCOPES)
-        .map(std::mem::take);
-    scopes
-        .find(|value| *value != Value::Absent)
-        .unwrap_or_default()
-}
-
-/// A client acts for itself when it is its own subject (RFC 9068 §2.2), or when the issuer says so in its own way.
-fn principal_kind(claims: &Claims<'_>) -> PrincipalKind {
-    let is_own_subject = claims.subject.is_some()
-        && claims
-            .clients
-            .iter()
-            .flatten()
-            .any(|client| Some(client) == claims.subject.as_ref());
-    let [idtyp, gty] = &claims.grants;
-    if is_own_subject
-        || idtyp.as_deref() == Some("app")
-        || gty.as_deref() == Some("client-credentials")
-    {
-        PrincipalKind::Client
-    } else {
-        PrincipalKind::User
-    }
 }

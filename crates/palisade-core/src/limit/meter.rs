@@ -79,6 +79,16 @@ impl Meter {
         owed(slot.get(self.words()).unwrap_or_default(), now) == 0
     }
 
+    /// Whether words that `other` wrote mean the same to this meter.
+    pub(super) fn reads_like(&self, other: &Self) -> bool {
+        let same_kind = match (&self.kind, &other.kind) {
+            (Kind::Spread { full, .. }, Kind::Spread { full: other, .. }) => full == other,
+            (Kind::Strict, Kind::Strict) => true,
+            _ => false,
+        };
+        same_kind && self.quota == other.quota && self.words == other.words
+    }
+
     pub(super) fn quota(&self) -> Quota {
         self.quota
     }

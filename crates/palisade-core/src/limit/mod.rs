@@ -43,7 +43,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 pub use fields::FieldText;
 pub use key::{Key, KeyHash, KeyHasher};
@@ -68,6 +68,28 @@ impl LimitSet {
     pub fn new(limits: Vec<LimitSpec>, options: LimitOptions) -> Result<Self, Vec<LimitMistake>> {
         let limits = spec::compile(limits, options)?;
         Ok(Self { limits })
+    }
+
+    /// Goes on counting where `before` stands, in the same memory, wherever a limit of the same
+    /// name counts in the same way and `same_keys` says that it hashes the same keys. Returns
+    /// the limits that `before` has, too, but that start anew.
+    pub(crate) fn go_on_from(
+        &mut self,
+        before: &Self,
+        same_keys: impl Fn(LimitId, LimitId) -> bool,
+    ) -> Vec<LimitId> {
+        let mut anew = Vec::new();
+        for (id, limit) in self.ids().zip(&mut self.limits) {
+            let earlier = before.id(&limit.name);
+            match earlier.and_then(|earlier| Some((earlier, before.limit(earlier)?))) {
+                Some((earlier, own)) if same_keys(id, earlier) && limit.counts_like(own) => {
+                    limit.table = Arc::clone(&own.table);
+                }
+                Some(_) => anew.push(id),
+                None => {}
+            }
+        }
+        anew
     }
 
     /// The limit of this name.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use super::Quota;
 use super::meter::Meter;
@@ -178,7 +179,8 @@ pub(super) struct Limit {
     pub(super) width: usize,
     pub(super) cost: NonZeroU32,
     pub(super) shadow: bool,
-    pub(super) table: Table,
+    /// Shared with later versions of the same limit.
+    pub(super) table: Arc<Table>,
 }
 
 impl Limit {
@@ -213,8 +215,17 @@ impl Limit {
             name: spec.name,
             meters,
             width,
-            table,
+            table: Arc::new(table),
         }
+    }
+
+    /// Whether the memory of `other` means the same here, so that counting can go on in it.
+    pub(super) fn counts_like(&self, other: &Self) -> bool {
+        let meters = || self.meters.iter().zip(&other.meters);
+        self.name == other.name
+            && self.meters.len() == other.meters.len()
+            && meters().all(|(own, other)| own.reads_like(other))
+            && self.table.max_keys() == other.table.max_keys()
     }
 }
 

@@ -65,12 +65,12 @@ impl Palisade {
         Policy::from_toml_str(text)?.build()
     }
 
-    /// Reads a policy file and compiles it.
+    /// Reads a policy file and compiles it; [`reload`](Self::reload) does so again.
     ///
     /// # Errors
     /// Every mistake of the file at once.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        Policy::from_file(path)?.build()
+        Self::load(path.as_ref(), |policy| policy)
     }
 }
 

@@ -38,8 +38,11 @@ use crate::{
     revocation::Revocations,
     scheme::{Scheme, SchemeConfig},
 };
+use secrecy::SecretSlice;
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -92,13 +95,20 @@ pub struct Policy {
 }
 
 /// What a policy needs from outside; the system's, unless given.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Ports {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) audit: Arc<dyn AuditSink>,
     pub(crate) renderer: Option<Arc<dyn ProblemRenderer>>,
     pub(crate) revocations: Option<Arc<dyn Revocations>>,
+}
+
+/// Nothing of what they hold: it is not what was written, and a version is named by that.
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ports")
+    }
 }
 
 /// What a [`SchemeConfig`] may use while it compiles.
@@ -118,6 +128,7 @@ pub struct BuildContext<'a> {
     pub companions: &'a Companions,
     /// Credentials that were taken back before their time.
     pub revocations: Option<Arc<dyn Revocations>>,
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> BuildContext<'a> {
@@ -131,7 +142,23 @@ impl<'a> BuildContext<'a> {
             outgoing: &policy.outgoing,
             companions: policy.companions(),
             revocations: ports.revocations.clone(),
+            files: RefCell::default(),
         }
+    }
+
+    /// Fetches a secret or a key. The file that holds it is watched from then on, whether or
+    /// not it could be read.
+    ///
+    /// # Errors
+    /// As for [`Secret::load`].
+    pub fn load(&self, reference: &Secret) -> Result<SecretSlice<u8>, SecretError> {
+        self.files.borrow_mut().extend(reference.path(self.folder));
+        reference.load(self.folder)
+    }
+
+    /// The files that were read, or should have been.
+    pub(crate) fn into_files(self) -> Vec<PathBuf> {
+        self.files.into_inner()
     }
 }
 
@@ -299,7 +326,7 @@ impl Policy {
     /// Every mistake at once, each with its key, its place in the file, and what would be
     /// right.
     pub fn build(self) -> Result<Palisade, ConfigError> {
-        crate::engine::compile(self)
+        Palisade::build(self)
     }
 
     pub(crate) fn ports(&self) -> &Ports {

@@ -78,13 +78,25 @@ impl Secret {
                     )));
                 }
             },
-            Source::File(path) => read(&folder.unwrap_or(Path::new("")).join(path))?,
+            Source::File(path) => read(&within(folder, path))?,
         };
         if bytes.expose_secret().is_empty() {
             return Err(SecretError(format!("{self:?} is empty")));
         }
         Ok(bytes)
     }
+
+    /// The file that it is in, if it is in one.
+    pub(crate) fn path(&self, folder: Option<&Path>) -> Option<PathBuf> {
+        match &self.0 {
+            Source::File(path) => Some(within(folder, path)),
+            _ => None,
+        }
+    }
+}
+
+fn within(folder: Option<&Path>, path: &Path) -> PathBuf {
+    folder.unwrap_or(Path::new("")).join(path)
 }
 
 fn read(path: &Path) -> Result<SecretSlice<u8>, SecretError> {

@@ -1,20 +1,16 @@
 //! Access tokens in JWT form, mostly by `Authorization: Bearer` (RFC 6750): `[jwt.NAME]`.
 
-use super::{
-    Carrier, Carriers, Challenge, Credential, Outcome, Places, Presented, Rejected, Scheme,
-    SchemeConfig, SchemeKind, Verification,
-};
+mod compile;
+mod live;
+mod verify;
+
+use super::{Places, Scheme, SchemeConfig, SchemeKind, token};
 use crate::{
+    companion::Endpoint,
     config::{Mistakes, Section},
-    jwt::{
-        Algorithm, Ignored, JwkOptions, KeySet, Profile, Provider, TokenError, TokenPolicy,
-        TokenVerifier, peek_issuer,
-    },
+    jwt::{Profile, Provider, TokenPolicy},
     policy::{BuildContext, Secret},
-    principal::Principal,
-    view::View,
 };
-use secrecy::ExposeSecret;
 use std::{str::FromStr, sync::Arc};
 
 pub(super) const KIND: SchemeKind = SchemeKind {
@@ -48,6 +44,10 @@ pub struct Jwt {
     /// `algorithm` of the key. `None`: HS256 for a secret, RS256 for an RSA key that does not say
     /// its own, by the curve for the others.
     pub algorithm: Option<String>,
+    /// `refresh`: seconds after which keys from the issuer are fetched anew, in the background. Default 600.
+    pub refresh_seconds: u64,
+    /// `stale`: seconds for which they serve while the issuer gives none. Default 86,400.
+    pub stale_seconds: u64,
 }
 
 /// Where the keys of an issuer come from.
@@ -60,20 +60,21 @@ pub enum KeySource {
     PublicKey(Secret),
     /// `jwks`: a JWK set (RFC 7517).
     Jwks(Secret),
+    /// `keys`: the JWK set that the issuer publishes; needs the crate palisade-oauth.
+    Remote(Endpoint),
 }
 
 impl Jwt {
     /// The scheme `name`, still without issuer, audience and key.
     pub fn new(name: impl Into<String>) -> Self {
-        let mut token = TokenPolicy::without_audience("");
-        token.roles_claim = Some("roles".into());
-        token.permissions_claim = Some("permissions".into());
         Self {
             name: name.into(),
             places: Places::default(),
-            token,
+            token: token::usual_policy(),
             keys: Vec::new(),
             algorithm: None,
+            refresh_seconds: 600,
+            stale_seconds: 86_400,
         }
     }
 
@@ -126,6 +127,13 @@ impl Jwt {
         self
     }
 
+    /// Verifies by the keys that the issuer publishes, kept fresh; needs the crate palisade-oauth.
+    #[must_use]
+    pub fn remote_keys(mut self, set: Endpoint) -> Self {
+        self.keys.push(KeySource::Remote(set));
+        self
+    }
+
     /// Says which algorithm the key is for.
     #[must_use]
     pub fn algorithm(mut self, name: impl Into<String>) -> Self {
@@ -137,7 +145,7 @@ impl Jwt {
     /// `/realm_access/roles`.
     #[must_use]
     pub fn roles_claim(mut self, path: &str) -> Self {
-        self.token.roles_claim = Some(path.into());
+        self.token.roles_claims = vec![path.into()];
         self
     }
 
@@ -150,19 +158,18 @@ impl Jwt {
                 Err(why) => section.mistake("provider", why.to_string()),
             }
         }
+        token::read(section, &mut jwt.token);
         let token = &mut jwt.token;
-        token.issuer = section.optional_string("issuer").unwrap_or_default();
-        token.audiences = section.strings("audience").unwrap_or_default();
-        let profiles = [("auto", Profile::Auto), ("rfc9068", Profile::Rfc9068)];
+        token.tenants = section.strings("tenants").unwrap_or_default();
+        let profiles = [
+            ("auto", Profile::Auto),
+            ("rfc9068", Profile::Rfc9068),
+            ("id_token", Profile::IdToken),
+        ];
         if let Some(profile) = section.choice("profile", &profiles) {
             token.profile = profile;
         }
-        if let Some(leeway) = section.duration_seconds("leeway") {
-            token.leeway_seconds = leeway;
-        }
-        if let Some(bytes) = section.size("max_bytes") {
-            token.max_bytes = bytes;
-        }
+        token.client_id = section.optional_string("client_id");
         if let Some(types) = section.strings("accepted_types") {
             token.accepted_types = types;
         }
@@ -172,23 +179,24 @@ impl Jwt {
         if let Some(path) = section.optional_string("audience_claim") {
             token.audience_claim = path.as_str().into();
         }
-        if let Some(path) = section.optional_string("principal_claim") {
-            token.principal_claim = path.as_str().into();
-        }
-        if let Some(paths) = section.strings("scope_claims") {
-            token.scope_claims = paths.iter().map(|path| path.as_str().into()).collect();
-        }
-        for (key, claim) in [
-            ("roles_claim", &mut token.roles_claim),
-            ("permissions_claim", &mut token.permissions_claim),
-            ("tenant_claim", &mut token.tenant_claim),
-        ] {
-            if let Some(path) = section.optional_string(key) {
-                *claim = Some(path.as_str().into());
+        jwt.read_keys(section);
+        jwt
+    }
+
+    fn read_keys(&mut self, section: &mut Section<'_, '_>) {
+        let remote = section.optional_string("keys").and_then(|keys| {
+            let endpoint = token::endpoint(&keys);
+            if endpoint.is_none() {
+                section.mistake(
+                    "keys",
+                    "is neither \"discover\" nor the URL of a JWK set; a key of your own goes into secret, public_key \
+                     or jwks",
+                );
             }
-        }
-        token.ignore = read_ignored(section);
-        jwt.keys = [
+            endpoint
+        });
+        self.keys = [
+            remote.map(KeySource::Remote),
             section.secret("secret").map(KeySource::Secret),
             section.secret("public_key").map(KeySource::PublicKey),
             section.secret("jwks").map(KeySource::Jwks),
@@ -196,61 +204,17 @@ impl Jwt {
         .into_iter()
         .flatten()
         .collect();
-        jwt.algorithm = section.optional_string("algorithm");
-        jwt
-    }
-
-    fn load_keys(&self, context: &BuildContext<'_>, algorithm: Option<Algorithm>) -> Loaded {
-        let [source] = self.keys.as_slice() else {
-            let message = match self.keys.is_empty() {
-                true => "has no key; give secret, public_key or jwks as env:NAME or file:PATH",
-                false => "has keys from several places; keep one of secret, public_key and jwks",
-            };
-            return Err(("", message.to_owned()));
-        };
-        let (key, reference) = match source {
-            KeySource::Secret(reference) => ("secret", reference),
-            KeySource::PublicKey(reference) => ("public_key", reference),
-            KeySource::Jwks(reference) => ("jwks", reference),
-        };
-        let bytes = reference
-            .load(context.folder)
-            .map_err(|why| (key, why.to_string()))?;
-        let bytes = bytes.expose_secret();
-        let keys = match source {
-            KeySource::Secret(_) => {
-                KeySet::from_secret(bytes, algorithm.unwrap_or(Algorithm::HS256))
-            }
-            KeySource::PublicKey(_) => KeySet::from_pem(bytes, algorithm),
-            KeySource::Jwks(_) => self.load_set(bytes, algorithm),
-        };
-        keys.map_err(|why| (key, why.to_string()))
-    }
-
-    fn load_set(
-        &self,
-        json: &[u8],
-        algorithm: Option<Algorithm>,
-    ) -> Result<KeySet, crate::jwt::KeyError> {
-        let mut options = JwkOptions::default();
-        if let Some(algorithm) = algorithm {
-            options.rsa_algorithm = algorithm;
-        }
-        let (keys, skipped) = KeySet::from_jwk_set(json, options)?;
-        for key in skipped {
-            let (scheme, kid, position) = (&self.name, key.kid.as_deref(), key.position);
-            if key.is_alarm() {
-                tracing::error!(target: "palisade", scheme, kid, position, "key skipped: {}", key.why);
-            } else {
-                tracing::warn!(target: "palisade", scheme, kid, position, "key skipped: {}", key.why);
+        self.algorithm = section.optional_string("algorithm");
+        for (key, seconds) in [
+            ("refresh", &mut self.refresh_seconds),
+            ("stale", &mut self.stale_seconds),
+        ] {
+            if let Some(given) = section.duration_seconds(key) {
+                *seconds = given;
             }
         }
-        Ok(keys)
     }
 }
-
-/// The keys, or the setting that is wrong and why.
-type Loaded = Result<KeySet, (&'static str, String)>;
 
 impl SchemeConfig for Jwt {
     fn name(&self) -> &str {
@@ -262,143 +226,6 @@ impl SchemeConfig for Jwt {
         context: &BuildContext<'_>,
         mistakes: &mut Mistakes,
     ) -> Option<Arc<dyn Scheme>> {
-        let section = format!("jwt.{}", self.name);
-        let at = |key: &str| match key {
-            "" => section.clone(),
-            key => format!("{section}.{key}"),
-        };
-        let algorithm = self.algorithm.as_deref().and_then(|name| {
-            Algorithm::from_str(name)
-                .map_err(|why| mistakes.add(at("algorithm"), why.to_string()))
-                .ok()
-        });
-        let usual = Carrier::Authorization("Bearer".into());
-        // How long a token may be is judged with the token.
-        let carriers = self.places.compile(usual, usize::MAX, &section, mistakes);
-        // A reference that is none has been reported: the key is not missing as well.
-        let mut sources = ["secret", "public_key", "jwks"].iter();
-        let misread = sources.any(|key| mistakes.has(&at(key)));
-        let keys = self.load_keys(context, algorithm);
-        let keys = keys.map_err(|(key, message)| {
-            if !(misread && key.is_empty()) {
-                mistakes.add(at(key), message);
-            }
-        });
-        // Without keys, the rest is checked against a stand-in, so that all mistakes show at once.
-        let have_keys = keys.is_ok();
-        let compiled = self.token.clone().compile(keys.unwrap_or_default());
-        let verifier = match compiled {
-            Ok(verifier) => verifier,
-            Err(wrong) => {
-                for mistake in wrong {
-                    if have_keys || mistake.setting != "keys" {
-                        mistakes.add(at(written_key(mistake.setting)), mistake.message);
-                    }
-                }
-                return None;
-            }
-        };
-        (!mistakes.has(&section)).then(|| {
-            Arc::new(Bearer {
-                name: self.name.clone(),
-                challenge: carriers.challenge(context.realm),
-                carriers,
-                max_bytes: self.token.max_bytes,
-                verifier,
-            }) as Arc<dyn Scheme>
-        })
+        compile::compile(self, context, mistakes).map(|scheme| Arc::new(scheme) as Arc<dyn Scheme>)
     }
-}
-
-/// The scheme, ready to verify.
-#[derive(Debug)]
-struct Bearer {
-    name: String,
-    carriers: Carriers,
-    challenge: Challenge,
-    max_bytes: usize,
-    verifier: TokenVerifier,
-}
-
-impl Scheme for Bearer {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn kind(&self) -> &'static str {
-        "jwt"
-    }
-
-    fn carriers(&self) -> &[Carrier] {
-        self.carriers.as_slice()
-    }
-
-    fn issuer(&self) -> Option<&str> {
-        Some(self.verifier.issuer())
-    }
-
-    fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
-        self.carriers.read(head)
-    }
-
-    fn recognises(&self, credential: &Credential<'_>) -> bool {
-        let issuer = peek_issuer(&credential.bytes, self.max_bytes);
-        self.verifier.is_for(issuer.as_deref())
-    }
-
-    fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
-        Verification::Done(
-            match self.verifier.verify(&credential.bytes, unix_seconds) {
-                Ok(token) => Outcome::Verified(Principal::from(token)),
-                Err(why) => Outcome::Rejected(Rejected {
-                    cause: why.reason(),
-                    hint: hint(why),
-                }),
-            },
-        )
-    }
-
-    fn challenge(&self) -> Option<Challenge> {
-        Some(self.challenge.clone())
-    }
-}
-
-/// Where the policy file has a setting of the token policy.
-fn written_key(setting: &'static str) -> &'static str {
-    match setting {
-        "audiences" => "audience",
-        "leeway_seconds" => "leeway",
-        other => other,
-    }
-}
-
-/// Mostly a matter of configuration, so the log names the setting that would accept it.
-fn hint(why: TokenError) -> Option<&'static str> {
-    match why.setting()? {
-        "audiences" => Some(
-            "the token is for another audience; if it should be accepted, add it to `audience`",
-        ),
-        "accepted_types" => Some(
-            "the token's `typ` is not that of an access token; if it should be accepted, add it to `accepted_types`",
-        ),
-        "accepted_token_uses" => Some(
-            "the token is marked as another kind of token; if it should be accepted, add the mark to `accepted_token_uses`",
-        ),
-        _ => None,
-    }
-}
-
-fn read_ignored(section: &mut Section<'_, '_>) -> Ignored {
-    let mut ignored = Ignored::default();
-    for name in section.strings("ignore").unwrap_or_default() {
-        match name.as_str() {
-            "issuer" => ignored.issuer = true,
-            "audience" => ignored.audience = true,
-            other => section.mistake(
-                "ignore",
-                format!("{other:?} cannot be ignored; only \"issuer\" and \"audience\" can"),
-            ),
-        }
-    }
-    ignored
 }

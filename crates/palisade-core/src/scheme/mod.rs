@@ -13,6 +13,7 @@ mod authorization;
 mod challenge;
 mod jwt;
 mod places;
+mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
@@ -74,12 +75,6 @@ pub trait Scheme: Debug + Send + Sync {
     /// Everywhere its credentials may travel, for `Vary`, CORS and the documentation.
     fn carriers(&self) -> &[Carrier];
 
-    /// Who vouches for the callers it authenticates, where that is always the same: for
-    /// descriptions of a policy.
-    fn issuer(&self) -> Option<&str> {
-        None
-    }
-
     /// Looks for this scheme's credential, without judging it.
     fn read<'h>(&self, head: &View<'h>) -> Presented<'h>;
 
@@ -101,6 +96,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// How a refusal asks for this scheme; `None` where HTTP cannot ask for it, as for a
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
+
+    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
+    /// of the resource (RFC 9728 §2).
+    fn issuers(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Ready once everything the scheme depends on has answered for the first time; `None` if
     /// it depends on nobody.

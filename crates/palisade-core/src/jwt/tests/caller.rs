@@ -36,7 +36,7 @@ fn scopes() {
 #[test]
 fn roles_permissions_tenant() {
     let policy = || TokenPolicy {
-        roles_claim: Some("/realm_access/roles".into()),
+        roles_claims: vec!["/realm_access/roles".into()],
         permissions_claim: Some("https://example.com/permissions".into()),
         tenant_claim: Some("tid".into()),
         ..policy()
@@ -123,7 +123,7 @@ fn a_policy_says_all_its_mistakes() {
         leeway_seconds: 301,
         max_bytes: 100,
         principal_claim: "exp".into(),
-        roles_claim: Some("/a".into()),
+        roles_claims: vec!["/a".into()],
         permissions_claim: Some("/a/b".into()),
         tenant_claim: Some("".into()),
         scope_claims: vec!["s".into(); 5],
@@ -140,8 +140,8 @@ fn a_policy_says_all_its_mistakes() {
             "max_bytes",
             "scope_claims",
             "principal_claim",
-            "roles_claim",
             "tenant_claim",
+            "roles_claims",
             "keys"
         ]
     );
@@ -195,12 +195,16 @@ fn choosing_among_issuers() {
     assert_eq!(peek_issuer(b"a.b", 8192), None);
 }
 
+const KEYCLOAK: &str = "https://id.example.com/realms/shop";
+const COGNITO: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Ab1Cd2Ef3";
+
 /// Claims as two providers write them.
 #[test]
 fn provider_tokens() {
     let keycloak = judge(
-        policy().provider(Provider::Keycloak),
+        TokenPolicy::new(KEYCLOAK, "urn:api").provider(Provider::Keycloak),
         &[
+            ("iss", &format!("{KEYCLOAK:?}")),
             ("aud", r#"["urn:api","account"]"#),
             ("typ", r#""Bearer""#),
             ("azp", r#""web""#),
@@ -218,8 +222,9 @@ fn provider_tokens() {
 
     let cognito = |token_use| {
         judge(
-            policy().provider(Provider::Cognito),
+            TokenPolicy::new(COGNITO, "urn:api").provider(Provider::Cognito),
             &[
+                ("iss", &format!("{COGNITO:?}")),
                 ("aud", ""),
                 ("client_id", r#""urn:api""#),
                 ("token_use", token_use),

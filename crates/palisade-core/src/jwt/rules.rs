@@ -1,0 +1,367 @@
+//! What the claims of one issuer's tokens must say, and what they say of the caller.
+
+use std::{borrow::Cow, slice, sync::Arc};
+
+use super::{
+    PrincipalKind,
+    claims::{Claims, Date},
+    error::TokenError,
+    json::{Scan, Value},
+    path::ClaimPath,
+    policy::{Profile, TENANT_PLACE, TokenPolicy},
+    token::{Facts, Placement, VerifiedToken},
+};
+
+const MAX_AUDIENCES: usize = 32;
+
+/// A [`TokenPolicy`] that was checked as a whole: the claims of every token are held against it.
+#[derive(Debug)]
+pub(crate) struct TokenRules {
+    pub(super) policy: TokenPolicy,
+    /// Whether the claims are an answer of the authorization server (RFC 7662 §2.2) and not part of a signed token.
+    introspected: bool,
+    issuers: Vec<Issuer>,
+    paths: Vec<ClaimPath>,
+}
+
+/// An accepted value of `iss`.
+#[derive(Debug)]
+struct Issuer {
+    name: Arc<str>,
+    /// The tenant that it speaks for, where the policy lists tenants.
+    tenant: Option<String>,
+}
+
+/// The order of the claims that every token is searched for.
+struct Paths;
+
+impl Paths {
+    const AUDIENCE: usize = 0;
+    const PRINCIPAL: usize = 1;
+    const PERMISSIONS: usize = 2;
+    const TENANT: usize = 3;
+    /// This and as many as the policy names; behind them those of the scopes.
+    const ROLES: usize = 4;
+
+    fn of(policy: &TokenPolicy) -> Vec<ClaimPath> {
+        let optional = |path: &Option<ClaimPath>| path.clone().unwrap_or_else(ClaimPath::nowhere);
+        let mut paths = vec![
+            match policy.ignore.audience {
+                true => ClaimPath::nowhere(),
+                false => policy.audience_claim.clone(),
+            },
+            policy.principal_claim.clone(),
+            optional(&policy.permissions_claim),
+            optional(&policy.tenant_claim),
+        ];
+        paths.extend(policy.roles_claims.iter().cloned());
+        paths.extend(policy.scope_claims.iter().cloned());
+        paths
+    }
+}
+
+impl TokenRules {
+    /// The policy has been checked.
+    pub(super) fn new(policy: TokenPolicy, introspected: bool) -> Self {
+        let single = Issuer {
+            name: policy.issuer.as_str().into(),
+            tenant: None,
+        };
+        let of_tenant = |tenant: &String| Issuer {
+            name: policy.issuer.replace(TENANT_PLACE, tenant).into(),
+            tenant: Some(tenant.clone()),
+        };
+        let issuers = match policy.tenants.as_slice() {
+            [] => vec![single],
+            tenants => tenants.iter().map(of_tenant).collect(),
+        };
+        Self {
+            issuers,
+            paths: Paths::of(&policy),
+            introspected,
+            policy,
+        }
+    }
+
+    /// The longest token that is read.
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.policy.max_bytes
+    }
+
+    /// The accepted values of `iss`.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.issuers.iter().map(|issuer| &*issuer.name)
+    }
+
+    /// Whether a token that says it is from `issuer` is held against these rules.
+    pub(crate) fn is_for(&self, issuer: Option<&str>) -> bool {
+        self.policy.ignore.issuer || self.issuers().any(|own| Some(own) == issuer)
+    }
+
+    /// Reads and judges a claims set: that of a token whose signature is good, or the answer of the server.
+    ///
+    /// # Errors
+    /// The first check that failed.
+    pub(crate) fn read(
+        &self,
+        text: String,
+        kid: Option<&Arc<str>>,
+        now: u64,
+    ) -> Result<VerifiedToken, TokenError> {
+        let mut claims = Claims::default();
+        let mut scan = Scan::new(&self.paths);
+        claims.read(&text, &mut scan)?;
+
+        self.check_active(&claims)?;
+        let issuer = self.check_issuer(&claims)?;
+        self.check_kind(&claims)?;
+        self.check_audience(&claims, &mut scan)?;
+        let expires_at = self.check_dates(&claims, now)?;
+        if claims.is_sender_constrained {
+            return Err(TokenError::SenderConstrained);
+        }
+
+        let (facts, behind) = self.describe(&text, &claims, issuer, &mut scan)?;
+        // What it holds of the text ends here.
+        drop(scan);
+        let floor = |date: Option<Date>| date.map(|date| date.floor);
+        let (issued_at, authenticated_at) =
+            (floor(claims.issued_at), floor(claims.authenticated_at));
+        Ok(VerifiedToken {
+            claims_end: text.len(),
+            text: text + &behind,
+            issuer: issuer.name.clone(),
+            kid: kid.cloned(),
+            expires_at,
+            issued_at,
+            authenticated_at,
+            facts,
+        })
+    }
+
+    /// What the claims say of the caller, and the text that has to stand behind them.
+    fn describe<'a>(
+        &self,
+        text: &'a str,
+        claims: &Claims<'a>,
+        issuer: &Issuer,
+        scan: &mut Scan<'_, 'a>,
+    ) -> Result<(Facts, String), TokenError> {
+        let mut placement = Placement::new(text);
+        let (subject, kind) = self.caller(claims, scan)?;
+        let tenant = match self.policy.tenant_claim {
+            Some(_) => Some(required("tenant", scan.take(Paths::TENANT))?),
+            None => None,
+        };
+        // Whoever signs for all tenants must not name one and speak for another.
+        if issuer.tenant.is_some() && issuer.tenant.as_deref() != tenant.as_deref() {
+            return Err(TokenError::Tenant);
+        }
+        let permissions = scan.take(Paths::PERMISSIONS);
+        let facts = Facts {
+            kind,
+            subject: placement.place(&subject),
+            client_id: claims
+                .clients
+                .iter()
+                .flatten()
+                .next()
+                .map(|client| placement.place(client)),
+            id: claims.id.as_ref().map(|id| placement.place(id)),
+            context_class: claims
+                .context_class
+                .as_ref()
+                .map(|class| placement.place(class)),
+            tenant: tenant.map(|tenant| placement.place(&tenant)),
+            scopes: placement
+                .spaced(self.first_scopes(scan))
+                .ok_or(TokenError::ClaimType("scope"))?,
+            roles: placement
+                .all_listed(self.roles(scan))
+                .ok_or(TokenError::ClaimType("roles"))?,
+            permissions: placement
+                .listed(permissions)
+                .ok_or(TokenError::ClaimType("permissions"))?,
+        };
+        Ok((facts, placement.behind))
+    }
+
+    /// Whom the token speaks for.
+    fn caller<'a>(
+        &self,
+        claims: &Claims<'a>,
+        scan: &mut Scan<'_, 'a>,
+    ) -> Result<(Cow<'a, str>, PrincipalKind), TokenError> {
+        let stated = scan.take(Paths::PRINCIPAL);
+        let [client_id, ..] = &claims.clients;
+        // RFC 7662 §2.2 makes `sub` optional: where nobody but the client stands behind the token, many servers have
+        // nobody to name.
+        let of_client = self.introspected && claims.subject.is_none() && !claims.has_username;
+        match (stated, client_id) {
+            (Value::Absent, Some(client)) if of_client && !client.is_empty() => {
+                Ok((client.clone(), PrincipalKind::Client))
+            }
+            (stated, _) => Ok((required("principal", stated)?, principal_kind(claims))),
+        }
+    }
+
+    fn roles<'a>(&self, scan: &mut Scan<'_, 'a>) -> impl Iterator<Item = Value<'a>> {
+        let places = Paths::ROLES..Paths::ROLES + self.policy.roles_claims.len();
+        places.map(|place| scan.take(place))
+    }
+
+    /// The first scope claim that is there, in the order of the policy.
+    fn first_scopes<'a>(&self, scan: &mut Scan<'_, 'a>) -> Value<'a> {
+        let first = Paths::ROLES + self.policy.roles_claims.len();
+        (first..self.paths.len())
+            .map(|place| scan.take(place))
+            .find(|value| *value != Value::Absent)
+            .unwrap_or_default()
+    }
+
+    /// RFC 7662 §2.2: `active` is a boolean, and nothing that merely looks like `true`.
+    fn check_active(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
+        match claims.active {
+            _ if !self.introspected => Ok(()),
+            Some(true) => Ok(()),
+            Some(false) => Err(TokenError::Inactive),
+            None => Err(TokenError::ActiveType),
+        }
+    }
+
+    fn check_issuer(&self, claims: &Claims<'_>) -> Result<&Issuer, TokenError> {
+        let stated = claims.issuer.as_deref();
+        // A server that is asked about its tokens need not say that they are its own.
+        let unstated = self.introspected && stated.is_none();
+        let anybody = self.policy.ignore.issuer || unstated;
+        let mut issuers = self.issuers.iter();
+        let found = issuers.find(|own| anybody || Some(&*own.name) == stated);
+        found.ok_or(match stated {
+            None => TokenError::ClaimMissing("iss"),
+            Some(_) => TokenError::Issuer,
+        })
+    }
+
+    /// Whether the claims are those of the kind of token that the profile is for (RFC 8725 §3.12).
+    fn check_kind(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
+        let id_token = self.policy.profile == Profile::IdToken;
+        let usual: &[&str] = match (id_token, self.introspected) {
+            (true, _) => &["id"],
+            (false, true) => &["access", "Bearer", "access_token"],
+            (false, false) => &["access", "Bearer"],
+        };
+        let is_accepted = |stated: &str| {
+            let accepted = self.policy.accepted_token_uses.iter().map(String::as_str);
+            let mut accepted = accepted.chain(usual.iter().copied());
+            accepted.any(|accepted| accepted.eq_ignore_ascii_case(stated))
+        };
+        let stated = || claims.uses.iter().flatten();
+        if claims.is_event
+            || (claims.has_hash && !id_token)
+            || !stated().all(|stated| is_accepted(stated))
+        {
+            return Err(TokenError::TokenUse);
+        }
+        self.check_required(claims)
+    }
+
+    /// What the profile requires beside the claims of every token.
+    fn check_required(&self, claims: &Claims<'_>) -> Result<(), TokenError> {
+        let [client_id, ..] = &claims.clients;
+        let (client_id, id) = (
+            ("client_id", client_id.is_some()),
+            ("jti", claims.id.is_some()),
+        );
+        let issued_at = ("iat", claims.issued_at.is_some());
+        let required = match self.policy.profile {
+            Profile::Auto => &[][..],
+            // RFC 9068 §2.2.
+            Profile::Rfc9068 => &[client_id, issued_at, id],
+            // OpenID Connect Core §2.
+            Profile::IdToken => &[issued_at],
+        };
+        match required.iter().find(|(_, is_there)| !is_there) {
+            Some((name, _)) => Err(TokenError::ClaimMissing(name)),
+            None => Ok(()),
+        }
+    }
+
+    /// `aud` (RFC 7519 §4.1.3); of an ID token also `azp` (OpenID Connect Core §3.1.3.7).
+    fn check_audience(
+        &self,
+        claims: &Claims<'_>,
+        scan: &mut Scan<'_, '_>,
+    ) -> Result<(), TokenError> {
+        if self.policy.ignore.audience {
+            return Ok(());
+        }
+        let client = self.policy.client_id.as_deref();
+        let is_ours = |stated: &str| {
+            let mut audiences = self.policy.audiences.iter().map(String::as_str);
+            audiences.any(|own| own == stated) || client == Some(stated)
+        };
+        let stated = scan.take(Paths::AUDIENCE);
+        let stated = match &stated {
+            Value::Absent => return Err(TokenError::ClaimMissing("aud")),
+            Value::Text(stated) => slice::from_ref(stated),
+            Value::List(stated) => stated,
+            Value::Bool(_) | Value::Other => return Err(TokenError::ClaimType("aud")),
+        };
+        if stated.len() > MAX_AUDIENCES || !stated.iter().any(|stated| is_ours(stated)) {
+            return Err(TokenError::Audience);
+        }
+        let [_, authorized, ..] = &claims.clients;
+        if client.is_some() && stated.len() > 1 && authorized.as_deref() != client {
+            return Err(TokenError::Audience);
+        }
+        Ok(())
+    }
+
+    /// `exp`, `nbf`, `iat` (RFC 7519 §4.1.4 to §4.1.6). Dates end at 2⁵³, so that no sum overflows.
+    fn check_dates(&self, claims: &Claims<'_>, now: u64) -> Result<u64, TokenError> {
+        let leeway = self.policy.leeway_seconds;
+        let expires_at = match claims.expires_at {
+            Some(date) => date.floor,
+            None if self.introspected => u64::MAX,
+            None => return Err(TokenError::ClaimMissing("exp")),
+        };
+        let is_future =
+            |date: Option<Date>| date.is_some_and(|date| date.ceil > now.saturating_add(leeway));
+        if now >= expires_at.saturating_add(leeway) {
+            Err(TokenError::Expired)
+        } else if is_future(claims.not_before) {
+            Err(TokenError::NotYetValid)
+        } else if is_future(claims.issued_at) {
+            Err(TokenError::IssuedInFuture)
+        } else {
+            Ok(expires_at)
+        }
+    }
+}
+
+fn required<'a>(name: &'static str, value: Value<'a>) -> Result<Cow<'a, str>, TokenError> {
+    match value {
+        Value::Text(text) if !text.is_empty() => Ok(text),
+        Value::Text(_) | Value::Absent => Err(TokenError::ClaimMissing(name)),
+        Value::List(_) | Value::Bool(_) | Value::Other => Err(TokenError::ClaimType(name)),
+    }
+}
+
+/// A client acts for itself when it is its own subject (RFC 9068 §2.2), or when the issuer says so in its own way.
+fn principal_kind(claims: &Claims<'_>) -> PrincipalKind {
+    let is_own_subject = claims.subject.is_some()
+        && claims
+            .clients
+            .iter()
+            .flatten()
+            .any(|client| Some(client) == claims.subject.as_ref());
+    let [idtyp, gty] = &claims.grants;
+    if is_own_subject
+        || idtyp.as_deref() == Some("app")
+        || gty.as_deref() == Some("client-credentials")
+    {
+        PrincipalKind::Client
+    } else {
+        PrincipalKind::User
+    }
+}
