@@ -35,12 +35,12 @@ impl Beside {
         each: Option<&str>,
         now: u64,
     ) -> Result<(), String> {
-        let Some(text) = &step.issuer else {
-            return Ok(());
-        };
-        let text = &text.with_each(each);
-        let issuer = self.issuer.as_ref().ok_or(NO_ISSUER)?;
-        issuer.say(text, &|name| file.mint(name, keys, self, now), now)
+        for text in &step.issuer.0 {
+            let issuer = self.issuer.as_ref().ok_or(NO_ISSUER)?;
+            let token = |name: &str| file.mint(name, keys, self, now);
+            issuer.say(&text.with_each(each), &token, now)?;
+        }
+        Ok(())
     }
 
     /// Replaces `{issuer}`.

@@ -75,7 +75,7 @@ pub(crate) struct CaseText {
     pub(crate) keep_alive: bool,
     pub(crate) hang_up: bool,
     pub(crate) advance: Option<Advance>,
-    pub(crate) issuer: Option<IssuerText>,
+    pub(crate) issuer: OneOrMany<IssuerText>,
     pub(crate) repeat: Option<u32>,
     pub(crate) eventually: bool,
     pub(crate) save: BTreeMap<String, String>,
@@ -95,6 +95,7 @@ pub(crate) struct CaseText {
     pub(crate) audit: Option<Value>,
     pub(crate) events: Option<usize>,
     pub(crate) issuer_requests: BTreeMap<String, usize>,
+    pub(crate) within: Option<Advance>,
 }
 
 /// `{ text = "a", times = 100000 }`.

@@ -201,7 +201,9 @@ impl<'a> Conversation<'a> {
             late.clear();
         }
         let handled = self.server.fixture.handled.count();
+        let sent = Instant::now();
         let (answer, closed) = self.send(step, &request)?;
+        let took = sent.elapsed();
         let mut trace = Trace::new(&request, &answer);
         let normal = answer.response().map(normalise).unwrap_or_default();
         let normal = beside.normalise(normal);
@@ -224,6 +226,12 @@ impl<'a> Conversation<'a> {
                 };
                 trace.mistakes = check(step, &seen, &macros);
                 trace.mistakes.extend(always::check(&seen));
+                if let Some(within) = step.within.filter(|within| took > within.by) {
+                    let within = within.by;
+                    trace
+                        .mistakes
+                        .push(format!("time: {took:?}, at most {within:?} were allowed"));
+                }
                 trace.mistakes.extend(leaks(&minted.borrow(), &seen));
                 if let Some(first) = late.first() {
                     let late = late.len();

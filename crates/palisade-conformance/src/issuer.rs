@@ -62,7 +62,16 @@ const METADATA: [&str; 5] = [
 ];
 
 /// What is wrong with the key set.
-const SETS: [&str; 5] = ["empty", "many", "one_bad", "oct", "duplicate"];
+const SETS: [&str; 8] = [
+    "empty",
+    "many",
+    "one_bad",
+    "oct",
+    "duplicate",
+    "replaced",
+    "no_set",
+    "html",
+];
 
 impl IssuerText {
     /// The tokens that introspection is told about.
@@ -287,12 +296,21 @@ impl Issuer {
             })),
             "one_bad" => keys.splice(0..0, bad_keys()).for_each(drop),
             "oct" => keys.push(self.keys.secret_jwk()?),
-            "duplicate" => {
+            "duplicate" | "replaced" => {
                 let mut other = self.keys.jwk("other_rsa")?;
                 if let Some(members) = other.as_object_mut() {
                     members.insert("kid".to_owned(), json!("rsa"));
                 }
+                keys.retain(|key| word == "duplicate" || key.get("kid") != other.get("kid"));
                 keys.push(other);
+            }
+            "no_set" => {
+                self.set(&path, "up", json!({ "jwks": keys }));
+                return Ok(());
+            }
+            "html" => {
+                self.server.set(path, Reply::json("<html>Sign in</html>"));
+                return Ok(());
             }
             _ => {
                 self.set(&path, word, json!({ "keys": keys }));

@@ -108,7 +108,7 @@ impl Lint<'_> {
         if step.eventually && step.repeat.is_some() {
             self.add("`eventually` repeats the request already: leave `repeat` out");
         }
-        if let Some(issuer) = &step.issuer {
+        for issuer in &step.issuer.0 {
             self.issuer(issuer, rows);
         }
         let texts = [request]

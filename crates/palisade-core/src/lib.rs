@@ -53,6 +53,7 @@ pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
 pub use scheme::{
-    ApiKey, ApiKeyEntry, GeneratedKey, Jwt, KeySource, Places, StoredKey, generate_key,
+    ApiKey, ApiKeyEntry, GeneratedKey, Introspection, Jwt, KeySource, Places, StoredKey,
+    generate_key,
 };
 pub use view::View;

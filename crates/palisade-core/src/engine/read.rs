@@ -38,6 +38,14 @@ pub(super) struct Reading<'h> {
     pub(super) ambient_ignored: bool,
 }
 
+/// How much a scheme holds a credential for its own.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    None,
+    Rest,
+    Own,
+}
+
 impl Compiled {
     /// Asks every scheme of the rule what it finds in the head.
     pub(super) fn read<'h>(&self, rule: &CompiledRule, view: &View<'h>) -> Reading<'h> {
@@ -111,13 +119,15 @@ impl Compiled {
         scheme.scheme.carriers().get(candidate.credential.carrier)
     }
 
-    /// Of two schemes that read the same place, the first that recognises the credential.
+    /// Of two schemes that read the same place, the first that recognises the credential; then
+    /// the first that takes the rest.
     fn prefer<'h>(&self, first: Candidate<'h>, second: Candidate<'h>) -> Candidate<'h> {
-        let recognises = |candidate: &Candidate<'h>| {
-            let scheme = self.schemes.get(candidate.scheme);
-            scheme.is_some_and(|own| own.scheme.recognises(&candidate.credential))
+        let claim = |candidate: &Candidate<'h>| match self.schemes.get(candidate.scheme) {
+            Some(own) if own.scheme.takes_the_rest() => Claim::Rest,
+            Some(own) if own.scheme.recognises(&candidate.credential) => Claim::Own,
+            _ => Claim::None,
         };
-        if !recognises(&first) && recognises(&second) {
+        if claim(&second) > claim(&first) {
             second
         } else {
             first

@@ -12,6 +12,9 @@ pub enum TokenError {
     /// More bytes than the policy reads.
     #[error("the token is longer than the policy allows")]
     TooLong,
+    /// Bytes that no token can have (RFC 6749 appendix A.12).
+    #[error("the token has characters that no token can have")]
+    Characters,
     /// Not three parts between two dots (RFC 7515 §3.1).
     #[error("the token does not have three parts")]
     Parts,
@@ -101,6 +104,7 @@ impl TokenError {
     pub fn reason(self) -> &'static str {
         match self {
             Self::TooLong => "too_long",
+            Self::Characters => "characters",
             Self::Parts => "parts",
             Self::Encrypted => "encrypted",
             Self::Base64url => "base64url",

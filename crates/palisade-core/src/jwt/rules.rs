@@ -88,6 +88,11 @@ impl TokenRules {
         self.policy.max_bytes
     }
 
+    /// The issuer, as the policy names it.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.policy.issuer
+    }
+
     /// The accepted values of `iss`.
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
         self.issuers.iter().map(|issuer| &*issuer.name)

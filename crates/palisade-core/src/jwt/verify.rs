@@ -43,7 +43,7 @@ impl TokenVerifier {
     /// The issuer whose tokens this verifies, as the policy names it.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.rules.policy.issuer
+        self.rules.issuer()
     }
 
     /// Whether a token that says it is from `issuer` (see [`peek_issuer`]) should be given to this verifier.

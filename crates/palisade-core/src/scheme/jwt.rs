@@ -173,9 +173,6 @@ impl Jwt {
         if let Some(types) = section.strings("accepted_types") {
             token.accepted_types = types;
         }
-        if let Some(uses) = section.strings("accepted_token_uses") {
-            token.accepted_token_uses = uses;
-        }
         if let Some(path) = section.optional_string("audience_claim") {
             token.audience_claim = path.as_str().into();
         }

@@ -11,6 +11,7 @@
 mod api_key;
 mod authorization;
 mod challenge;
+mod introspection;
 mod jwt;
 mod places;
 mod token;
@@ -20,6 +21,7 @@ pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
+pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
@@ -40,7 +42,7 @@ use std::{
 };
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND];
+pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND, introspection::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +84,12 @@ pub trait Scheme: Debug + Send + Sync {
     /// credential. Asked only where several schemes read it.
     fn recognises(&self, _credential: &Credential<'_>) -> bool {
         true
+    }
+
+    /// Whether it takes what none of the schemes that read the same place recognises, and leaves
+    /// them what they do.
+    fn takes_the_rest(&self) -> bool {
+        false
     }
 
     /// Judges the credential at `unix_seconds`.

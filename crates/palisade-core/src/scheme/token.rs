@@ -26,6 +26,9 @@ pub(super) fn read(section: &mut Section<'_, '_>, token: &mut TokenPolicy) {
     if let Some(bytes) = section.size("max_bytes") {
         token.max_bytes = bytes;
     }
+    if let Some(uses) = section.strings("accepted_token_uses") {
+        token.accepted_token_uses = uses;
+    }
     if let Some(path) = section.optional_string("principal_claim") {
         token.principal_claim = path.as_str().into();
     }
@@ -99,7 +102,7 @@ pub(super) fn rejected(why: TokenError) -> Rejected {
 fn hint(why: TokenError) -> Option<&'static str> {
     match why.setting()? {
         "audiences" => Some(
-            "the token is for another audience; if it should be accepted, add it to `audience`",
+            "the token is for another audience; if it should be accepted, add it to `audience` (of an ID token: `client_id`)",
         ),
         "accepted_types" => Some(
             "the token's `typ` is not that of an access token; if it should be accepted, add it to `accepted_types`",
