@@ -28,7 +28,7 @@ use crate::text::Macros;
 const EVENT_DELAY: Duration = Duration::from_secs(1);
 
 /// How long what happens `eventually` may take, and how long to wait before looking again.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A server under test, with the cells that it shares with the runner.
@@ -118,61 +118,61 @@ impl<'a> Conversation<'a> {
     /// # Errors
     /// A mistake in the case that shows only now.
     pub(crate) fn exchange(&mut self, step: &CaseText) -> Result<(Trace, Vec<u8>), String> {
-        if let Some(Advance { by, back }) = step.advance {
-            let clock = &self.server.fixture.clock;
-            if back {
-                clock.set_back(by)
-            } else {
-                clock.advance(by)
-            }
-        }
-        let (beside, now) = (
-            &self.server.beside,
-            self.server.fixture.clock.unix_seconds(),
-        );
-        beside.prepare(self.file, self.keys, step, self.each, now)?;
+        let now = self.advance(step);
+        self.server
+            .beside
+            .prepare(self.file, self.keys, step, self.each, now)?;
         let deadline = Instant::now() + PATIENCE;
-        let mut attempt = self.attempt(step)?;
-        while step.eventually && !attempt.trace.mistakes.is_empty() && Instant::now() < deadline {
-            thread::sleep(PAUSE);
-            attempt = self.attempt(step)?;
+        loop {
+            let mut attempt = self.attempt(step)?;
+            let explained = self.explain(&mut attempt);
+            let mistakes = &mut attempt.trace.mistakes;
+            if step.eventually && !mistakes.is_empty() && Instant::now() < deadline {
+                thread::sleep(PAUSE);
+                self.advance(step);
+                continue;
+            }
+            self.explained += explained;
+            // A twin asks, too.
+            if self.demand == Demand::Case && self.server.twin.is_none() {
+                mistakes.extend(self.server.count_issuer_requests(&step.issuer_requests));
+            }
+            return Ok((attempt.trace, attempt.normal));
         }
-        let mistakes = &mut attempt.trace.mistakes;
-        if self.server.twin.is_some() {
-            mistakes.extend(self.explain(step, &attempt.request, &attempt.events));
-        } else if self.demand == Demand::Case {
-            mistakes.extend(self.server.count_issuer_requests(&step.issuer_requests));
-        }
-        Ok((attempt.trace, attempt.normal))
     }
 
-    /// What `explain` says differently of a request that the layer saw.
-    fn explain(&mut self, step: &CaseText, request: &Request, events: &[Value]) -> Vec<String> {
-        let (Some(twin), [event]) = (&self.server.twin, events) else {
-            return Vec::new();
-        };
-        let deadline = Instant::now() + PATIENCE;
-        let ask = || twin.compare(request, &self.file.defaults.host, self.file.http2, event);
-        let mut explained = ask();
-        while step.eventually && explained.is_err() && Instant::now() < deadline {
-            thread::sleep(PAUSE);
-            explained = ask();
+    /// Moves the clock as `step` says; returns the time.
+    fn advance(&self, step: &CaseText) -> u64 {
+        let clock = &self.server.fixture.clock;
+        match step.advance {
+            Some(Advance { by, back: true }) => clock.set_back(by),
+            Some(Advance { by, back: false }) => clock.advance(by),
+            None => {}
         }
-        let (mut explained, different) = match explained {
-            Ok(explained) => (explained, Vec::new()),
-            Err(different) => (
+        clock.unix_seconds()
+    }
+
+    /// What `explain` says of a request that the layer saw; differences become mistakes.
+    fn explain(&self, attempt: &mut Attempt) -> Explained {
+        let (Some(twin), [event]) = (&self.server.twin, attempt.events.as_slice()) else {
+            return Explained::default();
+        };
+        let host = &self.file.defaults.host;
+        match twin.compare(&attempt.request, host, self.file.http2, event) {
+            Ok(mut explained) => {
+                if self.server.beside.issuer.is_some() {
+                    explained.with_services = explained.agreed();
+                }
+                explained
+            }
+            Err(different) => {
+                attempt.trace.mistakes.extend(different);
                 Explained {
                     different: 1,
                     ..Explained::default()
-                },
-                different,
-            ),
-        };
-        if self.server.beside.issuer.is_some() {
-            explained.with_services = explained.agreed();
+                }
+            }
         }
-        self.explained += explained;
-        different
     }
 
     fn attempt(&mut self, step: &CaseText) -> Result<Attempt, String> {
