@@ -19,6 +19,7 @@ pub mod host;
 mod input;
 pub mod jwt;
 pub mod limit;
+pub mod password;
 mod policy;
 mod ports;
 mod principal;
@@ -53,7 +54,7 @@ pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
 pub use scheme::{
-    ApiKey, ApiKeyEntry, GeneratedKey, Introspection, Jwt, KeySource, Places, StoredKey,
+    ApiKey, ApiKeyEntry, GeneratedKey, Introspection, Jwt, KeySource, Places, Store, StoredKey,
     generate_key,
 };
 pub use view::View;

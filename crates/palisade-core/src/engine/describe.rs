@@ -174,7 +174,11 @@ impl Compiled {
             .map(|scheme| SchemeDescription {
                 name: scheme.name().to_owned(),
                 kind: scheme.kind(),
-                issuers: scheme.issuers(),
+                issuers: scheme
+                    .authorization_servers()
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect(),
                 carriers: scheme.carriers().iter().map(ToString::to_string).collect(),
                 challenge: scheme
                     .challenge()

@@ -122,6 +122,8 @@ pub struct BuildContext<'a> {
     pub unix_seconds: u64,
     /// The clock, for what is checked later.
     pub clock: Arc<dyn Clock>,
+    /// Randomness, for the secrets of this process.
+    pub entropy: Arc<dyn Entropy>,
     /// `[outgoing]`: what may be asked, and how.
     pub outgoing: &'a Outgoing,
     /// What the companions provide.
@@ -139,6 +141,7 @@ impl<'a> BuildContext<'a> {
             folder: policy.folder(),
             unix_seconds: ports.clock.unix_millis() / 1000,
             clock: Arc::clone(&ports.clock),
+            entropy: Arc::clone(&ports.entropy),
             outgoing: &policy.outgoing,
             companions: policy.companions(),
             revocations: ports.revocations.clone(),

@@ -1,11 +1,12 @@
 //! API keys: `[api_key.NAME]`.
 //!
-//! A key reads `pfx_<id>_<secret><checksum>`. The policy holds its id and the SHA-256 of the
-//! whole key, never the key itself; keys of another form, from an earlier system, are found by
-//! their digest alone.
+//! A key reads `pfx_<id>_<secret><checksum>`. The policy, or a database, holds its id and the
+//! SHA-256 of the whole key, never the key itself; keys of another form, from an earlier system,
+//! are found by their digest alone.
 
 mod compile;
 mod format;
+mod judge;
 mod stored;
 mod verify;
 
@@ -15,7 +16,7 @@ pub use stored::StoredKey;
 use crate::{
     config::{Mistakes, Section},
     policy::BuildContext,
-    scheme::{Places, Scheme, SchemeConfig, SchemeKind},
+    scheme::{Places, Scheme, SchemeConfig, SchemeKind, Store},
 };
 use std::{fmt, sync::Arc};
 
@@ -50,6 +51,10 @@ pub struct ApiKey {
     pub keep: bool,
     /// `[[api_key.NAME.key]]`: the keys.
     pub keys: Vec<ApiKeyEntry>,
+    /// `store`, `fresh`: where further keys are.
+    pub store: Option<Store>,
+    /// `cached_keys`: how many keys of the store are kept in memory. Default 100,000.
+    pub cached_keys: usize,
 }
 
 /// One API key, as a policy knows it. Its `Debug` does not show the digest: a short key of an
@@ -84,6 +89,8 @@ impl ApiKey {
             prefix: "pal".to_owned(),
             keep: false,
             keys: Vec::new(),
+            store: None,
+            cached_keys: 100_000,
         }
     }
 
@@ -136,6 +143,20 @@ impl ApiKey {
         self
     }
 
+    /// Looks keys up in a database, after those of the policy.
+    #[must_use]
+    pub fn store(mut self, store: Store) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Says how many keys of the store are kept in memory.
+    #[must_use]
+    pub fn cached_keys(mut self, count: usize) -> Self {
+        self.cached_keys = count;
+        self
+    }
+
     fn read(name: &str, section: &mut Section<'_, '_>) -> Self {
         let default = Self::new(name);
         Self {
@@ -143,6 +164,10 @@ impl ApiKey {
             prefix: section.optional_string("prefix").unwrap_or(default.prefix),
             keep: section.boolean("keep").unwrap_or(default.keep),
             keys: section.tables("key", ApiKeyEntry::read),
+            store: Store::read(section),
+            cached_keys: section
+                .unsigned("cached_keys")
+                .unwrap_or(default.cached_keys),
             name: default.name,
         }
     }
@@ -244,7 +269,7 @@ impl SchemeConfig for ApiKey {
         context: &BuildContext<'_>,
         mistakes: &mut Mistakes,
     ) -> Option<Arc<dyn Scheme>> {
-        let scheme = compile::compile(self, context.realm, mistakes)?;
+        let scheme = compile::compile(self, context, mistakes)?;
         Some(Arc::new(scheme))
     }
 }

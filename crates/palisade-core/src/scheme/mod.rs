@@ -14,6 +14,7 @@ mod challenge;
 mod introspection;
 mod jwt;
 mod places;
+mod store;
 mod token;
 
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
@@ -25,6 +26,7 @@ pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
+pub use store::Store;
 
 use crate::{
     companion::BoxFuture,
@@ -105,9 +107,9 @@ pub trait Scheme: Debug + Send + Sync {
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
 
-    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
-    /// of the resource (RFC 9728 §2).
-    fn issuers(&self) -> Vec<String> {
+    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
+    /// metadata of the resource (RFC 9728 §2).
+    fn authorization_servers(&self) -> Vec<&str> {
         Vec::new()
     }
 

@@ -3,16 +3,20 @@
 use super::{
     ApiKey,
     format::{self, Digest},
+    judge::Judge,
     stored::StoredKey,
     verify::KeyScheme,
 };
 use crate::{
+    companion::{KeyStore, KeyTable},
     config::{Mistakes, join},
-    scheme::Carrier,
+    policy::BuildContext,
+    scheme::{Carrier, Store},
 };
 use http::HeaderName;
 use std::{
     collections::{HashMap, HashSet},
+    path::Path,
     sync::Arc,
 };
 
@@ -20,7 +24,11 @@ use std::{
 const MAX_KEY_BYTES: usize = 512;
 
 /// `None` after at least one mistake was reported.
-pub(super) fn compile(config: &ApiKey, realm: &str, mistakes: &mut Mistakes) -> Option<KeyScheme> {
+pub(super) fn compile(
+    config: &ApiKey,
+    context: &BuildContext<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<KeyScheme> {
     let path = join("api_key", &config.name);
     if !format::is_prefix(config.prefix.as_bytes()) {
         let right = "a letter and one to nine letters or digits in lower case are needed";
@@ -28,7 +36,12 @@ pub(super) fn compile(config: &ApiKey, realm: &str, mistakes: &mut Mistakes) -> 
     }
     let usual = Carrier::Header(HeaderName::from_static("x-api-key"));
     let carriers = config.places.compile(usual, MAX_KEY_BYTES, &path, mistakes);
-    let (keys, legacy) = keys(config, &path, mistakes);
+    let issuer: Arc<str> = format!("palisade:api_key/{}", config.name).into();
+    let (keys, legacy) = keys(config, &issuer, &path, mistakes);
+    let store = config
+        .store
+        .as_ref()
+        .and_then(|store| open(config, store, issuer, context, &path, mistakes));
     if mistakes.has(&path) {
         return None;
     }
@@ -36,18 +49,51 @@ pub(super) fn compile(config: &ApiKey, realm: &str, mistakes: &mut Mistakes) -> 
         name: config.name.clone(),
         prefix: config.prefix.clone().into_bytes(),
         keep: config.keep,
-        challenge: carriers.challenge(realm),
+        challenge: carriers.challenge(context.realm),
         carriers,
         keys,
         legacy,
+        judge: Arc::new(Judge {
+            store,
+            clock: Arc::clone(&context.clock),
+            revocations: context.revocations.clone(),
+        }),
+    })
+}
+
+fn open(
+    config: &ApiKey,
+    store: &Store,
+    issuer: Arc<str>,
+    context: &BuildContext<'_>,
+    path: &str,
+    mistakes: &mut Mistakes,
+) -> Option<Arc<dyn KeyStore>> {
+    if config.cached_keys == 0 {
+        mistakes.add(join(path, "cached_keys"), "is 0; write 1 or more");
+    }
+    store.open(context, path, mistakes, |databases, url| {
+        databases.api_keys(KeyTable {
+            scheme: config.name.clone(),
+            url,
+            folder: context.folder.map(Path::to_owned),
+            issuer,
+            freshness_seconds: store.freshness_seconds,
+            cached_keys: config.cached_keys,
+            clock: Arc::clone(&context.clock),
+        })
     })
 }
 
 type Keys = HashMap<format::KeyId, StoredKey>;
 type LegacyKeys = HashMap<Digest, StoredKey>;
 
-fn keys(config: &ApiKey, path: &str, mistakes: &mut Mistakes) -> (Keys, LegacyKeys) {
-    let issuer: Arc<str> = format!("palisade:api_key/{}", config.name).into();
+fn keys(
+    config: &ApiKey,
+    issuer: &Arc<str>,
+    path: &str,
+    mistakes: &mut Mistakes,
+) -> (Keys, LegacyKeys) {
     let mut keys = Keys::with_capacity(config.keys.len());
     let mut legacy = LegacyKeys::new();
     let mut digests = HashSet::new();
@@ -59,7 +105,7 @@ fn keys(config: &ApiKey, path: &str, mistakes: &mut Mistakes) -> (Keys, LegacyKe
                 "is empty; name whom the key speaks for",
             );
         }
-        let Some(stored) = StoredKey::new(entry, &issuer) else {
+        let Some(stored) = StoredKey::new(entry, issuer) else {
             mistakes.add(
                 join(&path, "digest"),
                 "is no digest; `sha256:` and the SHA-256 of the whole key in 64 hex digits are \

@@ -4,10 +4,7 @@ use super::{
     ApiKeyEntry,
     format::{self, Digest},
 };
-use crate::{
-    principal::{Principal, PrincipalKind},
-    scheme::{Outcome, Rejected},
-};
+use crate::principal::{Principal, PrincipalKind};
 use std::{fmt, sync::Arc};
 
 /// An API key that was stored: its digest, and whom it speaks for.
@@ -54,15 +51,13 @@ impl StoredKey {
         &self.principal
     }
 
-    /// What becomes of a request with this key.
-    pub(super) fn judge(&self, unix_seconds: u64) -> Outcome {
+    /// Why the key is refused at this time, if it is: a word for the audit.
+    pub(super) fn refused(&self, unix_seconds: u64) -> Option<&'static str> {
         if !self.active {
-            return rejected("revoked");
+            return Some("revoked");
         }
-        if self.expires.is_some_and(|expires| unix_seconds >= expires) {
-            return rejected("expired");
-        }
-        Outcome::Verified(self.principal.clone())
+        let expired = self.expires.is_some_and(|expires| unix_seconds >= expires);
+        expired.then_some("expired")
     }
 }
 
@@ -74,8 +69,4 @@ impl fmt::Debug for StoredKey {
             .field("active", &self.active)
             .finish_non_exhaustive()
     }
-}
-
-pub(super) fn rejected(cause: &'static str) -> Outcome {
-    Outcome::Rejected(Rejected { cause, hint: None })
 }

@@ -2,18 +2,16 @@
 
 use super::{
     format::{self, Digest, KeyId},
-    stored::{StoredKey, rejected},
+    judge::{self, Judge, rejected},
+    stored::StoredKey,
 };
 use crate::{
+    companion::{Answer, BoxFuture, KeyStore},
+    ports::SourceError,
     scheme::{Carrier, Carriers, Challenge, Credential, Presented, Scheme, Verification},
     view::View,
 };
-use std::{collections::HashMap, fmt};
-use subtle::ConstantTimeEq;
-
-/// What an unknown id is compared with, so that it costs the same as a known one. No text has
-/// this SHA-256 as far as anybody knows, and a match would admit nobody.
-const NOBODY: Digest = [0; 32];
+use std::{collections::HashMap, fmt, sync::Arc};
 
 /// The scheme, ready to verify.
 pub(super) struct KeyScheme {
@@ -24,30 +22,49 @@ pub(super) struct KeyScheme {
     pub(super) challenge: Challenge,
     pub(super) keys: HashMap<KeyId, StoredKey>,
     pub(super) legacy: HashMap<Digest, StoredKey>,
+    pub(super) judge: Arc<Judge>,
 }
 
 impl KeyScheme {
-    /// The stored key that was presented; else the word for the audit.
-    fn look_up(&self, presented: &[u8]) -> Result<&StoredKey, &'static str> {
-        let id = match format::parse(presented, &self.prefix) {
-            Ok(id) => id,
-            Err(fault) if self.legacy.is_empty() => return Err(fault),
-            Err(_) => return self.look_up_legacy(presented).ok_or("key_unknown"),
-        };
-        let stored = self.keys.get(&id);
-        let expected = stored.map_or(&NOBODY, StoredKey::digest);
-        let same = bool::from(expected.ct_eq(&format::digest(presented)));
-        match stored {
-            Some(stored) if same => Ok(stored),
-            Some(_) => Err("key_mismatch"),
-            None => Err("key_unknown"),
+    /// A key with an id.
+    fn verify_own(&self, id: KeyId, presented: &[u8], unix_seconds: u64) -> Verification {
+        let digest = format::digest(presented);
+        let listed = self.keys.get(&id);
+        if let (None, Some(store), Ok(id)) = (listed, &self.judge.store, std::str::from_utf8(&id)) {
+            return self.judge.stored(store.by_id(id), digest, unix_seconds);
+        }
+        match judge::same(listed, &digest) {
+            Ok(key) => self.judge.listed(key, unix_seconds),
+            Err(cause) => rejected(cause),
         }
     }
 
     /// A key of an earlier system has no id. Finding it by its digest tells by timing at most
     /// how the digest of a wrong key begins, which leads to no right one.
-    fn look_up_legacy(&self, presented: &[u8]) -> Option<&StoredKey> {
-        self.legacy.get(&format::digest(presented))
+    fn verify_legacy(
+        &self,
+        presented: &[u8],
+        fault: &'static str,
+        unix_seconds: u64,
+    ) -> Verification {
+        let store = self.legacy_store();
+        if self.legacy.is_empty() && store.is_none() {
+            return rejected(fault);
+        }
+        let digest = format::digest(presented);
+        match (self.legacy.get(&digest), store) {
+            (Some(key), _) => self.judge.listed(key, unix_seconds),
+            (None, Some(store)) => {
+                let answer = store.by_digest(&digest);
+                self.judge.stored(answer, digest, unix_seconds)
+            }
+            (None, None) => rejected("key_unknown"),
+        }
+    }
+
+    fn legacy_store(&self) -> Option<&dyn KeyStore> {
+        let store = self.judge.store.as_deref();
+        store.filter(|store| store.has_legacy_keys())
     }
 }
 
@@ -69,17 +86,28 @@ impl Scheme for KeyScheme {
     }
 
     fn recognises(&self, credential: &Credential<'_>) -> bool {
-        match format::parse(&credential.bytes, &self.prefix) {
-            Ok(_) | Err("key_checksum") => true,
-            Err(_) => !self.legacy.is_empty() && self.look_up_legacy(&credential.bytes).is_some(),
+        if let Ok(_) | Err("key_checksum") = format::parse(&credential.bytes, &self.prefix) {
+            return true;
         }
+        let store = self.legacy_store();
+        if self.legacy.is_empty() && store.is_none() {
+            return false;
+        }
+        let digest = format::digest(&credential.bytes);
+        // Who would have to be asked may know it.
+        let may_know = |store: &dyn KeyStore| {
+            let answer = store.by_digest(&digest);
+            !matches!(answer, Answer::Known(None))
+        };
+        self.legacy.contains_key(&digest) || store.is_some_and(may_know)
     }
 
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
-        Verification::Done(match self.look_up(&credential.bytes) {
-            Ok(key) => key.judge(unix_seconds),
-            Err(cause) => rejected(cause),
-        })
+        let presented = &*credential.bytes;
+        match format::parse(presented, &self.prefix) {
+            Ok(id) => self.verify_own(id, presented, unix_seconds),
+            Err(fault) => self.verify_legacy(presented, fault, unix_seconds),
+        }
     }
 
     fn shows_credential(&self) -> bool {
@@ -89,6 +117,10 @@ impl Scheme for KeyScheme {
     fn challenge(&self) -> Option<Challenge> {
         Some(self.challenge.clone())
     }
+
+    fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
+        self.judge.store.as_ref().map(|store| store.ready())
+    }
 }
 
 impl fmt::Debug for KeyScheme {
@@ -97,6 +129,7 @@ impl fmt::Debug for KeyScheme {
             .field("name", &self.name)
             .field("carriers", &self.carriers)
             .field("keys", &(self.keys.len() + self.legacy.len()))
+            .field("store", &self.judge.store)
             .finish_non_exhaustive()
     }
 }

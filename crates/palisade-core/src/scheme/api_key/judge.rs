@@ -1,0 +1,135 @@
+//! What becomes of a key that was found, or is still being looked for.
+
+use super::{format::Digest, stored::StoredKey};
+use crate::{
+    companion::{Answer, KeyStore},
+    ports::Clock,
+    revocation::{Revocable, Revocation, Revocations},
+    scheme::{Outcome, Rejected, Verification},
+};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// What an unknown key is compared with, so that it costs the same as a known one. No text has
+/// this SHA-256 as far as anybody knows, and a match would admit nobody.
+const NOBODY: Digest = [0; 32];
+
+/// An answer of the store.
+type StoreAnswer = Answer<Option<Arc<StoredKey>>>;
+
+/// What keys are judged with; shared with judgements that wait for an answer.
+pub(super) struct Judge {
+    pub(super) store: Option<Arc<dyn KeyStore>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) revocations: Option<Arc<dyn Revocations>>,
+}
+
+impl Judge {
+    /// Judges a key that the policy lists.
+    pub(super) fn listed(&self, key: &StoredKey, unix_seconds: u64) -> Verification {
+        self.judge(key, unix_seconds, None)
+    }
+
+    /// Judges the key that the store finds, now or later; `digest` is that of the presented key.
+    pub(super) fn stored(
+        self: &Arc<Self>,
+        answer: StoreAnswer,
+        digest: Digest,
+        unix_seconds: u64,
+    ) -> Verification {
+        let answer = match answer {
+            Answer::Known(found) => return self.found(found.as_deref(), &digest, unix_seconds),
+            Answer::Ask(answer) => answer,
+        };
+        let judge = Arc::clone(self);
+        Verification::Remote(Box::pin(async move {
+            let found = match answer.await {
+                Ok(found) => found,
+                Err(source) => return Outcome::Unavailable(source),
+            };
+            // The answer may have taken long enough for the key to end.
+            let now = unix_seconds.max(judge.clock.unix_millis() / 1000);
+            match judge.found(found.as_deref(), &digest, now) {
+                Verification::Done(outcome) => outcome,
+                Verification::Remote(outcome) => outcome.await,
+            }
+        }))
+    }
+
+    fn found(&self, found: Option<&StoredKey>, digest: &Digest, unix_seconds: u64) -> Verification {
+        match same(found, digest) {
+            Ok(key) => self.judge(key, unix_seconds, self.store.as_ref()),
+            Err(cause) => rejected(cause),
+        }
+    }
+
+    /// `store` is told that the key was used.
+    fn judge(
+        &self,
+        key: &StoredKey,
+        unix_seconds: u64,
+        store: Option<&Arc<dyn KeyStore>>,
+    ) -> Verification {
+        if let Some(cause) = key.refused(unix_seconds) {
+            return rejected(cause);
+        }
+        let principal = key.principal();
+        let revocation = self.revocations.as_ref().map(|revocations| {
+            revocations.check(&Revocable {
+                issuer: principal.issuer(),
+                subject: principal.subject(),
+                token_id: None,
+                issued_at: None,
+                key_id: principal.credential_name(),
+            })
+        });
+        match revocation {
+            Some(Revocation::Known(true)) => rejected("revoked"),
+            None | Some(Revocation::Known(false)) => {
+                Verification::Done(good(key, unix_seconds, store))
+            }
+            Some(Revocation::Ask(answer)) => {
+                let (key, store) = (key.clone(), store.cloned());
+                Verification::Remote(Box::pin(async move {
+                    match answer.await {
+                        Ok(true) => refused("revoked"),
+                        Ok(false) => good(&key, unix_seconds, store.as_ref()),
+                        Err(source) => Outcome::Unavailable(source),
+                    }
+                }))
+            }
+        }
+    }
+}
+
+/// The key that was found, if it is the one that was presented; else the word for the audit.
+pub(super) fn same<'k>(
+    found: Option<&'k StoredKey>,
+    digest: &Digest,
+) -> Result<&'k StoredKey, &'static str> {
+    let expected = found.map_or(&NOBODY, StoredKey::digest);
+    let same = bool::from(expected.ct_eq(digest));
+    match found {
+        Some(key) if same => Ok(key),
+        Some(_) => Err("key_mismatch"),
+        None => Err("key_unknown"),
+    }
+}
+
+pub(super) fn rejected(cause: &'static str) -> Verification {
+    Verification::Done(refused(cause))
+}
+
+fn refused(cause: &'static str) -> Outcome {
+    Outcome::Rejected(Rejected { cause, hint: None })
+}
+
+fn good(key: &StoredKey, unix_seconds: u64, store: Option<&Arc<dyn KeyStore>>) -> Outcome {
+    if let Some(store) = store {
+        store.used(key, unix_seconds);
+    }
+    Outcome::Verified(key.principal().clone())
+}
+
+#[cfg(test)]
+mod tests;
