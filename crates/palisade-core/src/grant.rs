@@ -1,7 +1,7 @@
 //! The proof that a request was admitted.
 
 use crate::{
-    engine::Compiled,
+    engine::{Asker, Compiled},
     policy::Body,
     principal::Principal,
     problem::{Code, Reason},
@@ -25,7 +25,7 @@ pub struct Grant(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) policy: Arc<Compiled>,
-    pub(crate) rule: Option<usize>,
+    asker: Asker,
     pub(crate) request_id: RequestId,
     pub(crate) principal: Option<Principal>,
     /// The scheme whose credential was verified.
@@ -43,14 +43,14 @@ pub struct ClaimsError(#[from] serde_json::Error);
 impl Grant {
     pub(crate) fn new(
         policy: Arc<Compiled>,
-        rule: Option<usize>,
+        asker: Asker,
         request_id: RequestId,
         caller: Option<Caller>,
         nonce: Option<Box<str>>,
     ) -> Self {
         let mut inner = Inner {
             policy,
-            rule,
+            asker,
             request_id,
             principal: None,
             scheme: None,
@@ -109,7 +109,7 @@ impl Grant {
             return Err(self.ask_for_credentials());
         };
         let policy = &self.0.policy;
-        match policy.judge(caller, self.0.rule, self.0.scheme, Some(requirement)) {
+        match policy.judge(caller, self.0.asker.rule, self.0.scheme, Some(requirement)) {
             Ok(()) => Ok(()),
             Err(reason) => Err(self.refuse(reason)),
         }
@@ -128,7 +128,10 @@ impl Grant {
 
     /// The path template of the rule, such as `/users/{id}`.
     pub fn rule(&self) -> Option<&str> {
-        self.0.policy.rule(self.0.rule).map(|rule| &*rule.template)
+        self.0
+            .policy
+            .rule(self.0.asker.rule)
+            .map(|rule| &*rule.template)
     }
 
     /// What the validating extractors accept.
@@ -138,7 +141,7 @@ impl Grant {
 
     /// How many bytes an extractor may read of this request's body.
     pub fn max_body(&self) -> u64 {
-        let rule = self.0.policy.rule(self.0.rule);
+        let rule = self.0.policy.rule(self.0.asker.rule);
         rule.and_then(|rule| rule.max_body)
             .unwrap_or(self.0.policy.body.max)
     }
@@ -172,7 +175,7 @@ impl Grant {
         self.refuse(
             self.0
                 .policy
-                .credentials_required(self.0.rule, "no_credential"),
+                .credentials_required(self.0.asker, "no_credential"),
         )
     }
 }

@@ -53,8 +53,9 @@ pub use reply::Reply;
 pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
+pub use revocation::MemoryRevocations;
 pub use scheme::{
-    ApiKey, ApiKeyEntry, GeneratedKey, Introspection, Jwt, KeySource, Places, Store, StoredKey,
-    generate_key,
+    ApiKey, ApiKeyEntry, Basic, BasicAccount, GeneratedKey, Introspection, Jwt, KeySource, Places,
+    Store, StoredKey, generate_key,
 };
 pub use view::View;

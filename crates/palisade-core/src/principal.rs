@@ -1,6 +1,6 @@
 //! Who is calling.
 
-use crate::jwt::VerifiedToken;
+use crate::{jwt::VerifiedToken, revocation::Revocable};
 use std::{fmt, sync::Arc};
 
 /// Whether a principal is a person or a program.
@@ -150,6 +150,18 @@ impl Principal {
         }
     }
 
+    /// What a revocation can name of the credential.
+    pub(crate) fn revocable(&self) -> Revocable<'_> {
+        let (token, _) = self.sources();
+        Revocable {
+            issuer: self.issuer(),
+            subject: self.subject(),
+            token_id: token.and_then(VerifiedToken::id),
+            issued_at: token.and_then(VerifiedToken::issued_at),
+            key_id: self.key_id(),
+        }
+    }
+
     /// The claims as JSON, where the credential has any.
     pub fn claims_json(&self) -> Option<&str> {
         match &self.0 {
@@ -213,7 +225,14 @@ impl Principal {
 
 impl From<VerifiedToken> for Principal {
     fn from(token: VerifiedToken) -> Self {
-        Self(Source::Token(Arc::new(token)))
+        Self::from(Arc::new(token))
+    }
+}
+
+/// A token that is remembered speaks for its caller again without being copied.
+impl From<Arc<VerifiedToken>> for Principal {
+    fn from(token: Arc<VerifiedToken>) -> Self {
+        Self(Source::Token(token))
     }
 }
 

@@ -1,6 +1,46 @@
 //! Credentials that are taken back before they expire.
+//!
+//! [`MemoryRevocations`] keeps them in this process. Where several nodes must agree, implement [`Revocations`] for the
+//! store that they share:
+//!
+//! ```
+//! use palisade_core::{
+//!     Policy, SourceError,
+//!     revocation::{Revocable, Revocation, Revocations},
+//! };
+//! use std::sync::Arc;
+//!
+//! # #[derive(Debug, Clone)]
+//! # struct Database;
+//! # impl Database {
+//! #     async fn holds(self, key: String) -> Result<bool, SourceError> { Ok(false) }
+//! # }
+//! #[derive(Debug)]
+//! struct SharedRevocations(Database);
+//!
+//! impl Revocations for SharedRevocations {
+//!     fn check(&self, credential: &Revocable<'_>) -> Revocation {
+//!         let Some(id) = credential.token_id else {
+//!             return Revocation::Known(false);
+//!         };
+//!         let key = format!("revoked:{}:{id}", credential.issuer);
+//!         Revocation::Ask(Box::pin(self.0.clone().holds(key)))
+//!     }
+//! }
+//!
+//! let policy = Policy::builder().with_revocations(Arc::new(SharedRevocations(Database)));
+//! ```
 
-use crate::{companion::BoxFuture, ports::SourceError};
+mod memory;
+
+pub use memory::{MemoryRevocations, RevocationsFull};
+
+use crate::{
+    companion::BoxFuture,
+    ports::SourceError,
+    principal::Principal,
+    scheme::{Outcome, Rejected, Verification},
+};
 use std::fmt;
 
 /// What a revocation can name of a credential.
@@ -48,5 +88,33 @@ impl fmt::Debug for Revocation {
             Revocation::Known(revoked) => f.debug_tuple("Known").field(revoked).finish(),
             Revocation::Ask(_) => f.write_str("Ask(..)"),
         }
+    }
+}
+
+/// What becomes of a good credential once the revocations have been asked about it.
+pub(crate) fn unless_revoked(
+    revocations: Option<&dyn Revocations>,
+    principal: Principal,
+) -> Verification {
+    let asked = revocations.map(|revocations| revocations.check(&principal.revocable()));
+    match asked {
+        None => Verification::Done(Outcome::Verified(principal)),
+        Some(Revocation::Known(revoked)) => Verification::Done(judged(revoked, principal)),
+        Some(Revocation::Ask(answer)) => Verification::Remote(Box::pin(async move {
+            match answer.await {
+                Ok(revoked) => judged(revoked, principal),
+                Err(source) => Outcome::Unavailable(source),
+            }
+        })),
+    }
+}
+
+fn judged(revoked: bool, principal: Principal) -> Outcome {
+    match revoked {
+        true => Outcome::Rejected(Rejected {
+            cause: "revoked",
+            hint: None,
+        }),
+        false => Outcome::Verified(principal),
     }
 }

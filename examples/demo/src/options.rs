@@ -5,7 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 /// The demo API behind one security policy.
 #[derive(Debug, clap::Parser)]
 pub struct Options {
-    /// The policy file; the built-in policy if none is given
+    /// The policy file, loaded again when it changes and at SIGHUP; the built-in policy if none is
+    /// given
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// Where to listen; port 0 takes any free one

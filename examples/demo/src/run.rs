@@ -3,6 +3,7 @@
 use crate::{
     Options, Store, greeting,
     keys::{ISSUER, KeyError, Keys},
+    policy,
     store::in_memory,
 };
 use clap::Parser;
@@ -10,7 +11,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use palisade_core::{Clock, ConfigError, Palisade, Policy, SystemClock};
+use palisade_core::{Clock, ConfigError, Palisade, SystemClock};
 use std::{
     future::Future,
     io::{self, Write},
@@ -19,9 +20,6 @@ use std::{
     time::Duration,
 };
 use tracing_subscriber::EnvFilter;
-
-/// The built-in policy.
-pub const POLICY: &str = include_str!("../palisade.toml");
 
 /// How long requests may go on after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -60,9 +58,11 @@ where
 
 /// Why the server did not start, or ended before its time.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(crate) enum Failure {
     #[error("the policy is wrong, nothing was started\n{0}")]
     Policy(#[from] ConfigError),
+    #[error("the policy cannot be watched: {0}")]
+    Watch(io::Error),
     #[error("{0} is in use: stop what listens there, or choose another address with --listen")]
     InUse(SocketAddr),
     #[error("cannot listen on {0}: {1}")]
@@ -93,7 +93,7 @@ where
 {
     let shutdown = shutdown()?;
     let keys = Keys::open(options.data_dir.as_deref())?;
-    let (palisade, own_keys) = load_policy(options, &keys)?;
+    let policy = policy::load(options, &keys)?;
     let listener = listen(options.listen)?;
     let address = listener.local_addr()?;
     let (store, has_demo_data) = open_store(options)
@@ -101,7 +101,7 @@ where
         .map_err(|why| Failure::Database(options.database.clone(), why))?;
 
     let mut text = greeting::listening(address);
-    if own_keys {
+    if policy.own_keys {
         if let Some(folder) = &options.data_dir {
             keys.save(folder)?;
         }
@@ -118,26 +118,12 @@ where
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
 
+    let palisade = policy.palisade;
+    let _watch = policy.watch;
     let too_late = shutdown.clone().then(|()| tokio::time::sleep(DRAIN));
     tokio::select! {
         served = serve(listener, Demo { store, palisade }, shutdown) => Ok(served?),
         () = too_late => Ok(()),
-    }
-}
-
-/// The compiled policy, and whether it trusts the demo's own keys: it does if it names no
-/// scheme of its own.
-fn load_policy(options: &Options, keys: &Keys) -> Result<(Palisade, bool), ConfigError> {
-    let policy = match &options.policy {
-        Some(file) => Policy::from_file(file)?,
-        None => Policy::from_toml_str(POLICY)?,
-    };
-    match policy.schemes.is_empty() {
-        true => {
-            let policy = policy.scheme(keys.tokens()).scheme(keys.api_keys());
-            Ok((policy.build()?, true))
-        }
-        false => Ok((policy.build()?, false)),
     }
 }
 

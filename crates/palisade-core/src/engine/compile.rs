@@ -129,6 +129,7 @@ fn compile_parts(
         known,
         no_store,
         cors,
+        asks_for_basic: schemes.iter().any(|own| own.is_basic),
         schemes,
         roles,
         scopes: scopes(policy),
@@ -241,6 +242,7 @@ fn with_challenges(scheme: Arc<dyn Scheme>) -> CompiledScheme {
     let challenge = scheme.challenge();
     CompiledScheme {
         is_bearer_like: challenge.as_ref().is_some_and(|one| one.is_bearer_like()),
+        is_basic: challenge.as_ref().is_some_and(|one| one.is_basic()),
         challenges: challenge.map(|one| Challenges {
             bare: one.to_value(),
             invalid_token: one.clone().with("error", "invalid_token").to_value(),

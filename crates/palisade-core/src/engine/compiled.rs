@@ -35,6 +35,8 @@ pub(crate) struct Compiled {
     pub(crate) no_store: usize,
     pub(crate) cors: Option<CompiledCors>,
     pub(crate) schemes: Vec<CompiledScheme>,
+    /// Whether a scheme is HTTP Basic, which scripts are not asked for.
+    pub(crate) asks_for_basic: bool,
     pub(crate) roles: Roles,
     /// Scopes that a rule or `scopes` names.
     pub(crate) scopes: HashSet<String>,
@@ -56,6 +58,7 @@ pub(crate) struct CompiledScheme {
     pub(crate) scheme: Arc<dyn Scheme>,
     pub(crate) challenges: Option<Challenges>,
     pub(crate) is_bearer_like: bool,
+    pub(crate) is_basic: bool,
 }
 
 /// The challenges of a scheme that do not depend on the request.
@@ -66,6 +69,15 @@ pub(crate) struct Challenges {
     pub(crate) invalid_request: HeaderValue,
     /// To be followed by the scopes.
     pub(crate) insufficient_scope: HeaderValue,
+}
+
+/// Who is refused: which challenges the refusal has depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    pub(crate) rule: Option<usize>,
+    /// Whether a page's code sent the request (Fetch Metadata §2.2). To it, a browser would show
+    /// a login dialogue that the page did not ask for, where Basic is asked for.
+    pub(crate) is_script: bool,
 }
 
 impl Compiled {
@@ -145,23 +157,20 @@ impl Compiled {
 
     /// RFC 9110 §11.6.1: the bare challenges of every scheme that the rule accepts; 403 where
     /// none of them can be asked for over HTTP.
-    pub(crate) fn credentials_required(&self, rule: Option<usize>, cause: &'static str) -> Reason {
-        let challenges = self.challenge_lines(rule, None);
-        if challenges.is_empty() && !self.rule_or_unlisted(rule).schemes.is_empty() {
+    pub(crate) fn credentials_required(&self, asker: Asker, cause: &'static str) -> Reason {
+        let schemes = &self.rule_or_unlisted(asker.rule).schemes;
+        let mut known = schemes.iter().filter_map(|&index| self.schemes.get(index));
+        if !schemes.is_empty() && !known.any(|scheme| scheme.challenges.is_some()) {
             return Reason::new(Code::ClientCertificateRequired, cause);
         }
+        let challenges = self.challenge_lines(asker, None);
         Reason::new(Code::CredentialsRequired, cause).challenges(challenges)
     }
 
     /// The credential of the scheme is bad: its challenge first, with the error; the others
     /// bare.
-    pub(crate) fn invalid_token(
-        &self,
-        rule: Option<usize>,
-        scheme: usize,
-        cause: &'static str,
-    ) -> Reason {
-        Reason::new(Code::InvalidToken, cause).challenges(self.challenge_lines(rule, Some(scheme)))
+    pub(crate) fn invalid_token(&self, asker: Asker, scheme: usize, cause: &'static str) -> Reason {
+        Reason::new(Code::InvalidToken, cause).challenges(self.challenge_lines(asker, Some(scheme)))
     }
 
     /// The request is malformed; only a scheme that was presented and understands it is told so.
@@ -178,16 +187,17 @@ impl Compiled {
 
     fn challenge_lines(
         &self,
-        rule: Option<usize>,
+        asker: Asker,
         failed: Option<usize>,
     ) -> Vec<(HeaderName, HeaderValue)> {
         let mut lines: Vec<(HeaderName, HeaderValue)> = Vec::new();
         let mut asked: SmallVec<[&HeaderValue; 4]> = SmallVec::new();
         let failed_first = failed
             .into_iter()
-            .chain(self.rule_or_unlisted(rule).schemes.iter().copied());
+            .chain(self.rule_or_unlisted(asker.rule).schemes.iter().copied());
         for index in failed_first {
             let scheme = self.schemes.get(index);
+            let scheme = scheme.filter(|scheme| !(scheme.is_basic && asker.is_script));
             let Some(challenges) = scheme.and_then(|scheme| scheme.challenges.as_ref()) else {
                 continue;
             };

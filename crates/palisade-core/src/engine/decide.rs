@@ -33,6 +33,7 @@ impl Compiled {
         // Every response has these, a refusal by the firewall too.
         self.draw_nonce(facts)?;
         self.note_origin(&view, facts);
+        self.note_script(&view, facts);
 
         // 1
         facts.at(At::Firewall);
@@ -160,7 +161,8 @@ impl Compiled {
     fn verify(&self, candidate: Candidate<'_>, view: &View<'_>, facts: &mut Facts) -> Decision {
         facts.at(At::Verify);
         facts.presented = Some(candidate.scheme);
-        facts.presented_ambient = self.carrier(&candidate).is_some_and(Carrier::is_ambient);
+        let carrier = self.carrier(&candidate);
+        facts.presented_cookie = matches!(carrier, Some(Carrier::Cookie(_)));
         let Some(own) = self.schemes.get(candidate.scheme) else {
             return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme"));
         };
@@ -201,7 +203,7 @@ impl Compiled {
                 self.settle_caller(rule, facts)
             }
             // A browser sends a stale cookie along without being asked.
-            Outcome::Rejected(_) if facts.presented_ambient && self.is_optional(facts) => {
+            Outcome::Rejected(_) if facts.presented_cookie && self.is_optional(facts) => {
                 let rule = self.rule_or_unlisted(facts.rule);
                 self.settle_anonymous(rule, false, "stale_cookie", facts)
             }
@@ -210,7 +212,7 @@ impl Compiled {
                     tracing::info!(target: "palisade", cause = rejected.cause, "{hint}");
                     facts.remark(|| hint.to_owned());
                 }
-                Err(self.invalid_token(facts.rule, scheme, rejected.cause))
+                Err(self.invalid_token(facts.asker(), scheme, rejected.cause))
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),
             Outcome::Unavailable(source) => {
@@ -250,7 +252,7 @@ impl Compiled {
     ) -> Result<Decision, Reason> {
         if unknown_credential || !self.is_optional(facts) {
             facts.at(At::Judge);
-            return Err(self.credentials_required(facts.rule, cause));
+            return Err(self.credentials_required(facts.asker(), cause));
         }
         facts.at(At::CallerLimits);
         self.charge(Stage::Principal, rule, None, facts)?;

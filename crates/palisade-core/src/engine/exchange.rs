@@ -1,6 +1,9 @@
 //! One request and its response.
 
-use super::{compiled::Compiled, trace::Trace};
+use super::{
+    compiled::{Asker, Compiled},
+    trace::Trace,
+};
 use crate::{
     audit::AuditLevel,
     body::BodyGuard,
@@ -94,7 +97,9 @@ pub(super) struct Facts {
     /// Whether a credential would have been read, so that the response depends on it.
     pub(super) credentials_read: bool,
     pub(super) presented: Option<usize>,
-    pub(super) presented_ambient: bool,
+    pub(super) presented_cookie: bool,
+    /// Whether a page's code sent the request; known only where it matters.
+    pub(super) is_script: bool,
     pub(super) caller: Option<Caller>,
     pub(super) content_length: Option<u64>,
     /// What the limits of all stages charged.
@@ -180,7 +185,7 @@ impl Exchange {
         self.body = rule.max_body.map(BodyGuard::new);
         let grant = Grant::new(
             Arc::clone(&self.policy),
-            self.facts.rule,
+            self.facts.asker(),
             self.facts.request_id,
             self.facts.caller.take(),
             self.facts.nonce.take(),
@@ -220,7 +225,8 @@ impl Facts {
             guardrail: None,
             credentials_read: false,
             presented: None,
-            presented_ambient: false,
+            presented_cookie: false,
+            is_script: false,
             caller: None,
             content_length: None,
             charged: Report::new(),
@@ -231,6 +237,14 @@ impl Facts {
             credential_exposed: false,
             refused: None,
             trace,
+        }
+    }
+
+    /// Whom a refusal asks for credentials.
+    pub(super) fn asker(&self) -> Asker {
+        Asker {
+            rule: self.rule,
+            is_script: self.is_script,
         }
     }
 

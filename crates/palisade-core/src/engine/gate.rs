@@ -61,6 +61,12 @@ impl Compiled {
         }
     }
 
+    /// Whether a refusal must not make a browser ask its user for a password.
+    pub(super) fn note_script(&self, view: &View<'_>, facts: &mut Facts) {
+        let mut modes = view.named("sec-fetch-mode");
+        facts.is_script = self.asks_for_basic && modes.any(|mode| mode != b"navigate");
+    }
+
     /// Stage 1: everything about the head that no honest client sends.
     pub(super) fn pass_firewall<'h>(
         &self,

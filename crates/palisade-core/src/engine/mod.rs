@@ -24,7 +24,7 @@ mod saw;
 mod tests;
 mod trace;
 
-pub(crate) use compiled::Compiled;
+pub(crate) use compiled::{Asker, Compiled};
 pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
 pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};

@@ -17,6 +17,7 @@
 //! ```
 
 mod algorithm;
+mod cache;
 mod claims;
 mod error;
 mod header;
@@ -35,6 +36,7 @@ mod verify;
 mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub(crate) use cache::{CachedVerifier, TokenCaching};
 pub use error::TokenError;
 pub use jwk::{JwkOptions, MAX_SET_BYTES, SkippedKey};
 pub use keys::{KeyError, KeySet, MAX_KEYS};

@@ -122,6 +122,18 @@ impl VerifiedToken {
         self.text.get(..self.claims_end).unwrap_or_default()
     }
 
+    /// How many bytes it occupies.
+    pub(super) fn memory(&self) -> usize {
+        let Facts {
+            scopes,
+            roles,
+            permissions,
+            ..
+        } = &self.facts;
+        let names = [scopes, roles, permissions].map(Names::memory);
+        size_of::<Self>() + self.text.capacity() + names.iter().sum::<usize>()
+    }
+
     fn at(&self, span: Span) -> &str {
         span.of(&self.text)
     }
@@ -170,6 +182,14 @@ impl Names {
             .split(' ')
             .chain(listed.iter().map(|span| span.of(text)))
             .filter(|name| !name.is_empty())
+    }
+
+    /// How many bytes it occupies beside itself.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Spaced(_) => 0,
+            Self::Listed(spans) => size_of::<Span>() * spans.capacity(),
+        }
     }
 }
 

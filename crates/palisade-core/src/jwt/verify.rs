@@ -57,6 +57,11 @@ impl TokenVerifier {
         Arc::ptr_eq(&self.keys, keys)
     }
 
+    /// How far clocks may be apart, in seconds.
+    pub(super) fn leeway_seconds(&self) -> u64 {
+        self.rules.policy.leeway_seconds
+    }
+
     /// Verifies one token at the time `now`, in Unix seconds.
     ///
     /// # Errors

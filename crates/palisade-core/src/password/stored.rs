@@ -26,7 +26,9 @@ enum Form {
         /// Whether a new hash might look like this.
         strong: bool,
     },
-    Bcrypt,
+    Bcrypt {
+        cost: u32,
+    },
 }
 
 /// A cost of 16 takes some seconds.
@@ -44,6 +46,20 @@ impl StoredPassword {
         };
         let phc = phc.into();
         Ok(Self { phc, form })
+    }
+
+    /// Looks like a new hash, and is that of no known password.
+    pub(crate) fn nobodys() -> Self {
+        Self {
+            phc: "".into(),
+            form: Form::Argon2 {
+                // The crate's default is ours: 19 MiB, 2 passes, 1 lane.
+                argon2: Argon2::default(),
+                salt: [0; 16].into(),
+                hash: [0; 32].into(),
+                strong: true,
+            },
+        }
     }
 
     /// The PHC string.
@@ -67,7 +83,7 @@ impl StoredPassword {
                     .map_err(|why| failed(&why))?;
                 Ok(hash.ct_eq(&own).into())
             }
-            Form::Bcrypt => bcrypt::verify(password, &self.phc).map_err(|why| failed(&why)),
+            Form::Bcrypt { .. } => bcrypt::verify(password, &self.phc).map_err(|why| failed(&why)),
         }
     }
 
@@ -76,14 +92,15 @@ impl StoredPassword {
         !matches!(self.form, Form::Argon2 { strong: true, .. })
     }
 
-    /// How much work it takes, to be compared: memory gone over.
+    /// How much work it takes, to be compared: KiB gone over. A round of bcrypt takes about as
+    /// long as 64 of them.
     pub(crate) fn work(&self) -> u64 {
         match &self.form {
             Form::Argon2 { argon2, .. } => {
                 let params = argon2.params();
                 u64::from(params.m_cost()) * u64::from(params.t_cost())
             }
-            Form::Bcrypt => 0,
+            Form::Bcrypt { cost } => 64 << cost,
         }
     }
 }
@@ -119,7 +136,7 @@ fn parse_bcrypt(phc: &str) -> Result<Form, PasswordError> {
         .parse()
         .map_err(|_| PasswordError("is no hash of bcrypt: 60 characters are needed".to_owned()))?;
     match parts.get_cost() {
-        4..=MAX_BCRYPT_COST => Ok(Form::Bcrypt),
+        cost @ 4..=MAX_BCRYPT_COST => Ok(Form::Bcrypt { cost }),
         _ => Err(PasswordError(
             "has a cost of bcrypt beyond 4 to 16".to_owned(),
         )),

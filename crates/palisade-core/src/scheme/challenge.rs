@@ -46,6 +46,11 @@ impl Challenge {
             .any(|known| self.scheme.eq_ignore_ascii_case(known))
     }
 
+    /// Whether browsers ask the user for it (RFC 7617).
+    pub(crate) fn is_basic(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("Basic")
+    }
+
     /// The field value.
     pub fn to_value(&self) -> HeaderValue {
         let mut text: String = self.scheme.chars().filter(char::is_ascii_graphic).collect();

@@ -10,6 +10,7 @@
 
 mod api_key;
 mod authorization;
+mod basic;
 mod challenge;
 mod introspection;
 mod jwt;
@@ -20,6 +21,7 @@ mod token;
 pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
+pub use basic::{Basic, BasicAccount};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
 pub use introspection::Introspection;
@@ -44,7 +46,8 @@ use std::{
 };
 
 /// Every scheme that a policy file can configure.
-pub(crate) const KINDS: &[SchemeKind] = &[api_key::KIND, jwt::KIND, introspection::KIND];
+pub(crate) const KINDS: &[SchemeKind] =
+    &[api_key::KIND, basic::KIND, jwt::KIND, introspection::KIND];
 
 /// How a policy file configures a scheme: `[section.NAME]`.
 #[derive(Debug, Clone, Copy)]
@@ -139,7 +142,12 @@ pub enum Carrier {
 impl Carrier {
     /// Whether the client sends it without being asked by the page's code.
     pub fn is_ambient(&self) -> bool {
-        matches!(self, Carrier::Cookie(_) | Carrier::Certificate)
+        match self {
+            Carrier::Cookie(_) | Carrier::Certificate => true,
+            // Browsers remember a password and send it by themselves.
+            Carrier::Authorization(name) => name.eq_ignore_ascii_case("basic"),
+            Carrier::Header(_) | Carrier::Query(_) => false,
+        }
     }
 
     /// The request header that holds it, for `Vary`.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::string_slice, reason = "tokens are ASCII")]
 
+mod cache;
 mod caller;
 mod claims;
 mod header;

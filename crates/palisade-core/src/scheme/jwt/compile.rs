@@ -8,7 +8,7 @@ use super::{
 use crate::{
     companion::{Endpoint, KeyFeed, RemoteKeys},
     config::{Mistakes, join},
-    jwt::{Algorithm, JwkOptions, KeySet, TokenVerifier},
+    jwt::{Algorithm, JwkOptions, KeySet, TokenCaching, TokenVerifier},
     policy::{BuildContext, Secret},
     scheme::{Carrier, token},
 };
@@ -50,15 +50,18 @@ pub(super) fn compile(
         .clone()
         .check()
         .map_err(|wrong| token::report(wrong, &section, mistakes));
-    let (rules, source) = (Arc::new(rules.ok()?), source?);
+    let caching = TokenCaching::new(&config.name, config.cached_tokens, &*context.entropy)
+        .map_err(|source| mistakes.add(section.as_str(), source.to_string()));
+    let (rules, source, caching) = (Arc::new(rules.ok()?), source?, caching.ok()?);
     if mistakes.has(&section) {
         return None;
     }
     let verifier = match source {
         Source::Fixed(keys) => {
-            Verifier::Fixed(TokenVerifier::new(Arc::clone(&rules), Arc::new(keys)))
+            let verifier = TokenVerifier::new(Arc::clone(&rules), Arc::new(keys));
+            Verifier::Fixed(caching.of(verifier))
         }
-        Source::Live(feed) => Verifier::Live(LiveVerifier::new(Arc::clone(&rules), feed)),
+        Source::Live(feed) => Verifier::Live(LiveVerifier::new(Arc::clone(&rules), caching, feed)),
     };
     Some(Bearer {
         name: config.name.clone(),
@@ -67,6 +70,7 @@ pub(super) fn compile(
         judge: Arc::new(Judge {
             rules,
             verifier,
+            revocations: context.revocations.clone(),
             clock: Arc::clone(&context.clock),
         }),
     })

@@ -2,7 +2,7 @@
 
 use crate::{
     companion::{BoxFuture, KeyFeed},
-    jwt::{TokenRules, TokenVerifier},
+    jwt::{CachedVerifier, TokenCaching, TokenRules, TokenVerifier},
     ports::SourceError,
 };
 use arc_swap::ArcSwapOption;
@@ -12,16 +12,22 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct LiveVerifier {
     rules: Arc<TokenRules>,
+    caching: TokenCaching,
     feed: Arc<dyn KeyFeed>,
     /// The verifier of the keys that were asked for last. What it remembers holds for these keys alone, so others get
     /// another.
-    current: ArcSwapOption<TokenVerifier>,
+    current: ArcSwapOption<CachedVerifier>,
 }
 
 impl LiveVerifier {
-    pub(super) fn new(rules: Arc<TokenRules>, feed: Arc<dyn KeyFeed>) -> Self {
+    pub(super) fn new(
+        rules: Arc<TokenRules>,
+        caching: TokenCaching,
+        feed: Arc<dyn KeyFeed>,
+    ) -> Self {
         Self {
             rules,
+            caching,
             feed,
             current: ArcSwapOption::empty(),
         }
@@ -31,14 +37,15 @@ impl LiveVerifier {
     ///
     /// # Errors
     /// There are no keys, or only such as are too old to be trusted.
-    pub(super) fn ask<T>(&self, ask: impl FnOnce(&TokenVerifier) -> T) -> Result<T, SourceError> {
+    pub(super) fn ask<T>(&self, ask: impl FnOnce(&CachedVerifier) -> T) -> Result<T, SourceError> {
         let keys = self.feed.keys()?;
         if let Some(current) = &*self.current.load()
-            && current.has(&keys)
+            && current.verifier().has(&keys)
         {
             return Ok(ask(current));
         }
-        let verifier = Arc::new(TokenVerifier::new(Arc::clone(&self.rules), keys));
+        let verifier = TokenVerifier::new(Arc::clone(&self.rules), keys);
+        let verifier = Arc::new(self.caching.of(verifier));
         self.current.store(Some(Arc::clone(&verifier)));
         Ok(ask(&verifier))
     }

@@ -3,9 +3,10 @@
 use super::live::LiveVerifier;
 use crate::{
     companion::BoxFuture,
-    jwt::{TokenError, TokenRules, TokenVerifier, VerifiedToken, peek_issuer},
+    jwt::{CachedVerifier, TokenError, TokenRules, VerifiedToken, peek_issuer},
     ports::{Clock, SourceError},
     principal::Principal,
+    revocation::{Revocations, unless_revoked},
     scheme::{
         Carrier, Carriers, Challenge, Credential, Outcome, Presented, Scheme, Verification, token,
     },
@@ -28,6 +29,7 @@ pub(super) struct Bearer {
 pub(super) struct Judge {
     pub(super) rules: Arc<TokenRules>,
     pub(super) verifier: Verifier,
+    pub(super) revocations: Option<Arc<dyn Revocations>>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -35,13 +37,13 @@ pub(super) struct Judge {
 #[derive(Debug)]
 pub(super) enum Verifier {
     /// Those of the policy.
-    Fixed(TokenVerifier),
+    Fixed(CachedVerifier),
     /// Those that the issuer publishes.
     Live(LiveVerifier),
 }
 
 /// What came of verifying a token; the outer error says that nobody could.
-type Judgement = Result<Result<VerifiedToken, TokenError>, SourceError>;
+type Judgement = Result<Result<Arc<VerifiedToken>, TokenError>, SourceError>;
 
 impl Judge {
     fn judge(&self, token: &[u8], now: u64) -> Judgement {
@@ -71,13 +73,16 @@ impl Judge {
     fn now_after(&self, then: u64) -> u64 {
         then.max(self.clock.unix_millis() / 1000)
     }
-}
 
-fn outcome(judgement: Judgement) -> Outcome {
-    match judgement {
-        Ok(Ok(token)) => Outcome::Verified(Principal::from(token)),
-        Ok(Err(why)) => Outcome::Rejected(token::rejected(why)),
-        Err(source) => Outcome::Unavailable(source),
+    /// What follows from a judgement. A good token may have been taken back since, whenever it was verified.
+    fn conclude(&self, judgement: Judgement) -> Verification {
+        Verification::Done(match judgement {
+            Ok(Ok(token)) => {
+                return unless_revoked(self.revocations.as_deref(), Principal::from(token));
+            }
+            Ok(Err(why)) => Outcome::Rejected(token::rejected(why)),
+            Err(source) => Outcome::Unavailable(source),
+        })
     }
 }
 
@@ -114,10 +119,14 @@ impl Scheme for Bearer {
             return Verification::Remote(Box::pin(async move {
                 renewal.await;
                 let now = judge.now_after(unix_seconds);
-                outcome(judge.judge(token.expose_secret(), now))
+                let judgement = judge.judge(token.expose_secret(), now);
+                match judge.conclude(judgement) {
+                    Verification::Done(outcome) => outcome,
+                    Verification::Remote(outcome) => outcome.await,
+                }
             }));
         }
-        Verification::Done(outcome(judgement))
+        self.judge.conclude(judgement)
     }
 
     fn challenge(&self) -> Option<Challenge> {

@@ -1,0 +1,235 @@
+//! Judges names and passwords.
+
+use super::{credentials::Credentials, remembered::Remembered};
+use crate::{
+    companion::{AccountStore, BoxFuture},
+    password::{self, Cost, Pool, StoredPassword},
+    ports::{Entropy, SourceError},
+    principal::Principal,
+    revocation::{Revocable, Revocation, Revocations},
+    scheme::{
+        Carrier, Carriers, Challenge, Credential, Outcome, Presented, Rejected, Scheme,
+        Verification,
+    },
+    view::View,
+};
+use secrecy::ExposeSecret;
+use std::{collections::HashMap, fmt, sync::Arc};
+
+/// The scheme, ready to verify.
+#[derive(Debug)]
+pub(super) struct BasicScheme {
+    pub(super) name: String,
+    pub(super) carriers: Carriers,
+    pub(super) challenge: Challenge,
+    pub(super) verifier: Arc<Verifier>,
+}
+
+/// What passwords are verified with; shared with judgements that wait.
+pub(super) struct Verifier {
+    pub(super) accounts: HashMap<Box<str>, Account>,
+    pub(super) store: Option<Arc<dyn AccountStore>>,
+    /// What the password of an unknown account is hashed for, so that it costs the same.
+    pub(super) dummy: Arc<StoredPassword>,
+    pub(super) remembered: Remembered,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) revocations: Option<Arc<dyn Revocations>>,
+}
+
+/// An account of the policy or of the store.
+#[derive(Clone)]
+pub(super) struct Account {
+    pub(super) password: Arc<StoredPassword>,
+    pub(super) principal: Principal,
+    pub(super) active: bool,
+}
+
+impl Verifier {
+    /// The judgement that needs nobody: an account of the policy, whose password was verified a
+    /// moment ago.
+    fn judge_at_once(&self, presented: &Credentials) -> Option<Verification> {
+        let account = self.accounts.get(presented.name())?;
+        let tag = self.remembered.tag(presented, account.password.as_str());
+        self.remembered.knows(&tag).then(|| self.settle(account))
+    }
+
+    /// The judgement that may look the account up and hash the password.
+    async fn judge(self: Arc<Self>, presented: Credentials) -> Outcome {
+        let account = match self.find(presented.name()).await {
+            Ok(account) => account,
+            Err(source) => return Outcome::Unavailable(source),
+        };
+        let password = account.as_ref().map_or(&self.dummy, |own| &own.password);
+        let tag = self.remembered.tag(&presented, password.as_str());
+        let known = account.is_some() && self.remembered.knows(&tag);
+        let same = match known {
+            true => Ok(true),
+            false => verify(Arc::clone(password), presented.clone()).await,
+        };
+        let account = match (account, same) {
+            (Some(account), Ok(true)) => account,
+            (Some(_), Ok(false)) => return refused("password_wrong"),
+            (None, Ok(_)) => return refused("account_unknown"),
+            (_, Err(source)) => return Outcome::Unavailable(source),
+        };
+        if !known {
+            self.remembered.add(tag);
+            self.upgrade(&account, &presented).await;
+        }
+        match self.settle(&account) {
+            Verification::Done(outcome) => outcome,
+            Verification::Remote(outcome) => outcome.await,
+        }
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Account>, SourceError> {
+        if let Some(account) = self.accounts.get(name) {
+            return Ok(Some(account.clone()));
+        }
+        let Some(store) = &self.store else {
+            return Ok(None);
+        };
+        let Some(account) = store.by_name(name).await? else {
+            return Ok(None);
+        };
+        match StoredPassword::parse(account.password_hash.expose_secret()) {
+            Ok(password) => Ok(Some(Account {
+                password: Arc::new(password),
+                principal: account.principal,
+                active: account.active,
+            })),
+            Err(why) => {
+                // To the caller this is an account that is not there.
+                tracing::error!(target: "palisade", account = name, "the password hash {why}");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Replaces a hash of the store that is cheaper to guess than a new one may be. The password
+    /// is at hand only now.
+    async fn upgrade(&self, account: &Account, presented: &Credentials) {
+        let name = presented.name();
+        let Some(store) = &self.store else {
+            return;
+        };
+        if self.accounts.contains_key(name) || !account.password.is_weak() {
+            return;
+        }
+        let (entropy, own) = (Arc::clone(&self.entropy), presented.clone());
+        let hash = move || password::hash(own.password(), Cost::default(), &*entropy);
+        match Pool::shared().run(hash).await.flatten() {
+            Ok(hash) => store.upgrade(name, account.password.as_str(), &hash),
+            // The old one goes on serving.
+            Err(source) => tracing::warn!(target: "palisade", "{source}"),
+        }
+    }
+
+    /// What becomes of a caller whose password is right.
+    fn settle(&self, account: &Account) -> Verification {
+        if !account.active {
+            let (cause, hint) = ("account_disabled", None);
+            return Verification::Done(Outcome::Disabled(Rejected { cause, hint }));
+        }
+        let principal = account.principal.clone();
+        let revocation = self.revocations.as_ref().map(|revocations| {
+            revocations.check(&Revocable {
+                issuer: principal.issuer(),
+                subject: principal.subject(),
+                token_id: None,
+                issued_at: None,
+                key_id: None,
+            })
+        });
+        let judge = |revoked, principal| match revoked {
+            true => refused("revoked"),
+            false => Outcome::Verified(principal),
+        };
+        match revocation {
+            None => Verification::Done(Outcome::Verified(principal)),
+            Some(Revocation::Known(revoked)) => Verification::Done(judge(revoked, principal)),
+            Some(Revocation::Ask(answer)) => Verification::Remote(Box::pin(async move {
+                match answer.await {
+                    Ok(revoked) => judge(revoked, principal),
+                    Err(source) => Outcome::Unavailable(source),
+                }
+            })),
+        }
+    }
+}
+
+/// Hashes the password on a thread that may take its time.
+async fn verify(
+    password: Arc<StoredPassword>,
+    presented: Credentials,
+) -> Result<bool, SourceError> {
+    let work = move || password.verify(presented.password());
+    let verified = Pool::shared().run(work).await?;
+    verified.map_err(|why| SourceError::new("password hashing", why.to_string()))
+}
+
+fn refused(cause: &'static str) -> Outcome {
+    Outcome::Rejected(Rejected { cause, hint: None })
+}
+
+impl Scheme for BasicScheme {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn kind(&self) -> &'static str {
+        "basic"
+    }
+
+    fn carriers(&self) -> &[Carrier] {
+        self.carriers.as_slice()
+    }
+
+    fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
+        self.carriers.read(head)
+    }
+
+    fn recognises(&self, credential: &Credential<'_>) -> bool {
+        let verifier = &self.verifier;
+        Credentials::parse(&credential.bytes).is_ok_and(|presented| {
+            verifier.store.is_some() || verifier.accounts.contains_key(presented.name())
+        })
+    }
+
+    fn verify(&self, credential: &Credential<'_>, _unix_seconds: u64) -> Verification {
+        let presented = match Credentials::parse(&credential.bytes) {
+            Ok(presented) => presented,
+            Err(cause) => return Verification::Done(refused(cause)),
+        };
+        self.verifier.judge_at_once(&presented).unwrap_or_else(|| {
+            let verifier = Arc::clone(&self.verifier);
+            Verification::Remote(Box::pin(verifier.judge(presented)))
+        })
+    }
+
+    /// No handler needs the password.
+    fn shows_credential(&self) -> bool {
+        false
+    }
+
+    fn challenge(&self) -> Option<Challenge> {
+        Some(self.challenge.clone())
+    }
+
+    fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
+        self.verifier.store.as_ref().map(|store| store.ready())
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier")
+            .field("accounts", &self.accounts.len())
+            .field("store", &self.store)
+            .field("remembered", &self.remembered)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

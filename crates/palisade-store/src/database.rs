@@ -1,0 +1,145 @@
+//! One open database: a pool of connections, and what both kinds do differently.
+
+use crate::location::{Kind, Location};
+use sqlx::{
+    AnyPool, Error, Executor, SqlSafeStr,
+    any::{AnyPoolOptions, install_default_drivers},
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+};
+use std::{fs, io, path::Path, time::Duration};
+
+/// How long anybody waits for a connection, or for a lock in SQLite.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Look-ups are short; more connections would only wait for each other.
+const CONNECTIONS: u32 = 4;
+
+/// An open database whose tables are up to date. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Database {
+    pool: AnyPool,
+    kind: Kind,
+    file: Option<Identity>,
+}
+
+impl Database {
+    /// Opens the database and brings its tables up to date. `create`: a file that is missing is
+    /// made, readable by its owner alone.
+    pub(crate) async fn open(location: &Location, create: bool) -> Result<Self, Error> {
+        install_default_drivers();
+        if let Some(file) = location.file()
+            && create
+        {
+            create_file(file)?;
+        }
+        let file = location.file().map(Identity::of).transpose()?;
+        let kind = location.kind();
+        let pool = AnyPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(PATIENCE)
+            // Whoever polls finds a dead connection; asking before each question costs as much
+            // as the question.
+            .test_before_acquire(false)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if kind == Kind::Sqlite {
+                        connection.execute(SQLITE_SETTINGS).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect(location.reveal())
+            .await?;
+        let database = Self { pool, kind, file };
+        // Two processes that open a new file at once both begin; the second finds it done.
+        if database.migrate().await.is_err() {
+            let migrated = database.migrate().await;
+            migrated.map_err(|error| match error {
+                MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
+                other => Error::Migrate(Box::new(other)),
+            })?;
+        }
+        Ok(database)
+    }
+
+    pub(crate) fn pool(&self) -> &AnyPool {
+        &self.pool
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// An open file that was moved away or replaced still answers, with what nobody changes any
+    /// more.
+    pub(crate) fn check_file(&self, location: &Location) -> Result<(), Error> {
+        let Some(path) = location.file() else {
+            return Ok(());
+        };
+        if Some(Identity::of(path)?) != self.file {
+            return Err(io::Error::other("the file was replaced").into());
+        }
+        Ok(())
+    }
+
+    /// Closes all connections, but waits for none that hangs.
+    pub(crate) async fn close(self) {
+        let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
+    }
+
+    async fn migrate(&self) -> Result<(), MigrateError> {
+        let sql = match self.kind {
+            Kind::Sqlite => include_str!("../migrations/sqlite/0001_keys_and_users.sql"),
+            Kind::Postgres => include_str!("../migrations/postgres/0001_keys_and_users.sql"),
+        };
+        let migrations = vec![Migration::new(
+            1,
+            "keys and users".into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )];
+        let mut migrator = Migrator::with_migrations(migrations);
+        // An application may keep migrations of its own in the same database.
+        migrator.dangerous_set_table_name("palisade_migrations");
+        migrator.run(&self.pool).await
+    }
+}
+
+/// Write-ahead logging lets look-ups go on while somebody writes. A crash of the machine may
+/// undo the last moments of writing, but breaks nothing (https://sqlite.org/pragma.html).
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; \
+                               PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;";
+
+/// Which file stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Identity(Option<(u64, u64)>);
+
+impl Identity {
+    #[cfg(unix)]
+    fn of(path: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = fs::metadata(path)?;
+        Ok(Self(Some((metadata.dev(), metadata.ino()))))
+    }
+
+    /// Elsewhere an open file cannot be replaced.
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|_| Self(None))
+    }
+}
+
+fn create_file(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}

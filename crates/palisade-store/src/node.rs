@@ -1,0 +1,220 @@
+//! One process's view of a database: opened once, watched in the background, shared by every
+//! scheme and every [`Store`](crate::Store) that names it.
+
+mod poll;
+mod watch;
+
+use crate::{
+    database::Database,
+    error::{StoreError, unavailable},
+    location::Location,
+    usage::Usage,
+};
+use palisade_core::SourceError;
+use palisade_runtime::Background;
+pub(crate) use poll::{Change, Changes, Table};
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Notify, watch as tokio_watch};
+
+/// How long a look-up may take before the request is refused.
+const LOOK_UP: Duration = Duration::from_secs(2);
+
+/// How long a task of administration may take, and one that moves very much.
+const TASK: Duration = Duration::from_secs(30);
+const LONG_TASK: Duration = Duration::from_secs(3600);
+
+/// A database that this process uses. Once the last handle is dropped, what was noted is
+/// written and the database is closed.
+pub(crate) struct Node {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) background: Background,
+}
+
+/// What the background works with; it must not hold its own [`Background`].
+pub(crate) struct Shared {
+    location: Location,
+    state: tokio_watch::Sender<State>,
+    /// Who remembers answers.
+    tables: Mutex<Vec<Weak<dyn Table>>>,
+    /// The version up to which all changes were seen; `None`: everything may have changed.
+    position: tokio::sync::Mutex<Option<i64>>,
+    /// How often the database is asked for changes.
+    poll_millis: AtomicU64,
+    /// Asks for changes now.
+    wake: Notify,
+    /// Whether there may be keys without an id.
+    legacy: AtomicBool,
+    pub(crate) usage: Usage,
+}
+
+/// Whether the database can be asked.
+enum State {
+    /// Nobody knows yet.
+    Opening,
+    Open(Database),
+    Down(SourceError),
+}
+
+/// What this process has open.
+static OPEN: Mutex<Vec<Weak<Node>>> = Mutex::new(Vec::new());
+
+impl Node {
+    /// The database at this place: the one that is open, so that a change made here is seen
+    /// here at once, or a new one.
+    pub(crate) fn at(location: Location) -> Arc<Self> {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|node| node.strong_count() > 0);
+        let mut live = open.iter().filter_map(Weak::upgrade);
+        if let Some(node) = live.find(|node| node.shared.location.is(&location)) {
+            return node;
+        }
+        let node = Self::new(location);
+        open.push(Arc::downgrade(&node));
+        node
+    }
+
+    /// A view of its own, as another process would have.
+    pub(crate) fn new(location: Location) -> Arc<Self> {
+        let shared = Arc::new(Shared {
+            location,
+            state: tokio_watch::Sender::new(State::Opening),
+            tables: Mutex::default(),
+            position: tokio::sync::Mutex::new(None),
+            poll_millis: AtomicU64::new(2_500),
+            wake: Notify::new(),
+            legacy: AtomicBool::new(true),
+            usage: Usage::default(),
+        });
+        let background = Background::new("palisade-store");
+        let watched = Arc::clone(&shared);
+        background.spawn_finishing(|stopping| watch::watch(watched, stopping));
+        Arc::new(Self { shared, background })
+    }
+
+    /// Keeps what `table` remembers in step with the database from now on.
+    pub(crate) fn keep_fresh(&self, table: Weak<dyn Table>, fresh_seconds: u64) {
+        let mut tables = self.shared.lock_tables();
+        tables.retain(|table| table.strong_count() > 0);
+        tables.push(table);
+        drop(tables);
+        // Twice as often as promised, so that a slow answer does not break the promise.
+        let poll = fresh_seconds.saturating_mul(500).max(250);
+        self.shared.poll_millis.fetch_min(poll, Ordering::Relaxed);
+        self.shared.wake.notify_one();
+    }
+
+    /// Does a task of administration in the background, and sees at once what it changed.
+    pub(crate) async fn run<T, F>(
+        &self,
+        task: impl FnOnce(Database) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
+        self.run_within(TASK, task).await
+    }
+
+    /// Does a task that may take long.
+    pub(crate) async fn run_long<T, F>(
+        &self,
+        task: impl FnOnce(Database) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
+        self.run_within(LONG_TASK, task).await
+    }
+
+    async fn run_within<T, F>(
+        &self,
+        limit: Duration,
+        task: impl FnOnce(Database) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send,
+    {
+        let shared = Arc::clone(&self.shared);
+        let work = async move {
+            let database = shared.database().await?;
+            let done = tokio::time::timeout(limit, task(database.clone())).await;
+            let done = done.unwrap_or_else(|_| Err(no_answer(limit).into()));
+            // Also after a failure, which may have come after the change. If the changes cannot
+            // be read, nothing is trusted for longer than promised anyway.
+            if shared.poll(&database).await.is_err() {
+                shared.wake.notify_one();
+            }
+            Ok(done)
+        };
+        self.background.ask("the database", work).await?
+    }
+
+    /// Ready once the database was opened, or could not be.
+    pub(crate) async fn ready(&self) -> Result<(), SourceError> {
+        self.shared.database().await.map(drop)
+    }
+}
+
+impl Shared {
+    /// The open database; waits only while nobody knows yet whether it can be opened.
+    pub(crate) async fn database(&self) -> Result<Database, SourceError> {
+        let mut state = self.state.subscribe();
+        let known = state.wait_for(|state| !matches!(state, State::Opening));
+        let closed = || SourceError::new("the database", "it was closed");
+        match &*known.await.map_err(|_| closed())? {
+            State::Open(database) => Ok(database.clone()),
+            State::Down(error) => Err(error.clone()),
+            State::Opening => Err(closed()),
+        }
+    }
+
+    /// Asks the database something short. A failure makes the watch look at once.
+    pub(crate) async fn look_up<T, F>(
+        &self,
+        question: impl FnOnce(Database) -> F,
+    ) -> Result<T, SourceError>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        let work = async {
+            question(self.database().await?)
+                .await
+                .map_err(|error| unavailable(&error))
+        };
+        let answer = tokio::time::timeout(LOOK_UP, work).await;
+        let answer = answer.unwrap_or_else(|_| Err(no_answer(LOOK_UP)));
+        if answer.is_err() {
+            self.wake.notify_one();
+        }
+        answer
+    }
+
+    /// Whether there may be keys without an id.
+    pub(crate) fn has_legacy_keys(&self) -> bool {
+        self.legacy.load(Ordering::Relaxed)
+    }
+
+    fn lock_tables(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn Table>>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn no_answer(after: Duration) -> SourceError {
+    let seconds = after.as_secs();
+    SourceError::new("the database", format!("no answer within {seconds} s"))
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Node").field(&self.shared.location).finish()
+    }
+}

@@ -1,0 +1,205 @@
+//! The work in the background: opens the database, asks for changes, writes what was noted, and
+//! opens it again when it was lost.
+
+use super::{LOOK_UP, Shared, State, no_answer, poll::prune};
+use crate::{database::Database, error::unavailable, location::Kind};
+use palisade_core::SourceError;
+use palisade_runtime::Stopping;
+use sqlx::{Error, postgres::PgListener};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How often times of use are written.
+const WRITE_EVERY: Duration = Duration::from_secs(3);
+
+/// How often the log of changes is shortened.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// How long it waits before it tries again, first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Watches until it is told to stop, then writes what is left.
+pub(super) async fn watch(shared: Arc<Shared>, stopping: Stopping) {
+    tokio::select! {
+        () = stopping => {}
+        () = keep_open(&shared) => {}
+    }
+    let last = shared.state.send_replace(State::Down(SourceError::new(
+        "the database",
+        "it was closed",
+    )));
+    if let State::Open(database) = last {
+        if let Err(error) = shared.usage.write(&database).await {
+            tracing::warn!(target: "palisade", database = %shared.location, %error,
+                "the last times of use of API keys are lost");
+        }
+        database.close().await;
+    }
+}
+
+/// Opens the database, stays with it until it fails, and begins anew.
+async fn keep_open(shared: &Shared) {
+    let mut outage = Outage::default();
+    let mut opened_before = false;
+    let mut wait = RETRY.0;
+    loop {
+        // A file that is gone is no empty database: it was there.
+        let opened = timeout(RETRY.1, Database::open(&shared.location, !opened_before)).await;
+        let opened = opened.unwrap_or_else(|_| Err(Error::PoolTimedOut));
+        let error = match opened {
+            Ok(database) => {
+                shared.lose_position().await;
+                match poll(shared, &database).await {
+                    Ok(()) => {
+                        opened_before = true;
+                        wait = RETRY.0;
+                        shared.state.send_replace(State::Open(database.clone()));
+                        outage.ends(shared);
+                        let error = stay(shared, &database).await;
+                        shared.state.send_replace(State::Down(error.clone()));
+                        database.close().await;
+                        error
+                    }
+                    Err(error) => {
+                        database.close().await;
+                        error
+                    }
+                }
+            }
+            Err(error) => unavailable(&error),
+        };
+        outage.begins(shared, &error);
+        shared.state.send_replace(State::Down(error));
+        sleep(wait).await;
+        wait = (wait * 2).min(RETRY.1);
+    }
+}
+
+/// Asks for changes and writes what was noted, until the database fails.
+async fn stay(shared: &Shared, database: &Database) -> SourceError {
+    tokio::select! {
+        error = serve(shared, database) => error,
+        () = listen(shared, database.kind()) => no_answer(LOOK_UP),
+    }
+}
+
+async fn serve(shared: &Shared, database: &Database) -> SourceError {
+    let mut writing = Writing::default();
+    let mut write_at = Instant::now() + WRITE_EVERY;
+    let mut prune_at = Instant::now() + PRUNE_EVERY;
+    loop {
+        let pause = Duration::from_millis(shared.poll_millis.load(Ordering::Relaxed));
+        tokio::select! {
+            () = sleep(pause.min(WRITE_EVERY)) => {}
+            () = shared.wake.notified() => {}
+        }
+        if let Err(error) = poll(shared, database).await {
+            return error;
+        }
+        let now = Instant::now();
+        if now >= write_at {
+            // A lock that somebody else holds must not keep us from asking for changes.
+            let written = timeout(LOOK_UP, shared.usage.write(database)).await;
+            writing.ended(shared, written.unwrap_or(Err(Error::PoolTimedOut)));
+            write_at = now + WRITE_EVERY;
+        }
+        if now >= prune_at {
+            // What is not removed now is removed later.
+            let _ = timeout(LOOK_UP, prune(database)).await;
+            prune_at = now + PRUNE_EVERY;
+        }
+    }
+}
+
+async fn poll(shared: &Shared, database: &Database) -> Result<(), SourceError> {
+    match timeout(LOOK_UP, shared.poll(database)).await {
+        Ok(polled) => polled.map_err(|error| unavailable(&error)),
+        Err(_) => Err(no_answer(LOOK_UP)),
+    }
+}
+
+/// Hears of changes as they are made, where the database can tell; never ends.
+async fn listen(shared: &Shared, kind: Kind) {
+    if kind != Kind::Postgres {
+        return std::future::pending().await;
+    }
+    let mut wait = RETRY.0;
+    loop {
+        if let Ok(mut listener) = listener(shared).await {
+            wait = RETRY.0;
+            // What was changed before it listened, and after each time it did not.
+            shared.wake.notify_one();
+            while let Ok(Some(_)) = listener.try_recv().await {
+                shared.wake.notify_one();
+            }
+            shared.wake.notify_one();
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(RETRY.1);
+    }
+}
+
+async fn listener(shared: &Shared) -> Result<PgListener, Error> {
+    let connecting = async {
+        let mut listener = PgListener::connect(shared.location.reveal()).await?;
+        listener.eager_reconnect(false);
+        listener.listen("palisade_changes").await?;
+        Ok(listener)
+    };
+    timeout(RETRY.1, connecting)
+        .await
+        .unwrap_or(Err(Error::PoolTimedOut))
+}
+
+/// One line in the log when the database is lost, and one when it is back.
+#[derive(Default)]
+struct Outage(Option<Instant>);
+
+impl Outage {
+    fn begins(&mut self, shared: &Shared, error: &SourceError) {
+        if self.0.is_none() {
+            self.0 = Some(Instant::now());
+            tracing::error!(target: "palisade", database = %shared.location, %error,
+                "a database is lost: who must be looked up there is refused with 503 until it is back");
+        }
+    }
+
+    fn ends(&mut self, shared: &Shared) {
+        if let Some(began) = self.0.take() {
+            tracing::info!(target: "palisade", database = %shared.location,
+                seconds = began.elapsed().as_secs(), "a database is back");
+        }
+    }
+}
+
+/// One line in the log when times of use cannot be written, and one when they can again.
+#[derive(Default)]
+struct Writing {
+    failed: bool,
+}
+
+impl Writing {
+    fn ended(&mut self, shared: &Shared, written: Result<(), Error>) {
+        let database = &shared.location;
+        match written {
+            Ok(()) if self.failed => {
+                tracing::info!(target: "palisade", %database, "a database can be written again");
+                self.failed = false;
+            }
+            Err(error) if !self.failed => {
+                tracing::warn!(target: "palisade", %database, %error,
+                    "a database cannot be written; look-ups go on, times of use are kept for later");
+                self.failed = true;
+            }
+            _ => {}
+        }
+        let keys = shared.usage.take_lost();
+        if keys > 0 {
+            tracing::warn!(target: "palisade", %database, keys,
+                "too many API keys were used at once: of these the time is not kept");
+        }
+    }
+}
