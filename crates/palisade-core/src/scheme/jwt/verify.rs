@@ -133,8 +133,8 @@ impl Scheme for Bearer {
         Some(self.challenge.clone())
     }
 
-    fn issuers(&self) -> Vec<String> {
-        self.judge.rules.issuers().map(str::to_owned).collect()
+    fn authorization_servers(&self) -> Vec<&str> {
+        self.judge.rules.issuers().collect()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
