@@ -1,18 +1,22 @@
-//! What stands beside a server under test: an authorization server, where its policy names one.
+//! What stands beside a server under test: an authorization server, a database, where its policy names them.
 
 use std::sync::Arc;
 
 use crate::case::CaseText;
 use crate::issuer::Issuer;
 use crate::keys::Keys;
+use crate::stored::Stored;
 use crate::suite::File;
 
 const NO_ISSUER: &str = "the policy does not name the `{issuer}` that is used here";
+
+const NO_STORE: &str = "the policy does not name the `{store}` that is used here";
 
 /// The services that one server under test depends on.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
     pub(crate) issuer: Option<Issuer>,
+    pub(crate) stored: Option<Stored>,
 }
 
 impl Beside {
@@ -21,12 +25,14 @@ impl Beside {
         let issuer = policy
             .contains("{issuer}")
             .then(|| Issuer::start(keys.clone()));
+        let stored = policy.contains("{store}").then(Stored::start);
         Ok(Self {
             issuer: issuer.transpose()?,
+            stored: stored.transpose()?,
         })
     }
 
-    /// Has the issuer answer as `step` says; times count from `now`.
+    /// Has the issuer answer as `step` says, and changes the database; times count from `now`.
     pub(crate) fn prepare(
         &self,
         file: &File,
@@ -40,17 +46,34 @@ impl Beside {
             let token = |name: &str| file.mint(name, keys, self, now);
             issuer.say(&text.with_each(each), &token, now)?;
         }
-        Ok(())
+        match &step.sql {
+            Some(sql) => self.stored.as_ref().ok_or(NO_STORE)?.run(sql),
+            None => Ok(()),
+        }
     }
 
-    /// Replaces `{issuer}`.
+    /// Replaces `{issuer}` and `{store}`.
     pub(crate) fn expand(&self, text: &str) -> Result<String, String> {
-        if !text.contains("{issuer}") {
-            return Ok(text.to_owned());
+        let mut expanded = text.to_owned();
+        if text.contains("{issuer}") {
+            let issuer = self.issuer.as_ref().ok_or(NO_ISSUER)?;
+            expanded = expanded.replace("{issuer}", &issuer.url());
         }
-        let issuer = self.issuer.as_ref();
-        let issuer = issuer.ok_or(NO_ISSUER)?;
-        Ok(text.replace("{issuer}", &issuer.url()))
+        if text.contains("{store}") {
+            let stored = self.stored.as_ref().ok_or(NO_STORE)?;
+            expanded = expanded.replace("{store}", &stored.url());
+        }
+        Ok(expanded)
+    }
+
+    /// The text of the key that is stored under this name.
+    pub(crate) fn stored(&self, name: &str) -> Result<String, String> {
+        self.stored.as_ref().ok_or(NO_STORE)?.key(name)
+    }
+
+    /// Whether there is anything.
+    pub(crate) fn is_something(&self) -> bool {
+        self.issuer.is_some() || self.stored.is_some()
     }
 
     /// Takes out what differs from one run to the next.

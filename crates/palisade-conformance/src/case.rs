@@ -76,6 +76,7 @@ pub(crate) struct CaseText {
     pub(crate) hang_up: bool,
     pub(crate) advance: Option<Advance>,
     pub(crate) issuer: OneOrMany<IssuerText>,
+    pub(crate) sql: Option<String>,
     pub(crate) repeat: Option<u32>,
     pub(crate) eventually: bool,
     pub(crate) save: BTreeMap<String, String>,

@@ -160,7 +160,7 @@ impl<'a> Conversation<'a> {
         let host = &self.file.defaults.host;
         match twin.compare(&attempt.request, host, self.file.http2, event) {
             Ok(mut explained) => {
-                if self.server.beside.issuer.is_some() {
+                if self.server.beside.is_something() {
                     explained.with_services = explained.agreed();
                 }
                 explained

@@ -73,6 +73,7 @@ impl Fixture {
         let policy = Policy::from_toml_str(&self.policy_toml).map_err(|why| why.to_string())?;
         let palisade = policy
             .with(palisade_oauth::companion())
+            .with(palisade_store::companion())
             .with_clock(self.clock.clone())
             .with_audit(self.audit.clone())
             .build()

@@ -227,7 +227,7 @@ impl Issuer {
         Ok(())
     }
 
-    /// How many requests came for each path since they were last counted.
+    /// How many requests came for each path since they were last counted. Those of a server that starts do not count.
     ///
     /// Waits a moment for those of `wanted` that have not come yet. `jwks` and `introspect` stand for their paths,
     /// `discovery` for that of the metadata; those of other issuers begin with their path, as in `second/jwks`.

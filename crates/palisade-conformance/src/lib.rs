@@ -42,6 +42,7 @@ mod reader;
 mod report;
 mod request;
 mod run;
+mod stored;
 mod suite;
 mod text;
 mod token;

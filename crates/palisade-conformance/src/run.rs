@@ -1,5 +1,6 @@
 //! Runs cases against servers: one server per file and framework, the frameworks side by side, cases in order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -200,6 +201,9 @@ impl Session<'_> {
             beside.prepare(self.file, self.keys, first, each, now)?;
         }
         let running = self.harness.start(&fixture)?;
+        if let Some(issuer) = &beside.issuer {
+            issuer.count(&BTreeMap::new());
+        }
         let explains = self.explain && fixture.app != App::Unlayered;
         Ok(Server {
             twin: explains.then(|| Twin::of(&fixture)).transpose()?,

@@ -21,7 +21,7 @@ pub(crate) struct Macros<'a> {
     pub(crate) saved: &'a BTreeMap<String, String>,
     /// `{token:NAME}`.
     pub(crate) token: &'a dyn Fn(&str) -> Result<String, String>,
-    /// `{issuer}`.
+    /// `{issuer}`, `{stored:NAME}`.
     pub(crate) beside: &'a Beside,
 }
 
@@ -74,6 +74,7 @@ impl<'a> Macros<'a> {
         Ok(Some(match name {
             "host" if argument.is_empty() => self.host.to_owned(),
             "address" if argument.is_empty() => self.address.to_owned(),
+            "stored" => self.beside.stored(argument)?,
             "issuer" if argument.is_empty() => self.beside.expand("{issuer}")?,
             "each" if argument.is_empty() => {
                 return Err("`{each}` is used but the case has no `each`".to_owned());
