@@ -67,7 +67,7 @@ impl Store {
             return Ok(());
         }
         for user in DEMO_USERS {
-            sqlx::query("INSERT INTO users (username, email, roles) VALUES (?, ?, ?)")
+            sqlx::query("INSERT INTO users (username, email, roles) VALUES ($1, $2, $3)")
                 .bind(user.name)
                 .bind(user.email)
                 .bind(user.roles.join(" "))
@@ -77,11 +77,11 @@ impl Store {
         for (owner, public, name, description) in ITEMS {
             sqlx::query(
                 "INSERT INTO items (issuer, owner, public, name, description)
-                 VALUES (?, ?, ?, ?, ?)",
+                 VALUES ($1, $2, $3, $4, $5)",
             )
             .bind(issuer)
             .bind(owner)
-            .bind(public)
+            .bind(i64::from(public))
             .bind(name)
             .bind(description)
             .execute(&mut *transaction)

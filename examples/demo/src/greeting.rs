@@ -59,8 +59,7 @@ curl -i -X POST {base}/api/sensitive {john}
 /// The API key, at the start that made it: nobody can show it later.
 pub(crate) fn api_key(address: SocketAddr, keys: &Keys) -> String {
     let Some(key) = keys.new_api_key() else {
-        return "\nThe API key was shown at the first start; remove its file for a new one.\n"
-            .into();
+        return "\nThe API key was shown at the first start; nobody can show it again.\n".into();
     };
     let base = base(address);
     format!(
@@ -92,7 +91,7 @@ mod tests {
 
     #[test]
     fn curl_lines_reach_a_server_that_listens_everywhere() {
-        let keys = Keys::open(None).unwrap();
+        let keys = Keys::open(None, &"sqlite::memory:".parse().unwrap()).unwrap();
         let everywhere = "0.0.0.0:80".parse().unwrap();
         let text = demo_users(everywhere, &keys, 0).unwrap() + &api_key(everywhere, &keys);
         assert!(text.contains("curl -i http://127.0.0.1:80/users/me -H 'Authorization: Bearer ey"));

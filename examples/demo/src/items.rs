@@ -14,7 +14,7 @@ const PAGE: i64 = 100;
 const MAX_PER_OWNER: i64 = 1000;
 
 /// An item, as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Item {
     /// The number of the item.
     pub id: i64,
@@ -37,7 +37,7 @@ pub struct NewItem {
     pub name: String,
     /// At most 1,000 characters.
     #[serde(default)]
-    #[validate(length(max = 1000))]
+    #[validate(length(max = 1000), custom(function = without_nul))]
     pub description: String,
     /// Whether everybody may read it.
     #[serde(default)]
@@ -61,6 +61,14 @@ pub struct ItemQuery {
     pub search: String,
 }
 
+/// Postgres keeps no text with one.
+fn without_nul(text: &str) -> Result<(), ValidationError> {
+    match text.contains('\0') {
+        false => Ok(()),
+        true => Err(ValidationError::new("nul").with_message("must not hold NUL".into())),
+    }
+}
+
 /// SQLite's LIKE ends a pattern at its first NUL.
 fn without_control_characters(text: &str) -> Result<(), ValidationError> {
     match text.chars().any(char::is_control) {
@@ -80,11 +88,12 @@ impl Store {
         caller: &Principal,
         query: &ItemQuery,
     ) -> Result<Vec<Item>, DomainError> {
-        let items = sqlx::query_as(
+        let rows = sqlx::query_as(
             r"SELECT id, owner, public, name, description FROM items
-              WHERE (public OR (issuer = ?1 AND owner = ?2) OR ?3)
-                AND (name LIKE ?4 ESCAPE '\' OR description LIKE ?4 ESCAPE '\')
-              ORDER BY id LIMIT ?5",
+              WHERE (public = 1 OR (issuer = $1 AND owner = $2) OR $3 = 1)
+                AND (lower(name) LIKE lower($4) ESCAPE '\'
+                  OR lower(description) LIKE lower($4) ESCAPE '\')
+              ORDER BY id LIMIT $5",
         )
         .bind(caller.issuer())
         .bind(caller.subject())
@@ -93,7 +102,7 @@ impl Store {
         .bind(PAGE)
         .fetch_all(&self.pool)
         .await?;
-        Ok(items)
+        Ok(rows.into_iter().map(Item::from_row).collect())
     }
 
     /// One item, for its owner, for administrators, and for everybody if it is public.
@@ -101,9 +110,9 @@ impl Store {
     /// # Errors
     /// There is none, it is somebody else's, or the database failed.
     pub async fn item(&self, caller: &Principal, id: i64) -> Result<Item, DomainError> {
-        let item = sqlx::query_as(
+        let row = sqlx::query_as(
             "SELECT id, owner, public, name, description FROM items
-             WHERE id = ?1 AND (public OR (issuer = ?2 AND owner = ?3) OR ?4)",
+             WHERE id = $1 AND (public = 1 OR (issuer = $2 AND owner = $3) OR $4 = 1)",
         )
         .bind(id)
         .bind(caller.issuer())
@@ -111,8 +120,8 @@ impl Store {
         .bind(is_admin(caller))
         .fetch_optional(&self.pool)
         .await?;
-        match item {
-            Some(item) => Ok(item),
+        match row {
+            Some(row) => Ok(Item::from_row(row)),
             None => Err(self.why_not(id).await?),
         }
     }
@@ -122,21 +131,21 @@ impl Store {
     /// # Errors
     /// The caller has too many, or the database failed.
     pub async fn add_item(&self, caller: &Principal, new: NewItem) -> Result<Item, DomainError> {
-        sqlx::query_as(
+        let row = sqlx::query_as(
             "INSERT INTO items (issuer, owner, public, name, description)
-             SELECT ?1, ?2, ?3, ?4, ?5
-             WHERE (SELECT count(*) FROM items WHERE issuer = ?1 AND owner = ?2) < ?6
+             SELECT $1, $2, $3, $4, $5
+             WHERE (SELECT count(*) FROM items WHERE issuer = $1 AND owner = $2) < $6
              RETURNING id, owner, public, name, description",
         )
         .bind(caller.issuer())
         .bind(caller.subject())
-        .bind(new.public)
+        .bind(i64::from(new.public))
         .bind(new.name)
         .bind(new.description)
         .bind(MAX_PER_OWNER)
         .fetch_optional(&self.pool)
-        .await?
-        .ok_or(DomainError::Full)
+        .await?;
+        row.map(Item::from_row).ok_or(DomainError::Full)
     }
 
     /// Replaces an item, for its owner and for administrators.
@@ -149,12 +158,12 @@ impl Store {
         id: i64,
         new: NewItem,
     ) -> Result<Item, DomainError> {
-        let item = sqlx::query_as(
-            "UPDATE items SET public = ?1, name = ?2, description = ?3
-             WHERE id = ?4 AND ((issuer = ?5 AND owner = ?6) OR ?7)
+        let row = sqlx::query_as(
+            "UPDATE items SET public = $1, name = $2, description = $3
+             WHERE id = $4 AND ((issuer = $5 AND owner = $6) OR $7 = 1)
              RETURNING id, owner, public, name, description",
         )
-        .bind(new.public)
+        .bind(i64::from(new.public))
         .bind(new.name)
         .bind(new.description)
         .bind(id)
@@ -163,8 +172,8 @@ impl Store {
         .bind(is_admin(caller))
         .fetch_optional(&self.pool)
         .await?;
-        match item {
-            Some(item) => Ok(item),
+        match row {
+            Some(row) => Ok(Item::from_row(row)),
             None => Err(self.why_not(id).await?),
         }
     }
@@ -174,7 +183,7 @@ impl Store {
     /// # Errors
     /// There is none, or the database failed.
     pub async fn remove_item(&self, id: i64) -> Result<(), DomainError> {
-        let removed = sqlx::query("DELETE FROM items WHERE id = ?")
+        let removed = sqlx::query("DELETE FROM items WHERE id = $1")
             .bind(id)
             .execute(&self.pool)
             .await?;
@@ -185,19 +194,34 @@ impl Store {
     }
 
     async fn why_not(&self, id: i64) -> Result<DomainError, sqlx::Error> {
-        let exists = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM items WHERE id = ?)")
+        let found: i64 = sqlx::query_scalar("SELECT count(*) FROM items WHERE id = $1")
             .bind(id)
             .fetch_one(&self.pool)
             .await?;
-        Ok(match exists {
-            true => DomainError::Forbidden,
-            false => DomainError::NotFound,
+        Ok(match found {
+            0 => DomainError::NotFound,
+            _ => DomainError::Forbidden,
         })
     }
 }
 
-fn is_admin(caller: &Principal) -> bool {
-    caller.has_role("admin")
+/// A row of `items`: SQLite knows no booleans.
+type Row = (i64, String, i64, String, String);
+
+impl Item {
+    fn from_row((id, owner, public, name, description): Row) -> Self {
+        Self {
+            id,
+            owner,
+            public: public == 1,
+            name,
+            description,
+        }
+    }
+}
+
+fn is_admin(caller: &Principal) -> i64 {
+    i64::from(caller.has_role("admin"))
 }
 
 /// A LIKE pattern for texts that contain this one, whose own `%` and `_` mean themselves.

@@ -5,12 +5,13 @@
 //! `examples/axum`, `examples/actix` and `examples/poem`.
 //!
 //! - [`POLICY`]: who may do what, as a file.
-//! - [`Store`]: users and items in SQLite.
+//! - [`Store`]: users and items in SQLite or Postgres.
 //! - [`answers`]: what the routes without a domain say.
 //! - [`DomainError`]: how the domain says no, in the words of the security layer.
 //! - [`run`]: from the command line to the end of the process.
 
 pub mod answers;
+mod database;
 mod demo_data;
 mod greeting;
 mod items;
@@ -22,6 +23,7 @@ mod run;
 mod store;
 mod users;
 
+pub use database::Database;
 pub use demo_data::{DEMO_USERS, DemoUser};
 pub use items::{Item, ItemPath, ItemQuery, NewItem};
 pub use options::Options;

@@ -36,8 +36,13 @@ pub(crate) fn load(options: &Options, keys: &Keys) -> Result<Loaded, Failure> {
 /// What a file cannot say; done again with each new version of it.
 fn configure(keys: &Keys) -> impl Fn(Policy) -> Policy + Send + Sync + 'static {
     let (tokens, api_keys) = (keys.tokens(), keys.api_keys());
-    move |policy| match policy.schemes.is_empty() {
-        true => policy.scheme(tokens.clone()).scheme(api_keys.clone()),
-        false => policy,
+    // Clones of one companion share what it knows, so that a reload fetches nothing anew.
+    let (issuers, databases) = (palisade_oauth::companion(), palisade_store::companion());
+    move |policy| {
+        let policy = policy.with(issuers.clone()).with(databases);
+        match policy.schemes.is_empty() {
+            true => policy.scheme(tokens.clone()).scheme(api_keys.clone()),
+            false => policy,
+        }
     }
 }

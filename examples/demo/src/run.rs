@@ -1,10 +1,9 @@
 //! The life of a server process, from the command line to its exit code.
 
 use crate::{
-    Options, Store, greeting,
+    Database, Options, Store, greeting,
     keys::{ISSUER, KeyError, Keys},
     policy,
-    store::in_memory,
 };
 use clap::Parser;
 use futures_util::{
@@ -20,6 +19,9 @@ use std::{
     time::Duration,
 };
 use tracing_subscriber::EnvFilter;
+
+/// How long the server waits for others before it starts without them.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long requests may go on after the signal to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -68,7 +70,7 @@ pub(crate) enum Failure {
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
     #[error("the database {0} cannot be used: {1}")]
-    Database(String, sqlx::Error),
+    Database(Database, sqlx::Error),
     #[error(transparent)]
     Keys(#[from] KeyError),
     #[error("the server failed: {0}")]
@@ -92,8 +94,9 @@ where
     F: Future<Output = io::Result<()>>,
 {
     let shutdown = shutdown()?;
-    let keys = Keys::open(options.data_dir.as_deref())?;
+    let mut keys = Keys::open(options.data_dir.as_deref(), &options.database)?;
     let policy = policy::load(options, &keys)?;
+    wait_for_dependencies(&policy.palisade).await;
     let listener = listen(options.listen)?;
     let address = listener.local_addr()?;
     let (store, has_demo_data) = open_store(options)
@@ -102,6 +105,7 @@ where
 
     let mut text = greeting::listening(address);
     if policy.own_keys {
+        keys.make_api_key().await?;
         if let Some(folder) = &options.data_dir {
             keys.save(folder)?;
         }
@@ -127,6 +131,16 @@ where
     }
 }
 
+/// Issuers and databases that the policy names may come up later than this server.
+async fn wait_for_dependencies(palisade: &Palisade) {
+    let missing = match tokio::time::timeout(PATIENCE, palisade.ready()).await {
+        Ok(Ok(())) => return,
+        Ok(Err(why)) => why.to_string(),
+        Err(_) => "something that the policy depends on gives no answer".to_owned(),
+    };
+    tracing::warn!("{missing}: until it is there, requests that need it are answered 503");
+}
+
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     let listener = TcpListener::bind(address).map_err(|why| match why.kind() {
         io::ErrorKind::AddrInUse => Failure::InUse(address),
@@ -137,8 +151,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
 }
 
 async fn open_store(options: &Options) -> Result<(Store, bool), sqlx::Error> {
-    let store = Store::open(&options.database).await?;
-    let demo_data = options.demo_data || in_memory(&options.database);
+    let store = Store::open(options.database.url()).await?;
+    let demo_data = options.demo_data || options.database.in_memory();
     if demo_data {
         store.load_demo_data(ISSUER).await?;
     }

@@ -1,47 +1,52 @@
 //! The database: opened once, shared by every request.
 
 use sqlx::{
-    SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
+    AnyPool, Executor,
+    any::{AnyPoolOptions, install_default_drivers},
 };
 
-/// Users and items in SQLite; cheap to clone. What it does with them stands beside their types,
-/// in `users.rs` and `items.rs`.
+/// Readers of SQLite do not wait for the writer, and writers for each other.
+const SQLITE: &str = "PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000";
+
+/// Users and items in SQLite or Postgres; cheap to clone. What it does with them stands beside
+/// their types, in `users.rs` and `items.rs`, in words that both databases understand.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(crate) pool: SqlitePool,
+    pub(crate) pool: AnyPool,
 }
 
 impl Store {
     /// Opens the database, creates a missing file, and brings the tables up to date.
     ///
-    /// `url` is `sqlite::memory:` or `sqlite:PATH`.
+    /// `url` is `sqlite::memory:`, `sqlite:PATH` or `postgres://USER@HOST/NAME`.
     ///
     /// # Errors
-    /// The URL is not one of SQLite's, or the file cannot be used.
+    /// The URL is none of these, or the database cannot be used.
     pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
-        let options = url.parse::<SqliteConnectOptions>()?.create_if_missing(true);
-        let (options, connections) = match in_memory(url) {
+        install_default_drivers();
+        let options = AnyPoolOptions::new();
+        let pool = match url {
             // Each further connection would see an empty database of its own.
-            true => (options, 1),
-            // Readers do not wait for the writer.
-            false => (options.journal_mode(SqliteJournalMode::Wal), 4),
+            "sqlite::memory:" => {
+                let options = options.max_connections(1).min_connections(1);
+                let for_ever = options.idle_timeout(None).max_lifetime(None);
+                for_ever.connect(url).await?
+            }
+            file if file.starts_with("sqlite:") => {
+                let options = options.max_connections(4).after_connect(|connection, _| {
+                    Box::pin(async move { connection.execute(SQLITE).await.map(drop) })
+                });
+                options.connect(&format!("{file}?mode=rwc")).await?
+            }
+            server => options.max_connections(8).connect(server).await?,
         };
-        let pool = SqlitePoolOptions::new()
-            .max_connections(connections)
-            .min_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await?;
-        sqlx::migrate!().run(&pool).await?;
+        let migrations = match url.starts_with("sqlite:") {
+            true => sqlx::migrate!("migrations/sqlite"),
+            false => sqlx::migrate!("migrations/postgres"),
+        };
+        migrations.run(&pool).await?;
         Ok(Self { pool })
     }
-}
-
-/// Whether the URL means a database that ends with the process.
-pub(crate) fn in_memory(url: &str) -> bool {
-    url.contains(":memory:")
 }
 
 #[cfg(test)]
@@ -49,9 +54,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_sqlite_can_be_opened() {
-        assert!(Store::open("postgres://localhost/demo").await.is_err());
+    async fn what_cannot_be_opened_is_an_error() {
         assert!(Store::open("sqlite:/nonexistent/demo.db").await.is_err());
+        assert!(Store::open("mysql://localhost/demo").await.is_err());
         assert!(Store::open("sqlite::memory:").await.is_ok());
     }
 }

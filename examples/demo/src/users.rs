@@ -68,7 +68,7 @@ impl Store {
     /// The database failed.
     pub async fn users(&self) -> Result<Vec<User>, DomainError> {
         let rows =
-            sqlx::query_as("SELECT id, username, email, roles FROM users ORDER BY id LIMIT ?")
+            sqlx::query_as("SELECT id, username, email, roles FROM users ORDER BY id LIMIT $1")
                 .bind(PAGE)
                 .fetch_all(&self.pool)
                 .await?;
@@ -82,7 +82,7 @@ impl Store {
     pub async fn add_user(&self, new: NewUser) -> Result<User, DomainError> {
         let row = sqlx::query_as(
             "INSERT INTO users (username, email, roles)
-             SELECT ?, ?, ? WHERE (SELECT count(*) FROM users) < ?
+             SELECT $1, $2, $3 WHERE (SELECT count(*) FROM users) < $4
              RETURNING id, username, email, roles",
         )
         .bind(new.username)

@@ -82,7 +82,7 @@ impl Store {
     }
 
     fn url(&self, context: &BuildContext<'_>) -> Result<String, Unfit> {
-        let bytes = self.url.load(context.folder);
+        let bytes = context.load(&self.url);
         let bytes = bytes.map_err(|why| Unfit::new("store", why.to_string()))?;
         String::from_utf8(bytes.expose_secret().to_vec())
             .map_err(|_| Unfit::new("store", "is no URL: it is not UTF-8"))
