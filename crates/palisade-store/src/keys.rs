@@ -242,7 +242,7 @@ impl Row {
             "INSERT INTO palisade_api_keys (id, scheme, prefix, digest, legacy, owner, scopes, \
              roles, tenant, expires, active, created, note, quota) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
-             ON CONFLICT DO NOTHING",
+             ON CONFLICT (digest) DO NOTHING",
         )
         .bind(self.id)
         .bind(key.scheme)
@@ -259,8 +259,15 @@ impl Row {
         .bind(key.note)
         .bind(key.quota)
         .execute(executor)
-        .await?;
-        Ok(inserted.rows_affected() > 0)
+        .await;
+        match inserted {
+            Ok(inserted) => Ok(inserted.rows_affected() > 0),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+                let message = "there is another key of the same id already";
+                Err(StoreError::Invalid(message.to_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

@@ -22,6 +22,8 @@
 //! # URLs
 //! - `sqlite:FILE`: relative to the policy's folder; made if it is missing, readable by its
 //!   owner alone.
+//!   To put a copy in its place, `sqlite3 FILE ".restore COPY"` works while it is in use; who
+//!   moves files instead removes `FILE-wal` and `FILE-shm` with the old one.
 //! - `postgres://USER:PASSWORD@HOST:PORT/NAME`: encrypted, and the server must prove to be HOST
 //!   (`sslmode=verify-full`) unless it is on this machine or `sslmode` says otherwise;
 //!   `sslrootcert=FILE` names who vouches for it.
@@ -35,6 +37,8 @@ mod memory;
 mod node;
 mod rows;
 mod store;
+#[cfg(test)]
+mod tests;
 mod usage;
 mod users;
 

@@ -49,6 +49,9 @@ pub(crate) struct Shared {
     poll_millis: AtomicU64,
     /// Asks for changes now.
     wake: Notify,
+    /// Whether a look-up failed, so that the database must be opened anew: connections that are
+    /// open may know parts of a broken file by heart.
+    suspect: AtomicBool,
     /// Whether there may be keys without an id.
     legacy: AtomicBool,
     pub(crate) usage: Usage,
@@ -89,6 +92,7 @@ impl Node {
             position: tokio::sync::Mutex::new(None),
             poll_millis: AtomicU64::new(2_500),
             wake: Notify::new(),
+            suspect: AtomicBool::new(false),
             legacy: AtomicBool::new(true),
             usage: Usage::default(),
         });
@@ -177,7 +181,7 @@ impl Shared {
         }
     }
 
-    /// Asks the database something short. A failure makes the watch look at once.
+    /// Asks the database something short. A failure makes the watch open it anew.
     pub(crate) async fn look_up<T, F>(
         &self,
         question: impl FnOnce(Database) -> F,
@@ -186,16 +190,17 @@ impl Shared {
         F: Future<Output = Result<T, sqlx::Error>>,
     {
         let work = async {
-            question(self.database().await?)
-                .await
-                .map_err(|error| unavailable(&error))
+            let answer = question(self.database().await?).await;
+            answer.map_err(|error| {
+                if is_failure(&error) {
+                    self.suspect.store(true, Ordering::Relaxed);
+                    self.wake.notify_one();
+                }
+                unavailable(&error)
+            })
         };
         let answer = tokio::time::timeout(LOOK_UP, work).await;
-        let answer = answer.unwrap_or_else(|_| Err(no_answer(LOOK_UP)));
-        if answer.is_err() {
-            self.wake.notify_one();
-        }
-        answer
+        answer.unwrap_or_else(|_| Err(no_answer(LOOK_UP)))
     }
 
     /// Whether there may be keys without an id.
@@ -206,6 +211,15 @@ impl Shared {
     fn lock_tables(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn Table>>> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether an error is the database's own, not that of a question too many.
+fn is_failure(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Database, Io, Protocol, Tls, WorkerCrashed};
+    matches!(
+        error,
+        Database(_) | Io(_) | Protocol(_) | Tls(_) | WorkerCrashed
+    )
 }
 
 fn no_answer(after: Duration) -> SourceError {

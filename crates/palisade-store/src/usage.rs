@@ -107,9 +107,9 @@ async fn write(batch: &[(KeyId, u64)], database: &Database) -> Result<(), Error>
     Ok(())
 }
 
-const SQLITE: &str = "UPDATE palisade_api_keys SET last_used = noted.value \
+const SQLITE: &str = "UPDATE palisade_api_keys AS k SET last_used = noted.value \
     FROM json_each($1) AS noted \
-    WHERE id = noted.key AND (last_used IS NULL OR last_used < noted.value)";
+    WHERE k.id = noted.key AND (k.last_used IS NULL OR k.last_used < noted.value)";
 
 /// In the order of ids, so that two nodes never wait for each other's rows in a circle.
 const POSTGRES: &str = "WITH noted AS MATERIALIZED ( \

@@ -80,7 +80,7 @@ impl Log {
         let row = sqlx::query(
             "SELECT (SELECT MIN(version) FROM palisade_changes) AS oldest, \
              (SELECT MAX(version) FROM palisade_changes) AS newest, \
-             (SELECT COUNT(*) FROM (SELECT 1 FROM palisade_api_keys WHERE legacy = 1 LIMIT 1) AS some) \
+             (SELECT COUNT(*) FROM (SELECT 1 FROM palisade_api_keys WHERE legacy = 1 LIMIT 1) AS found) \
              AS legacy",
         )
         .fetch_one(database.pool())

@@ -21,6 +21,9 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How long it waits before it tries again, first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// A database that fails sooner than this is opened less and less often.
+const STABLE: Duration = Duration::from_secs(10);
+
 /// Watches until it is told to stop, then writes what is left.
 pub(super) async fn watch(shared: Arc<Shared>, stopping: Stopping) {
     tokio::select! {
@@ -55,10 +58,13 @@ async fn keep_open(shared: &Shared) {
                 match poll(shared, &database).await {
                     Ok(()) => {
                         opened_before = true;
-                        wait = RETRY.0;
+                        let since = Instant::now();
                         shared.state.send_replace(State::Open(database.clone()));
                         outage.ends(shared);
                         let error = stay(shared, &database).await;
+                        if since.elapsed() > STABLE {
+                            wait = RETRY.0;
+                        }
                         shared.state.send_replace(State::Down(error.clone()));
                         database.close().await;
                         error
@@ -95,6 +101,9 @@ async fn serve(shared: &Shared, database: &Database) -> SourceError {
         tokio::select! {
             () = sleep(pause.min(WRITE_EVERY)) => {}
             () = shared.wake.notified() => {}
+        }
+        if shared.suspect.swap(false, Ordering::Relaxed) {
+            return SourceError::new("the database", "a look-up failed");
         }
         if let Err(error) = poll(shared, database).await {
             return error;

@@ -1,0 +1,268 @@
+//! The administration of keys, and what look-ups make of it.
+
+use super::{Folder, active, in_memory, is_active, keys, look_up, node, settle, store};
+use crate::{KeyFilter, KeyImport, NewKey, StoreError};
+use palisade_core::{
+    ApiKeyEntry,
+    companion::{Answer, KeyStore},
+};
+use std::time::Duration;
+
+fn new() -> NewKey {
+    NewKey::new("partners", "shop", "service1").scopes(["items:read"])
+}
+
+#[tokio::test]
+async fn a_key_is_made_found_and_taken_back() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let (store, keys) = (store(&node).await, keys(&node, 5));
+
+    let made = store
+        .keys()
+        .create(new().roles(["partner"]).tenant("acme"))
+        .await
+        .unwrap();
+    let found = look_up(&keys, made.id()).await.unwrap().unwrap();
+    let principal = found.principal();
+    assert_eq!(principal.issuer(), "palisade:api_key/partners");
+    assert_eq!(principal.subject(), "service1");
+    assert_eq!(principal.credential_name(), Some(made.id()));
+    assert_eq!(principal.tenant_name(), Some("acme"));
+    assert!(principal.has_scope("items:read") && principal.has_role("partner"));
+    assert!(in_memory(&keys, made.id()));
+
+    store.keys().revoke(made.id()).await.unwrap();
+    assert!(
+        !active(&keys, made.id()).await,
+        "seen at once where it was made"
+    );
+    assert!(!store.keys().find(made.id()).await.unwrap().active);
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_remembered_until_it_is_made() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let (store, keys) = (store(&node).await, keys(&node, 5));
+    let id = "0123456789abcdef";
+    assert!(look_up(&keys, id).await.unwrap().is_none());
+    assert!(in_memory(&keys, id));
+
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let import = KeyImport::new("partners", "shop").key(ApiKeyEntry::new("old", digest).id(id));
+    store.keys().import(import).await.unwrap();
+    assert!(active(&keys, id).await);
+    for bad in [
+        "",
+        "short",
+        "\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}9",
+    ] {
+        assert!(matches!(keys.by_id(bad), Answer::Known(None)), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_scheme_sees_its_own_keys_only() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let (store, keys) = (store(&node).await, keys(&node, 5));
+    let other = NewKey::new("internal", "shop", "service1");
+    let made = store.keys().create(other).await.unwrap();
+    assert!(look_up(&keys, made.id()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn only_the_digest_is_kept() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let store = store(&node).await;
+    let made = store.keys().create(new()).await.unwrap();
+    let secret = made.reveal().split('_').nth(2).unwrap().to_owned();
+    store.flush().await.unwrap();
+    for file in ["keys.db", "keys.db-wal"] {
+        let bytes = std::fs::read(folder.0.join(file)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains(&secret), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn the_old_key_ends_after_the_overlap() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let store = store(&node).await;
+    let old = store
+        .keys()
+        .create(new().note("n").quota("10/minute"))
+        .await
+        .unwrap();
+    let made = store
+        .keys()
+        .rotate(old.id(), Duration::from_secs(3600))
+        .await
+        .unwrap();
+
+    let before = store.keys().find(old.id()).await.unwrap();
+    let after = store.keys().find(made.id()).await.unwrap();
+    assert_eq!(before.replaced_by.as_deref(), Some(made.id()));
+    let left = before.expires.unwrap() - before.created;
+    assert!((3600..3610).contains(&left), "{left}");
+    assert_eq!(after.expires, None);
+    assert_eq!(
+        (&*after.owner, &*after.scopes),
+        ("service1", &["items:read".to_owned()][..])
+    );
+    assert_eq!(
+        (after.note.as_deref(), after.quota.as_deref()),
+        (Some("n"), Some("10/minute"))
+    );
+    assert!(made.reveal().starts_with("shop_"));
+
+    let again = store
+        .keys()
+        .rotate(old.id(), Duration::ZERO)
+        .await
+        .unwrap_err();
+    assert!(again.to_string().contains("was replaced by"), "{again}");
+    store.keys().revoke(made.id()).await.unwrap();
+    let revoked = store
+        .keys()
+        .rotate(made.id(), Duration::ZERO)
+        .await
+        .unwrap_err();
+    assert!(revoked.to_string().contains("was revoked"), "{revoked}");
+}
+
+#[tokio::test]
+async fn a_successor_lives_as_long_as_its_predecessor_did() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let store = store(&node).await;
+    let end = u64::try_from(crate::store::now()).unwrap() + 1_000;
+    let old = store.keys().create(new().expires(end)).await.unwrap();
+    let made = store
+        .keys()
+        .rotate(old.id(), Duration::from_secs(5_000))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.keys().find(old.id()).await.unwrap().expires,
+        Some(end)
+    );
+    let after = store.keys().find(made.id()).await.unwrap();
+    let lifetime = after.expires.unwrap() - after.created;
+    assert!((990..=1_000).contains(&lifetime), "{lifetime}");
+}
+
+#[tokio::test]
+async fn keys_are_listed_by_page_and_filter() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let store = store(&node).await;
+    for owner in ["a", "b", "b"] {
+        store
+            .keys()
+            .create(NewKey::new("partners", "shop", owner))
+            .await
+            .unwrap();
+    }
+    let made = store.keys().create(new().tenant("acme")).await.unwrap();
+    store.keys().revoke(made.id()).await.unwrap();
+
+    let all = store.keys().list(KeyFilter::default()).await.unwrap();
+    assert_eq!(all.len(), 4);
+    let count = async |filter| store.keys().list(filter).await.unwrap().len();
+    assert_eq!(count(KeyFilter::of_scheme("partners").owner("b")).await, 2);
+    assert_eq!(count(KeyFilter::of_scheme("other")).await, 0);
+    assert_eq!(count(KeyFilter::default().active(false)).await, 1);
+    assert_eq!(
+        count(KeyFilter::default().tenant("acme").active(true)).await,
+        0
+    );
+    let page = store
+        .keys()
+        .list(KeyFilter::default().limit(3))
+        .await
+        .unwrap();
+    assert_eq!(page, all[..3]);
+    let rest = KeyFilter::default().after(&*page[2].id);
+    assert_eq!(store.keys().list(rest).await.unwrap(), all[3..]);
+}
+
+#[tokio::test]
+async fn keys_of_an_earlier_system_are_found_by_digest() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let (store, keys) = (store(&node).await, keys(&node, 5));
+    let digest = [0xab; 32];
+    assert!(settle(keys.by_digest(&digest)).await.unwrap().is_none());
+    assert!(!keys.has_legacy_keys());
+
+    let text = format!("sha256:{}", "AB".repeat(32));
+    let entry = ApiKeyEntry::new("old", text).scopes(["read:write", "admin"]);
+    let import = || {
+        KeyImport::new("partners", "shop")
+            .key(entry.clone())
+            .split_scopes(true)
+    };
+    let report = store.keys().import(import()).await.unwrap();
+    assert_eq!((report.added, report.known), (1, 0));
+    let report = store.keys().import(import()).await.unwrap();
+    assert_eq!((report.added, report.known), (0, 1));
+
+    assert!(keys.has_legacy_keys());
+    let found = settle(keys.by_digest(&digest)).await.unwrap().unwrap();
+    let scopes: Vec<_> = found.principal().scope_names().collect();
+    assert_eq!(scopes, ["read", "write", "admin"]);
+    assert!(matches!(keys.by_digest(&digest), Answer::Known(Some(_))));
+
+    let id = "ab".repeat(8);
+    assert_eq!(found.principal().credential_name(), Some(&*id));
+    assert!(
+        look_up(&keys, &id).await.unwrap().is_none(),
+        "its name is no id"
+    );
+    store.keys().revoke(&id).await.unwrap();
+    let found = settle(keys.by_digest(&digest)).await.unwrap().unwrap();
+    assert!(!is_active(&found));
+
+    let made = store.keys().rotate(&id, Duration::ZERO).await;
+    assert!(made.is_err(), "it was revoked");
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_refused_with_its_place() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    let store = store(&node).await;
+    for bad in [
+        NewKey::new("partners", "Shop", "service1"),
+        NewKey::new("partners", "s", "service1"),
+        NewKey::new("partners", "shop", ""),
+        NewKey::new("", "shop", "service1"),
+    ] {
+        let error = store.keys().create(bad).await.unwrap_err();
+        assert!(matches!(error, StoreError::Invalid(_)), "{error}");
+    }
+    let good = ApiKeyEntry::new("a", format!("sha256:{}", "01".repeat(32)));
+    let import = KeyImport::new("partners", "shop")
+        .key(good)
+        .key(ApiKeyEntry::new("b", "hunter2"));
+    let error = store.keys().import(import).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("key 2:") && !error.contains("hunter2"),
+        "{error}"
+    );
+    assert!(
+        store
+            .keys()
+            .list(KeyFilter::default())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+
+    let missing = store.keys().revoke("0123456789abcdef").await.unwrap_err();
+    assert_eq!(missing.to_string(), "there is no key \"0123456789abcdef\"");
+}

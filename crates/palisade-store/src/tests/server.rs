@@ -1,0 +1,158 @@
+//! A Postgres of the tests' own: on a port of this machine, in a temporary folder.
+
+use super::Folder;
+use std::{
+    env, fs,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// A running Postgres, stopped when it is dropped.
+pub(super) struct Server {
+    folder: Folder,
+    programs: PathBuf,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// `None`, and a line that says why, where there is no Postgres. It must be there if
+    /// `PALISADE_REQUIRE_POSTGRES` is set.
+    pub(super) fn start() -> Option<Self> {
+        let Some(programs) = programs() else {
+            let why = "there is no Postgres: its programs initdb and postgres are neither in \
+                       PALISADE_POSTGRES_BIN, nor in PATH, nor in /usr/lib/postgresql";
+            assert!(env::var_os("PALISADE_REQUIRE_POSTGRES").is_none(), "{why}");
+            eprintln!("not run: {why}");
+            return None;
+        };
+        let folder = Folder::new();
+        if is_root() {
+            run(Command::new("chown").arg("nobody").arg(&folder.0));
+        }
+        let mut server = Self {
+            folder,
+            programs,
+            port: TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port(),
+            process: None,
+        };
+        let mut initdb = server.command("initdb");
+        initdb.args([
+            "--username=palisade",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-sync",
+        ]);
+        run(initdb.arg("--pgdata").arg(server.data()));
+        server.begin();
+        Some(server)
+    }
+
+    pub(super) fn begin(&mut self) {
+        let mut postgres = self.command("postgres");
+        postgres
+            .arg("-D")
+            .arg(self.data())
+            .arg("-k")
+            .arg(&self.folder.0);
+        postgres.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-F"]);
+        self.process = Some(
+            postgres
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
+        let start = Instant::now();
+        // The port is open once it answers.
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "postgres does not start"
+            );
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Stops it at once, as a crash does.
+    pub(super) fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // SIGQUIT: it ends its children too, which SIGKILL would leave behind.
+            let quit = Command::new("kill")
+                .args(["-QUIT", &process.id().to_string()])
+                .status();
+            assert!(quit.is_ok_and(|status| status.success()));
+            process.wait().unwrap();
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!(
+            "postgres://palisade:swordfish@127.0.0.1:{}/postgres",
+            self.port
+        )
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.0.join("data")
+    }
+
+    /// Postgres refuses to run as root.
+    fn command(&self, program: &str) -> Command {
+        let program = self.programs.join(program);
+        let mut command = match is_root() {
+            true => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
+                command.arg(program);
+                command
+            }
+            false => Command::new(program),
+        };
+        command.env("LC_ALL", "C").current_dir(&self.folder.0);
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {error}");
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout == b"0\n")
+}
+
+fn programs() -> Option<PathBuf> {
+    let named = env::var_os("PALISADE_POSTGRES_BIN").map(PathBuf::from);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let installed = versions.map(|version| version.path().join("bin"));
+    let mut places = named
+        .into_iter()
+        .chain(env::split_paths(&path))
+        .chain(installed);
+    places.find(|place| has(place, "initdb") && has(place, "postgres"))
+}
+
+fn has(folder: &Path, program: &str) -> bool {
+    folder.join(program).is_file()
+}
