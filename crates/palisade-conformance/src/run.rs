@@ -1,7 +1,8 @@
-//! Runs cases against servers: one server per file and framework, the frameworks side by side, cases in order.
+//! Runs cases against servers: one server per file and framework, frameworks and files side by side, cases in order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -13,6 +14,9 @@ use crate::harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock};
 use crate::keys::Keys;
 use crate::report::{Cell, MatrixReport, Row, Trace, Verdict};
 use crate::suite::{Case, File, Suite, join};
+
+/// How many files of a framework run at a time.
+const SIDE_BY_SIDE: usize = 2;
 
 /// Which cases and frameworks to run.
 #[derive(Clone, Debug, Default)]
@@ -68,43 +72,62 @@ pub fn run(
             )
         })
         .collect();
-    let columns: Vec<Vec<Cell>> = thread::scope(|scope| {
+    let mut columns: Vec<Column> = thread::scope(|scope| {
         let (chosen, keys) = (&chosen, &keys);
-        let column = |harness| {
-            move || {
-                chosen
-                    .iter()
-                    .flat_map(|(file, cases)| run_file(harness, keys, file, cases, filter.explain))
-                    .collect()
-            }
-        };
         let threads: Vec<_> = harnesses
             .iter()
-            .map(|harness| scope.spawn(column(*harness)))
+            .map(|harness| scope.spawn(|| run_files(*harness, keys, chosen, filter.explain)))
             .collect();
-        // A column that a panic cut short is filled up with failures below.
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_default())
-            .collect()
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(Result::unwrap_or_default).collect()
     });
     let frameworks: Vec<_> = harnesses.iter().map(|harness| harness.name()).collect();
-    let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
     let mut rows = Vec::new();
-    for (file, cases) in &chosen {
+    for (index, (file, cases)) in chosen.iter().enumerate() {
+        let mut cells: Vec<_> = columns
+            .iter_mut()
+            .map(|column| column.remove(&index).unwrap_or_default().into_iter())
+            .collect();
         for case in cases {
-            let cells = columns.iter_mut().map(|column| {
-                column
-                    .next()
-                    .unwrap_or_else(|| Cell::failed("the harness panicked"))
-            });
-            rows.push(Row::new(file, case, &frameworks, cells.collect()));
+            // A file that a panic cut short is filled up with failures.
+            let panicked = || Cell::failed("the harness panicked");
+            let cells = cells.iter_mut().map(|cells| cells.next());
+            let cells = cells.map(|cell| cell.unwrap_or_else(panicked)).collect();
+            rows.push(Row::new(file, case, &frameworks, cells));
         }
     }
     Ok(MatrixReport {
         frameworks,
         rows,
         elapsed: started.elapsed(),
+    })
+}
+
+/// The cells of one framework, by the number of their file.
+type Column = BTreeMap<usize, Vec<Cell>>;
+
+/// All files on one framework, some of them side by side: cases about outages mostly wait.
+fn run_files(
+    harness: &dyn Harness,
+    keys: &Arc<Keys>,
+    files: &[(&File, Vec<&Case>)],
+    explain: bool,
+) -> Column {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut column = Column::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((file, cases)) = files.get(index) else {
+                return column;
+            };
+            column.insert(index, run_file(harness, keys, file, cases, explain));
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..SIDE_BY_SIDE).map(|_| scope.spawn(run)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.flat_map(Result::unwrap_or_default).collect()
     })
 }
 

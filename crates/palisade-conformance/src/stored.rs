@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use palisade_core::password::{self, Cost};
 use palisade_core::{ApiKeyEntry, SystemEntropy, generate_key};
 use palisade_store::{KeyImport, NewKey, NewUser, Store};
 use sha2::{Digest as _, Sha256};
@@ -21,8 +20,10 @@ const SCHEME: &str = "partners";
 /// The key of an earlier system.
 const LEGACY: &str = "legacy-key-of-2019";
 
-/// The user and the password of `[basic.…]`.
-const USER: (&str, &str) = ("backup", "correct horse battery staple");
+/// The user of `[basic.…]`, and the hash of `correct horse`, which takes microseconds.
+const USER: &str = "backup";
+const HASH: &str =
+    "$argon2id$v=19$m=8,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$M7jw0GQI4Kfcxf+xPldfNRYttP89scc9XVAYAcaZ0U0";
 
 /// A database in a folder of its own, which goes with it.
 #[derive(Debug)]
@@ -107,9 +108,7 @@ impl Stored {
         let legacy = ApiKeyEntry::new("legacy", sha256(LEGACY)).scopes(["items:read:items:write"]);
         keys.import(KeyImport::new(SCHEME, "pal").key(legacy))
             .await?;
-        let (name, password) = USER;
-        let hash = password::hash(password, Cost::new(8, 1, 1)?, &SystemEntropy)?;
-        let user = NewUser::new(name, hash)
+        let user = NewUser::new(USER, HASH)
             .scopes(["items:read"])
             .tenant("acme");
         store.users().create(user).await?;
