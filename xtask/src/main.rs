@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod lint;
+mod provision;
 mod step;
 mod tally;
 mod test;
@@ -17,7 +18,8 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   test          Everything that must pass: tidy, unit, integration and doc tests, conformance.
-                Needs Rust and a C compiler. Ends with `N passed, N failed`.
+                Needs Rust and a C compiler; Postgres is installed if root can. Ends with
+                `N passed, N failed`.
   conformance   The cases on axum, actix-web and poem over real sockets, as a matrix.
                   --html FILE        also write the matrix as a page
                   --filter TEXT      only cases whose `file: name` contains TEXT, or that guard it

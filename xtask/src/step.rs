@@ -1,6 +1,7 @@
 //! One part of a command: a call of cargo whose results are counted, and what came of it.
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::tally::Tally;
 pub(crate) struct Step {
     name: &'static str,
     args: Vec<String>,
-    environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(&'static str, OsString)>,
     counts: Counts,
 }
 
@@ -65,8 +66,8 @@ impl Step {
     }
 
     /// Sets an environment variable.
-    pub(crate) fn environment(mut self, name: &'static str, value: &'static str) -> Self {
-        self.environment.push((name, value));
+    pub(crate) fn environment(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name, value.into()));
         self
     }
 
@@ -110,7 +111,7 @@ impl Step {
     fn spawn(&self) -> io::Result<Tally> {
         let mut child = cargo()
             .args(&self.args)
-            .envs(self.environment.iter().copied())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .spawn()?;
         let tally = match child.stdout.take() {

@@ -3,9 +3,9 @@
 use std::env;
 use std::process::{Command, Stdio};
 
-use crate::step::{Step, summary};
+use crate::step::{Outcome, Step, summary};
 use crate::tally::Tally;
-use crate::{conformance, tidy};
+use crate::{conformance, provision, tidy};
 
 /// Runs everything, ends with `N passed, N failed`, and tells whether nothing failed.
 pub(crate) fn command() -> bool {
@@ -17,16 +17,29 @@ pub(crate) fn command() -> bool {
 /// Runs everything and sums up, but for the last line.
 pub(crate) fn run() -> Tally {
     let mut outcomes = vec![tidy::step().run()];
-    // Palisade's cryptography and the demo's SQLite are C.
+    let mut tests = tests();
+    match provision::postgres() {
+        Ok(folder) => {
+            tests = tests
+                .environment(provision::POSTGRES, folder)
+                .environment(provision::REQUIRED, "1");
+        }
+        Err(why) => {
+            let required = env::var_os(provision::REQUIRED).is_some();
+            outcomes.push(Outcome::not_run("postgres", &why, required));
+        }
+    }
+    let compiled = [tests, conformance::step(&[])];
+    // Palisade's cryptography and its SQLite are C.
     match c_compiler() {
-        Ok(()) => outcomes.extend(compiled().iter().map(Step::run)),
-        Err(why) => outcomes.extend(compiled().iter().map(|step| step.cannot_run(&why))),
+        Ok(()) => outcomes.extend(compiled.iter().map(Step::run)),
+        Err(why) => outcomes.extend(compiled.iter().map(|step| step.cannot_run(&why))),
     }
     summary(&outcomes)
 }
 
 /// The benchmark is left out: its peers' dependencies take minutes to build, and clippy checks it.
-fn compiled() -> [Step; 2] {
+fn tests() -> Step {
     let tests = [
         "test",
         "--workspace",
@@ -34,10 +47,7 @@ fn compiled() -> [Step; 2] {
         "--exclude=xtask",
         "--no-fail-fast",
     ];
-    [
-        Step::cargo("tests", &tests).counting_tests(),
-        conformance::step(&[]),
-    ]
+    Step::cargo("tests", &tests).counting_tests()
 }
 
 fn c_compiler() -> Result<(), String> {

@@ -284,7 +284,6 @@ mod tests {
             "http://id.example.com/",
             "ftp://id.example.com/",
             "file:///etc/passwd",
-            "https:///jwks",
             "id.example.com",
             "https://user@id.example.com/",
             "https://user:secret@id.example.com/",

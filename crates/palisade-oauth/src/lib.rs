@@ -40,41 +40,82 @@ use std::{
 /// What [`Policy::with`](palisade_core::Policy::with) takes to ask authorization servers.
 #[must_use]
 pub fn companion() -> OAuth {
-    OAuth(Servers {
+    OAuth {
         background: Background::new("palisade-oauth"),
         questions_at_once: 64,
+        silent: false,
         shared: Arc::default(),
-    })
+    }
 }
 
 /// Asks authorization servers. Made by [`companion`].
 ///
 /// Clones share their keys and connections: a service that loads its policy anew gives each
 /// version a clone of one companion, and the keys stay.
-#[derive(Debug, Clone)]
-pub struct OAuth(Servers);
+#[derive(Clone)]
+pub struct OAuth {
+    background: Background,
+    questions_at_once: usize,
+    silent: bool,
+    shared: Arc<Mutex<Shared>>,
+}
 
 impl OAuth {
     /// How many introspection requests may be under way to one server at once; those beyond get
     /// 503. Default 64.
     #[must_use]
     pub fn questions_at_once(mut self, number: usize) -> Self {
-        self.0.questions_at_once = number;
+        self.questions_at_once = number;
         self
+    }
+
+    /// Checks what a policy says and asks nobody: for tools that check a policy where its issuers
+    /// are out of reach. There are never any keys.
+    #[must_use]
+    pub fn silent(mut self) -> Self {
+        self.silent = true;
+        self
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Companion for OAuth {
     fn register(self, companions: &mut Companions) {
-        companions.authorization_servers(Arc::new(self.0));
+        companions.authorization_servers(Arc::new(self));
     }
 }
 
-#[derive(Clone)]
-struct Servers {
-    background: Background,
-    questions_at_once: usize,
-    shared: Arc<Mutex<Shared>>,
+impl AuthorizationServers for OAuth {
+    fn keys(&self, source: RemoteKeys) -> Result<Arc<dyn KeyFeed>, Unfit> {
+        let mut shared = self.shared();
+        let fetch = shared.client(&source.outgoing)?;
+        let feed = Feed::new(source, fetch, self.background.clone())?;
+        if self.silent {
+            return Ok(Arc::new(SharedFeed(Arc::new(feed))));
+        }
+        Ok(Arc::new(shared.feed(feed)))
+    }
+
+    fn introspector(&self, source: RemoteIntrospection) -> Result<Arc<dyn Introspector>, Unfit> {
+        let fetch = self.shared().client(&source.outgoing)?;
+        let background = self.background.clone();
+        let questions = self.questions_at_once;
+        Ok(Arc::new(RemoteIntrospector::new(
+            source, fetch, background, questions,
+        )?))
+    }
+}
+
+/// Nothing that changes with time: the fingerprint of a policy is made of it.
+impl fmt::Debug for OAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuth")
+            .field("questions_at_once", &self.questions_at_once)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What lives as long as a scheme of any policy uses it.
@@ -91,39 +132,6 @@ struct Reach {
     private: Vec<String>,
     ca: Option<Vec<u8>>,
     timeout_seconds: u64,
-}
-
-impl AuthorizationServers for Servers {
-    fn keys(&self, source: RemoteKeys) -> Result<Arc<dyn KeyFeed>, Unfit> {
-        let mut shared = self.shared();
-        let fetch = shared.client(&source.outgoing)?;
-        let feed = Feed::new(source, fetch, self.background.clone())?;
-        Ok(Arc::new(shared.feed(feed)))
-    }
-
-    fn introspector(&self, source: RemoteIntrospection) -> Result<Arc<dyn Introspector>, Unfit> {
-        let fetch = self.shared().client(&source.outgoing)?;
-        let background = self.background.clone();
-        let questions = self.questions_at_once;
-        Ok(Arc::new(RemoteIntrospector::new(
-            source, fetch, background, questions,
-        )?))
-    }
-}
-
-impl Servers {
-    fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Nothing that changes with time: the fingerprint of a policy is made of it.
-impl fmt::Debug for Servers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Servers")
-            .field("questions_at_once", &self.questions_at_once)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Shared {

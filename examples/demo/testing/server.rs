@@ -4,25 +4,80 @@
 mod process;
 mod reload;
 
-use process::{Server, finished, run_curl, run_curl_for_text, scratch};
+use palisade_example_demo::POLICY;
+use process::{Connection, Server, finished, run_curl, run_curl_for_text, scratch};
 use std::{
     fs,
     net::{TcpListener, TcpStream},
 };
 
+/// The statuses that the printed curl lines get.
+const SHOWN: [u16; 13] = [
+    200, 401, 200, 200, 403, 403, 201, 204, 422, 200, 200, 200, 200,
+];
+
+fn run_all(lines: &[String]) -> Vec<u16> {
+    let curl = lines.iter().filter(|line| line.starts_with("curl "));
+    curl.map(|line| run_curl(line)).collect()
+}
+
 #[test]
 fn the_printed_curl_lines_work_as_they_stand() {
     let mut server = Server::start(&[]);
     let lines = server.lines_until("--cookie");
-    let curl: Vec<_> = lines
-        .iter()
-        .filter(|line| line.starts_with("curl "))
-        .collect();
-    let statuses: Vec<_> = curl.iter().map(|line| run_curl(line)).collect();
-    let expected = [
-        200, 401, 200, 200, 403, 403, 201, 204, 422, 200, 200, 200, 200,
-    ];
-    assert_eq!(statuses, expected, "{lines:#?}");
+    assert_eq!(run_all(&lines), SHOWN, "{lines:#?}");
+}
+
+#[test]
+fn a_database_keeps_users_items_and_the_api_key() {
+    let folder = scratch("database");
+    fs::create_dir_all(&folder).unwrap();
+    let database = format!("sqlite:{}/demo.db", folder.display());
+    let arguments = ["--database", &database, "--demo-data"];
+    let mut first = Server::start(&arguments);
+    let shown = first.lines_until("--cookie");
+    assert_eq!(run_all(&shown), SHOWN, "{shown:#?}");
+    assert_eq!(first.stop(), Some(0));
+
+    let mut second = Server::start(&arguments);
+    let second_shown = second.lines_until("API key");
+    assert!(!second_shown.concat().contains("X-API-Key"));
+    let line = shown.iter().find(|line| line.contains("X-API-Key"));
+    let addresses = [&first, &second].map(|server| server.address.to_string());
+    let line = line.unwrap().replace(&addresses[0], &addresses[1]);
+    assert_eq!(run_curl(&line), 200);
+    // Alice removed item 3 and made another.
+    let johns = second_shown.iter().find(|line| line.contains("?search="));
+    let items = run_curl_for_text(&johns.unwrap().replace("?search=for", ""));
+    assert!(
+        items.contains("Lamp") && !items.contains("Poster"),
+        "{items}"
+    );
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn an_issuer_that_is_away_is_named_and_the_server_starts() {
+    // Issued by http://127.0.0.1:9, where nobody listens; nobody signed it.
+    const TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJhdCtqd3QifQ.eyJpc3MiOiJod\
+        HRwOi8vMTI3LjAuMC4xOjkiLCJhdWQiOiJ1cm46YXBpIiwic3ViIjoiYWxpY2UiLCJjbGllbnRfaWQiOiJjIiwi\
+        aWF0IjoxMDAwMDAwMDAwLCJleHAiOjkwMDAwMDAwMDAsImp0aSI6ImoifQ.AAAA";
+    let folder = scratch("issuer");
+    fs::create_dir_all(&folder).unwrap();
+    let policy = folder.join("palisade.toml");
+    let schemes = "[outgoing]\nplain_http = \"127.0.0.1\"\n\
+                   [jwt.demo]\nissuer = \"http://127.0.0.1:9\"\naudience = \"urn:api\"\n\
+                   keys = \"discover\"\n[api_key.keys]\nheader = \"x-api-key\"\n";
+    fs::write(&policy, POLICY.to_owned() + schemes).unwrap();
+    let mut server = Server::start(&["--policy", policy.to_str().unwrap()]);
+    server.log_until("are answered 503");
+    let get = |headers: &str| {
+        let response = Connection::to(server.address).request("GET", "/users/me", headers);
+        response.status
+    };
+    assert_eq!(get(&format!("Authorization: Bearer {TOKEN}\r\n")), 503);
+    assert_eq!(get(""), 401);
+    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -2,10 +2,11 @@
 //! it.
 
 use super::{
-    compiled::{Challenges, Compiled, CompiledScheme},
+    compiled::{Challenges, Compiled, CompiledScheme, RESOURCE_METADATA},
     describe::Description,
     limits::Limits,
     lineage::Lineage,
+    metadata::Resource,
     methods::Methods,
     rules::{RuleContext, Rules},
 };
@@ -18,7 +19,7 @@ use crate::{
     policy::{BuildContext, Policy, Secret, Unlisted},
     problem::Problems,
     requirement::Roles,
-    scheme::{Carrier, Scheme},
+    scheme::{Carrier, Challenge, Scheme},
 };
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
@@ -79,7 +80,8 @@ fn compile_parts(
     check_sizes(policy, mistakes);
     let hosts = hosts(policy, mistakes);
     let headers = CompiledHeaders::compile(&policy.headers, &mut known, mistakes);
-    let schemes = schemes(policy, context, mistakes);
+    let resource = Resource::of(policy, mistakes);
+    let schemes = schemes(policy, context, resource.as_ref(), mistakes);
     let scheme_headers = scheme_headers(&schemes);
     let cors = policy
         .cors
@@ -117,6 +119,7 @@ fn compile_parts(
         return None;
     }
 
+    let scopes = scopes(policy);
     let no_store = known.add(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(Compiled {
         ports: policy.ports().clone(),
@@ -130,9 +133,10 @@ fn compile_parts(
         no_store,
         cors,
         asks_for_basic: schemes.iter().any(|own| own.is_basic),
+        metadata: resource.map(|own| own.metadata(policy, &schemes, &scopes)),
         schemes,
         roles,
-        scopes: scopes(policy),
+        scopes,
         limits: limits?,
         unlisted: unlisted(policy, &rules),
         rules,
@@ -219,8 +223,10 @@ fn hosts(policy: &Policy, mistakes: &mut Mistakes) -> Option<HostList> {
 fn schemes(
     policy: &Policy,
     context: &BuildContext<'_>,
+    resource: Option<&Resource>,
     mistakes: &mut Mistakes,
 ) -> Vec<CompiledScheme> {
+    let with_challenges = |scheme| with_challenges(scheme, resource);
     let mut names: Vec<&str> = Vec::new();
     let mut compiled = Vec::new();
     for config in &policy.schemes {
@@ -238,15 +244,21 @@ fn schemes(
     compiled
 }
 
-fn with_challenges(scheme: Arc<dyn Scheme>) -> CompiledScheme {
+fn with_challenges(scheme: Arc<dyn Scheme>, resource: Option<&Resource>) -> CompiledScheme {
     let challenge = scheme.challenge();
+    let is_bearer_like = challenge.as_ref().is_some_and(|one| one.is_bearer_like());
+    let resource = resource.filter(|_| is_bearer_like);
+    let write = |challenge: Challenge| match resource {
+        Some(resource) => challenge.with(RESOURCE_METADATA, &resource.metadata_url),
+        None => challenge,
+    };
     CompiledScheme {
-        is_bearer_like: challenge.as_ref().is_some_and(|one| one.is_bearer_like()),
+        is_bearer_like,
         is_basic: challenge.as_ref().is_some_and(|one| one.is_basic()),
         challenges: challenge.map(|one| Challenges {
-            bare: one.to_value(),
-            invalid_token: one.clone().with("error", "invalid_token").to_value(),
-            invalid_request: one.clone().with("error", "invalid_request").to_value(),
+            bare: write(one.clone()).to_value(),
+            invalid_token: write(one.clone().with("error", "invalid_token")).to_value(),
+            invalid_request: write(one.clone().with("error", "invalid_request")).to_value(),
             insufficient_scope: one.with("error", "insufficient_scope").to_value(),
         }),
         scheme,

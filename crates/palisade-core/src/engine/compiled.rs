@@ -1,8 +1,8 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    describe::Description, limits::Limits, lineage::Lineage, methods::Methods, rules::CompiledRule,
-    rules::Rules,
+    describe::Description, limits::Limits, lineage::Lineage, metadata::Metadata, methods::Methods,
+    rules::CompiledRule, rules::Rules,
 };
 use crate::{
     cors::CompiledCors,
@@ -33,6 +33,7 @@ pub(crate) struct Compiled {
     pub(crate) headers: CompiledHeaders,
     pub(crate) known: KnownFields,
     pub(crate) no_store: usize,
+    pub(crate) metadata: Option<Metadata>,
     pub(crate) cors: Option<CompiledCors>,
     pub(crate) schemes: Vec<CompiledScheme>,
     /// Whether a scheme is HTTP Basic, which scripts are not asked for.
@@ -61,13 +62,16 @@ pub(crate) struct CompiledScheme {
     pub(crate) is_basic: bool,
 }
 
+/// The parameter that tells where the metadata of the resource is (RFC 9728 §5.1).
+pub(super) const RESOURCE_METADATA: &str = "resource_metadata";
+
 /// The challenges of a scheme that do not depend on the request.
 #[derive(Debug)]
 pub(crate) struct Challenges {
     pub(crate) bare: HeaderValue,
     pub(crate) invalid_token: HeaderValue,
     pub(crate) invalid_request: HeaderValue,
-    /// To be followed by the scopes.
+    /// To be followed by the scopes and the place of the metadata.
     pub(crate) insufficient_scope: HeaderValue,
 }
 
@@ -146,13 +150,14 @@ impl Compiled {
         let challenge = presented
             .filter(|presented| presented.is_bearer_like)
             .and_then(|presented| presented.challenges.as_ref());
-        match challenge {
-            Some(challenges) => reason.header(
-                header::WWW_AUTHENTICATE,
-                with_parameter(&challenges.insufficient_scope, "scope", scopes),
-            ),
-            None => reason,
+        let Some(challenges) = challenge else {
+            return reason;
+        };
+        let mut value = with_parameter(&challenges.insufficient_scope, "scope", scopes);
+        if let Some(metadata) = &self.metadata {
+            value = with_parameter(&value, RESOURCE_METADATA, &metadata.url);
         }
+        reason.header(header::WWW_AUTHENTICATE, value)
     }
 
     /// RFC 9110 §11.6.1: the bare challenges of every scheme that the rule accepts; 403 where

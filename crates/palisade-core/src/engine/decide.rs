@@ -40,7 +40,11 @@ impl Compiled {
         let passed = self.pass_firewall(head, &mut view, facts);
         let target = passed.inspect_err(|_| note_host(head, &view, facts))?;
         let method = facts.method.unwrap_or(MethodId::GET);
-        let listed = self.rules.find(target.path, method);
+        let is_metadata = self.is_metadata(target.path);
+        let listed = match is_metadata {
+            true => Listed::Unlisted,
+            false => self.rules.find(target.path, method),
+        };
         if let Listed::Rule(index) = listed {
             facts.rule = Some(index);
         }
@@ -64,6 +68,9 @@ impl Compiled {
         facts.at(At::Preflight);
         if self.is_preflight(&view, method) {
             return Ok(Decision::Preflight);
+        }
+        if is_metadata {
+            return self.serve_metadata(method, &view, facts);
         }
         // 6
         facts.at(At::Rule);

@@ -1,8 +1,9 @@
 //! A compiled policy for people: what holds on each path, with every default filled in.
 
 use super::{Palisade, compiled::Compiled};
-use crate::policy::{
-    Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Rule, Unlisted,
+use crate::{
+    policy::{Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Rule, Unlisted},
+    scheme::Carrier,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -41,7 +42,7 @@ pub struct SchemeDescription {
     /// The issuers of the tokens that it accepts.
     pub issuers: Vec<String>,
     /// Where its credentials travel: `Authorization: Bearer`, `header x-api-key`.
-    pub carriers: Vec<String>,
+    pub carriers: Vec<Carrier>,
     /// How a refusal asks for it; `None` where HTTP cannot.
     pub challenge: Option<String>,
 }
@@ -123,6 +124,7 @@ impl Description {
         let settings = Settings {
             version: 1,
             realm: &policy.realm,
+            resource: policy.resource.as_deref(),
             unlisted: compiled.unlisted,
             scopes: &policy.scopes,
             limit_max_keys: policy.limit_max_keys,
@@ -174,12 +176,8 @@ impl Compiled {
             .map(|scheme| SchemeDescription {
                 name: scheme.name().to_owned(),
                 kind: scheme.kind(),
-                issuers: scheme
-                    .authorization_servers()
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect(),
-                carriers: scheme.carriers().iter().map(ToString::to_string).collect(),
+                issuers: scheme.issuers(),
+                carriers: scheme.carriers().to_vec(),
                 challenge: scheme
                     .challenge()
                     .and_then(|one| one.to_value().to_str().map(str::to_owned).ok()),
@@ -231,6 +229,8 @@ impl Compiled {
 struct Settings<'a> {
     version: u32,
     realm: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a str>,
     unlisted: Unlisted,
     scopes: &'a [String],
     limit_max_keys: usize,

@@ -70,6 +70,8 @@ enum Step {
 pub(super) enum Decision {
     Refuse(Reason),
     Preflight,
+    /// Answered with the metadata of the resource.
+    Metadata,
     Admit,
     /// Somebody must be asked about the credential first.
     Ask(RemoteVerification),
@@ -155,6 +157,7 @@ impl Exchange {
         Poll::Ready(match decision {
             Decision::Refuse(reason) => Verdict::Refuse(self.refuse(reason)),
             Decision::Preflight => Verdict::Refuse(self.policy.preflight_reply(&self.facts)),
+            Decision::Metadata => Verdict::Refuse(self.policy.metadata_reply()),
             Decision::Admit => self.admit(),
             Decision::Ask(remote) => {
                 // Only `open` asks; `settle` never does.

@@ -25,16 +25,19 @@ pub enum Ending {
     Admit,
     /// A CORS preflight, answered by core.
     Preflight,
+    /// A question for the metadata of the resource, answered by core.
+    Metadata,
     /// Refused; no handler runs.
     Refuse,
 }
 
 impl Ending {
-    /// The stable word: `admit`, `preflight` or `refuse`.
+    /// The stable word: `admit`, `preflight`, `metadata` or `refuse`.
     pub fn as_str(self) -> &'static str {
         match self {
             Ending::Admit => "admit",
             Ending::Preflight => "preflight",
+            Ending::Metadata => "metadata",
             Ending::Refuse => "refuse",
         }
     }
@@ -173,13 +176,14 @@ impl Exchange {
                 Answer::default()
             }
         };
+        let trace = self.facts.trace.take().unwrap_or_default();
         let ending = match (&self.grant, &self.facts.refused) {
             (Some(_), _) => Ending::Admit,
             (None, Some(_)) => Ending::Refuse,
-            (None, None) => Ending::Preflight,
+            (None, None) if trace.stages.last() == Some(&Stage::Preflight) => Ending::Preflight,
+            (None, None) => Ending::Metadata,
         };
         self.close(&mut answer);
-        let trace = self.facts.trace.take().unwrap_or_default();
         let refused = self.facts.refused.clone();
         let caller = self.facts.caller.as_ref().map(|caller| &caller.principal);
         let grant = self.grant.as_ref();
@@ -226,7 +230,7 @@ impl Exchange {
             };
             let decided = match ending {
                 Ending::Refuse if index == last => Decided::Refused,
-                Ending::Preflight if index == last => Decided::Answered,
+                Ending::Preflight | Ending::Metadata if index == last => Decided::Answered,
                 _ => Decided::Passed,
             };
             StageReport {

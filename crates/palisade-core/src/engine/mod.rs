@@ -15,6 +15,7 @@ mod explain;
 mod gate;
 mod limits;
 mod lineage;
+mod metadata;
 mod methods;
 mod read;
 mod reload;

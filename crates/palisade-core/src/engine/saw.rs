@@ -219,6 +219,9 @@ impl Compiled {
             let kind = if rule.probe { " (probe)" } else { "" };
             return format!("{}{kind} demands {requirement}", rule.template);
         }
+        if self.is_metadata(path) {
+            return "the metadata of the resource".to_owned();
+        }
         match self.rules.find(path, facts.method.unwrap_or(MethodId::GET)) {
             Listed::OtherMethod { allow: Some(allow) } => {
                 format!(

@@ -69,6 +69,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether it takes an RSA key.
+    pub(crate) fn is_rsa(self) -> bool {
+        matches!(self.family(), Family::Rsa(_))
+    }
+
     pub(super) fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "HS256" => Self::HS256,

@@ -33,7 +33,7 @@ mod token;
 mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub(crate) use cache::{CachedVerifier, TokenCaching};
@@ -47,4 +47,5 @@ pub(crate) use rules::TokenRules;
 pub use token::VerifiedToken;
 
 pub use crate::principal::PrincipalKind;
+pub(crate) use verify::has_form;
 pub use verify::{TokenVerifier, peek_issuer};

@@ -14,7 +14,8 @@ pub enum Provider {
     /// Auth0; the issuer is `https://TENANT.auth0.com/`, with the slash.
     Auth0,
     /// Microsoft Entra ID; the issuer is `https://login.microsoftonline.com/TENANT/v2.0`, or
-    /// `https://sts.windows.net/TENANT/` for tokens of version 1. `{tenantid}` stands for several tenants.
+    /// `https://sts.windows.net/TENANT/` for tokens of version 1. `{tenantid}` stands for several tenants. A token that
+    /// names no client (`azp`, in version 1 `appid`) is an ID token, whatever its audience.
     Entra,
     /// Okta, custom authorization servers; the issuer is `https://HOST/oauth2/SERVER`.
     Okta,

@@ -9,6 +9,7 @@ use super::{
     json::{Scan, Value},
     path::ClaimPath,
     policy::{Profile, TENANT_PLACE, TokenPolicy},
+    provider::Provider,
     token::{Facts, Placement, VerifiedToken},
 };
 
@@ -260,11 +261,12 @@ impl TokenRules {
             let mut accepted = accepted.chain(usual.iter().copied());
             accepted.any(|accepted| accepted.eq_ignore_ascii_case(stated))
         };
-        let stated = || claims.uses.iter().flatten();
-        if claims.is_event
-            || (claims.has_hash && !id_token)
-            || !stated().all(|stated| is_accepted(stated))
-        {
+        // An ID token of Entra may have the audience of its access tokens, but only these name a client.
+        let names_client = claims.clients.iter().any(Option::is_some);
+        let is_nobodys = self.policy.provider == Some(Provider::Entra) && !names_client;
+        let has_foreign_mark = claims.is_event || (!id_token && (claims.has_hash || is_nobodys));
+        let mut stated = claims.uses.iter().flatten();
+        if has_foreign_mark || !stated.all(|stated| is_accepted(stated)) {
             return Err(TokenError::TokenUse);
         }
         self.check_required(claims)

@@ -150,6 +150,11 @@ pub fn peek_issuer(token: &[u8], max_bytes: usize) -> Option<String> {
         .map(|peek| peek.iss)
 }
 
+/// Whether it looks like a signed token at all.
+pub(crate) fn has_form(token: &[u8], max_bytes: usize) -> bool {
+    Parts::split(token, max_bytes).is_ok()
+}
+
 /// The parts of a token in compact serialization (RFC 7515 §7.1), still encoded.
 struct Parts<'t> {
     header: &'t [u8],

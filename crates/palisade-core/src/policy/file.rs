@@ -113,6 +113,7 @@ fn policy(section: &mut Section<'_, '_>) -> Policy {
     ];
     Policy {
         realm: section.optional_string("realm").unwrap_or(default.realm),
+        resource: section.optional_string("resource"),
         unlisted: section.choice("unlisted", &unlisted),
         scopes: section.strings("scopes").unwrap_or_default(),
         limit_max_keys: section

@@ -53,6 +53,9 @@ use std::{
 pub struct Policy {
     /// The `realm` of every challenge (RFC 9110 §11.5). Default `api`.
     pub realm: String,
+    /// `resource`: the URL that names this service to authorization servers (RFC 9728). Its
+    /// metadata is then served, and challenges tell where.
+    pub resource: Option<String>,
     /// `[host]`: the hosts this service answers for.
     pub host: Host,
     /// `[https]`: what happens to plain HTTP.
@@ -169,6 +172,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             realm: "api".to_owned(),
+            resource: None,
             host: Host::default(),
             https: Https::default(),
             firewall: Firewall::default(),
@@ -250,6 +254,13 @@ impl Policy {
     ) -> Self {
         let permissions = permissions.into_iter().map(Into::into).collect();
         self.roles.insert(name.into(), permissions);
+        self
+    }
+
+    /// Names the service to authorization servers (RFC 9728): its URL, with https.
+    #[must_use]
+    pub fn resource(mut self, identifier: impl Into<String>) -> Self {
+        self.resource = Some(identifier.into());
         self
     }
 

@@ -213,6 +213,9 @@ impl Jwt {
         .flatten()
         .collect();
         self.algorithm = section.optional_string("algorithm");
+        if let Some(tokens) = section.unsigned("cache") {
+            self.cached_tokens = tokens;
+        }
         for (key, seconds) in [
             ("refresh", &mut self.refresh_seconds),
             ("stale", &mut self.stale_seconds),
@@ -240,3 +243,6 @@ impl SchemeConfig for Jwt {
         compile::compile(self, context, mistakes).map(|scheme| Arc::new(scheme) as Arc<dyn Scheme>)
     }
 }
+
+#[cfg(test)]
+mod tests;

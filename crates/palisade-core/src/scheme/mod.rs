@@ -39,6 +39,7 @@ use crate::{
     view::View,
 };
 use http::HeaderName;
+use serde::{Serialize, Serializer};
 use std::{
     borrow::Cow,
     fmt::{self, Debug},
@@ -110,9 +111,9 @@ pub trait Scheme: Debug + Send + Sync {
     /// client certificate.
     fn challenge(&self) -> Option<Challenge>;
 
-    /// The authorization servers whose tokens it accepts, for descriptions of the policy and the
-    /// metadata of the resource (RFC 9728 §2).
-    fn authorization_servers(&self) -> Vec<&str> {
+    /// The issuers of the tokens that it accepts, for descriptions of the policy and the metadata
+    /// of the resource (RFC 9728 §2).
+    fn issuers(&self) -> Vec<String> {
         Vec::new()
     }
 
@@ -174,6 +175,12 @@ impl fmt::Display for Carrier {
     }
 }
 
+impl Serialize for Carrier {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// What a scheme found in a request.
 #[derive(Debug)]
 pub enum Presented<'h> {
@@ -208,6 +215,16 @@ pub enum Verification {
     Done(Outcome),
     /// Somebody must be asked; the future holds its own copy of the credential.
     Remote(RemoteVerification),
+}
+
+impl Verification {
+    /// The judgement, once it is there.
+    pub(crate) async fn outcome(self) -> Outcome {
+        match self {
+            Verification::Done(outcome) => outcome,
+            Verification::Remote(remote) => remote.await,
+        }
+    }
 }
 
 /// A judgement that waits for an answer from elsewhere.

@@ -3,14 +3,14 @@
 
 use super::{LOOK_UP, Shared, State, no_answer, poll::prune};
 use crate::{database::Database, error::unavailable, location::Kind};
-use palisade_core::SourceError;
+use palisade_core::{Clock, SourceError, SystemClock};
 use palisade_runtime::Stopping;
 use sqlx::{Error, postgres::PgListener};
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 /// How often times of use are written.
 const WRITE_EVERY: Duration = Duration::from_secs(3);
@@ -22,7 +22,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(60);
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// A database that fails sooner than this is opened less and less often.
-const STABLE: Duration = Duration::from_secs(10);
+const STABLE_NANOS: u64 = 10_000_000_000;
 
 /// Watches until it is told to stop, then writes what is left.
 pub(super) async fn watch(shared: Arc<Shared>, stopping: Stopping) {
@@ -45,6 +45,7 @@ pub(super) async fn watch(shared: Arc<Shared>, stopping: Stopping) {
 
 /// Opens the database, stays with it until it fails, and begins anew.
 async fn keep_open(shared: &Shared) {
+    let clock = SystemClock::default();
     let mut outage = Outage::default();
     let mut opened_before = false;
     let mut wait = RETRY.0;
@@ -58,11 +59,11 @@ async fn keep_open(shared: &Shared) {
                 match poll(shared, &database).await {
                     Ok(()) => {
                         opened_before = true;
-                        let since = Instant::now();
+                        let since = clock.monotonic_nanos();
                         shared.state.send_replace(State::Open(database.clone()));
                         outage.ends(shared);
                         let error = stay(shared, &database).await;
-                        if since.elapsed() > STABLE {
+                        if clock.monotonic_nanos().saturating_sub(since) > STABLE_NANOS {
                             wait = RETRY.0;
                         }
                         shared.state.send_replace(State::Down(error.clone()));
@@ -94,31 +95,29 @@ async fn stay(shared: &Shared, database: &Database) -> SourceError {
 
 async fn serve(shared: &Shared, database: &Database) -> SourceError {
     let mut writing = Writing::default();
-    let mut write_at = Instant::now() + WRITE_EVERY;
-    let mut prune_at = Instant::now() + PRUNE_EVERY;
+    let mut writes = interval(WRITE_EVERY);
+    let mut prunes = interval(PRUNE_EVERY);
     loop {
         let pause = Duration::from_millis(shared.poll_millis.load(Ordering::Relaxed));
+        // Whatever ends the pause, it asks for changes then. A lock that somebody else holds
+        // must not keep it from that for long.
         tokio::select! {
-            () = sleep(pause.min(WRITE_EVERY)) => {}
+            () = sleep(pause) => {}
             () = shared.wake.notified() => {}
+            _ = writes.tick() => {
+                let written = timeout(LOOK_UP, shared.usage.write(database)).await;
+                writing.ended(shared, written.unwrap_or(Err(Error::PoolTimedOut)));
+            }
+            _ = prunes.tick() => {
+                // What is not removed now is removed later.
+                let _ = timeout(LOOK_UP, prune(database)).await;
+            }
         }
         if shared.suspect.swap(false, Ordering::Relaxed) {
             return SourceError::new("the database", "a look-up failed");
         }
         if let Err(error) = poll(shared, database).await {
             return error;
-        }
-        let now = Instant::now();
-        if now >= write_at {
-            // A lock that somebody else holds must not keep us from asking for changes.
-            let written = timeout(LOOK_UP, shared.usage.write(database)).await;
-            writing.ended(shared, written.unwrap_or(Err(Error::PoolTimedOut)));
-            write_at = now + WRITE_EVERY;
-        }
-        if now >= prune_at {
-            // What is not removed now is removed later.
-            let _ = timeout(LOOK_UP, prune(database)).await;
-            prune_at = now + PRUNE_EVERY;
         }
     }
 }
@@ -165,22 +164,24 @@ async fn listener(shared: &Shared) -> Result<PgListener, Error> {
 
 /// One line in the log when the database is lost, and one when it is back.
 #[derive(Default)]
-struct Outage(Option<Instant>);
+struct Outage {
+    began: bool,
+}
 
 impl Outage {
     fn begins(&mut self, shared: &Shared, error: &SourceError) {
-        if self.0.is_none() {
-            self.0 = Some(Instant::now());
+        if !self.began {
             tracing::error!(target: "palisade", database = %shared.location, %error,
                 "a database is lost: who must be looked up there is refused with 503 until it is back");
         }
+        self.began = true;
     }
 
     fn ends(&mut self, shared: &Shared) {
-        if let Some(began) = self.0.take() {
-            tracing::info!(target: "palisade", database = %shared.location,
-                seconds = began.elapsed().as_secs(), "a database is back");
+        if self.began {
+            tracing::info!(target: "palisade", database = %shared.location, "a database is back");
         }
+        self.began = false;
     }
 }
 

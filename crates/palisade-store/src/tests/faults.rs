@@ -191,7 +191,6 @@ async fn a_file_that_is_locked_for_everybody() {
         }
     };
     scene.is_refused().await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(look_up(&scene.keys, scene.made.id()).await.is_err());
     execute(&mut other, "ROLLBACK").await;
     drop(other);

@@ -84,7 +84,8 @@ async fn changes_are_notified(server: &Server) {
     let made = store.keys().create(new()).await.unwrap();
     assert!(active(&keys, made.id()).await);
     until("it is in memory", async || in_memory(&keys, made.id())).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let listening = "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'";
+    until("all listen", async || server.count(listening).await >= 2).await;
     store.keys().revoke(made.id()).await.unwrap();
     let took = until("it is revoked here", async || {
         !active(&keys, made.id()).await
@@ -136,7 +137,11 @@ async fn late_commits_are_not_overlooked(server: &Server) {
             .await
             .unwrap();
     });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let waiting = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    until("the second waits for the first", async || {
+        server.count(waiting).await == 1
+    })
+    .await;
     late.commit().await.unwrap();
     early.await.unwrap();
     until("both are revoked", async || {

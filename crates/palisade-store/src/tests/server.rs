@@ -10,6 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The user that owns nothing, under this number on every Linux.
+const NOBODY: &str = "65534";
+
 /// A running Postgres, stopped when it is dropped.
 pub(super) struct Server {
     folder: Folder,
@@ -19,7 +22,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// `None`, and a line that says why, where there is no Postgres. It must be there if
+    /// `None` where there is no Postgres, which `cargo xtask test` reports. It must be there if
     /// `PALISADE_REQUIRE_POSTGRES` is set.
     pub(super) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
@@ -31,7 +34,7 @@ impl Server {
         };
         let folder = Folder::new();
         if is_root() {
-            run(Command::new("chown").arg("nobody").arg(&folder.0));
+            run(Command::new("chown").arg(NOBODY).arg(&folder.0));
         }
         let mut server = Self {
             folder,
@@ -100,6 +103,16 @@ impl Server {
         )
     }
 
+    /// What a statement counts, asked from outside of Palisade.
+    pub(super) async fn count(&self, sql: &'static str) -> i64 {
+        use sqlx::Connection;
+        let mut connection = sqlx::AnyConnection::connect(&self.url()).await.unwrap();
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.0.join("data")
     }
@@ -110,7 +123,7 @@ impl Server {
         let mut command = match is_root() {
             true => {
                 let mut command = Command::new("setpriv");
-                command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]);
+                command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
                 command.arg(program);
                 command
             }

@@ -175,7 +175,10 @@ fn a_description_names_what_holds_on_every_path() {
         ]
     );
     assert_eq!(described.unlisted.requirement, "not found");
-    assert_eq!(described.schemes[0].carriers, ["header x-told"]);
+    assert_eq!(
+        described.schemes[0].carriers[0].to_string(),
+        "header x-told"
+    );
     assert_eq!(described.settings["firewall"]["max_target"], 8192);
     assert_eq!(described.settings["outgoing"]["timeout"], 5);
     assert_eq!(described.settings["headers"]["preset"], "api");

@@ -26,9 +26,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const NOW: u64 = 1_800_000_000;
-const ISSUER: &str = "https://id.example.com";
-const SECRET: [u8; 64] = [7; 64];
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const ISSUER: &str = "https://id.example.com";
+pub(crate) const SECRET: [u8; 64] = [7; 64];
 
 const EVERY_ALGORITHM: [Algorithm; 13] = [
     Algorithm::HS256,
@@ -164,14 +164,14 @@ fn verifier(policy: TokenPolicy) -> TokenVerifier {
         .unwrap()
 }
 
-fn hs256(header: &str, claims: &str) -> String {
+pub(crate) fn hs256(header: &str, claims: &str) -> String {
     Signer::new(Algorithm::HS256).token(header, claims)
 }
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"at+jwt"}"#;
 
 /// A good claims set with some members set to other JSON texts, added, or (with an empty text) left out.
-fn claims(changes: &[(&str, &str)]) -> String {
+pub(crate) fn claims(changes: &[(&str, &str)]) -> String {
     let mut members = vec![
         ("iss", r#""https://id.example.com""#),
         ("sub", r#""alice""#),

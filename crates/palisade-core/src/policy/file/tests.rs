@@ -23,6 +23,7 @@ fn every_key_reaches_the_model() {
     let policy = Policy::from_toml_str(WHOLE).unwrap();
     assert_eq!(mistakes(WHOLE), "");
     assert_eq!(policy.realm, "shop");
+    assert_eq!(policy.resource.as_deref(), Some("https://api.example.com"));
     assert_eq!(policy.unlisted, Some(Unlisted::Authenticated));
     assert_eq!(policy.scopes, ["items:archive"]);
     assert_eq!(policy.limit_max_keys, 5000);

@@ -53,6 +53,7 @@ impl fmt::Debug for Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn parse(text: impl AsRef<[u8]>) -> Result<(String, String), &'static str> {
         let credentials = Credentials::parse(STANDARD.encode(text).as_bytes())?;
@@ -89,5 +90,15 @@ mod tests {
         let token = STANDARD.encode("alice:swordfish");
         let shown = format!("{:?}", Credentials::parse(token.as_bytes()).unwrap());
         assert!(!shown.contains("alice") && !shown.contains("swordfish"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(raw in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Credentials::parse(&raw);
+            if let Ok((name, password)) = parse(&raw) {
+                prop_assert_eq!(format!("{name}:{password}").into_bytes(), raw);
+            }
+        }
     }
 }

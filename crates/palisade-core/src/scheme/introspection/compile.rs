@@ -45,6 +45,7 @@ pub(super) fn compile(
             introspector,
             memory: Memory::new(config.remember_seconds, config.remember_inactive_seconds),
             flights: Arc::new(Flights::default()),
+            revocations: context.revocations.clone(),
             clock: Arc::clone(&context.clock),
             told_active_type: Once::new(),
         }),

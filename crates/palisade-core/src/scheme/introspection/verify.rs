@@ -9,6 +9,7 @@ use crate::{
     jwt::{TokenError, TokenRules},
     ports::{Clock, SourceError},
     principal::Principal,
+    revocation::{Revocations, unless_revoked},
     scheme::{
         Carrier, Carriers, Challenge, Credential, Outcome, Presented, Rejected, Scheme,
         Verification, token,
@@ -34,6 +35,7 @@ pub(super) struct Judge {
     pub(super) introspector: Arc<dyn Introspector>,
     pub(super) memory: Memory,
     pub(super) flights: Arc<Flights>,
+    pub(super) revocations: Option<Arc<dyn Revocations>>,
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the log says already that the server does not know what `active` is.
     pub(super) told_active_type: Once,
@@ -87,6 +89,17 @@ impl Judge {
         }
     }
 
+    /// Each request is judged by what has been taken back by now, whoever asked about the token.
+    fn settle(&self, answer: Answer) -> Verification {
+        Verification::Done(match answer {
+            Ok(Judged::Good { principal, .. }) => {
+                return unless_revoked(self.revocations.as_deref(), principal);
+            }
+            Ok(Judged::Bad(rejected)) => Outcome::Rejected(rejected),
+            Err(source) => Outcome::Unavailable(source),
+        })
+    }
+
     fn tell_active_type(&self) {
         self.told_active_type.call_once(|| {
             let issuer = self.rules.issuer();
@@ -107,14 +120,6 @@ fn text(token: &[u8], max_bytes: usize) -> Result<&str, TokenError> {
     let visible = token.iter().all(|byte| matches!(byte, b' '..=b'~'));
     let text = std::str::from_utf8(token).ok().filter(|_| visible);
     text.ok_or(TokenError::Characters)
-}
-
-fn outcome(answer: Answer) -> Outcome {
-    match answer {
-        Ok(Judged::Good { principal, .. }) => Outcome::Verified(principal),
-        Ok(Judged::Bad(rejected)) => Outcome::Rejected(rejected),
-        Err(source) => Outcome::Unavailable(source),
-    }
 }
 
 impl Scheme for Opaque {
@@ -148,11 +153,16 @@ impl Scheme for Opaque {
         };
         let digest = memory::digest(text.as_bytes());
         if let Some(judged) = judge.memory.recall(&digest, unix_seconds) {
-            return Verification::Done(outcome(Ok(judged)));
+            return judge.settle(Ok(judged));
         }
         let ask = || judge.ask(text, digest, unix_seconds);
         match judge.flights.join(digest, ask) {
-            Ok(flight) => Verification::Remote(Box::pin(async move { outcome(flight.await) })),
+            Ok(flight) => {
+                let judge = Arc::clone(judge);
+                Verification::Remote(Box::pin(async move {
+                    judge.settle(flight.await).outcome().await
+                }))
+            }
             Err(busy) => Verification::Done(Outcome::Unavailable(busy)),
         }
     }
@@ -161,8 +171,8 @@ impl Scheme for Opaque {
         Some(self.challenge.clone())
     }
 
-    fn authorization_servers(&self) -> Vec<&str> {
-        self.judge.rules.issuers().collect()
+    fn issuers(&self) -> Vec<String> {
+        self.judge.rules.issuers().map(str::to_owned).collect()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {

@@ -35,14 +35,25 @@ pub(super) fn compile(
     // How long a token may be is judged with the token.
     let carriers = config.places.compile(usual, usize::MAX, &section, mistakes);
     check_times(config, &section, mistakes);
+    let of_set = |source: &KeySource| matches!(source, KeySource::Jwks(_) | KeySource::Remote(_));
+    if config.keys.iter().any(of_set) && algorithm.is_some_and(|one| !one.is_rsa()) {
+        mistakes.add(
+            join(&section, "algorithm"),
+            "is not for RSA, and no other key of a set need be told its algorithm; write one such as PS256, or leave it \
+             out",
+        );
+    }
     // A reference that is none has been reported: the key is not missing as well.
     let mut keys = ["secret", "public_key", "jwks", "keys"].iter();
     let misread = keys.any(|key| mistakes.has(&join(&section, key)));
     let source = load(config, context, algorithm)
         .map_err(|Wrong { key, message }| {
-            if !(misread && key.is_empty()) {
-                mistakes.add(join(&section, key), message);
-            }
+            let at = match key {
+                "" if misread => return,
+                "" => section.clone(),
+                key => join(&section, key),
+            };
+            mistakes.add(at, message);
         })
         .ok();
     let rules = config
@@ -51,7 +62,7 @@ pub(super) fn compile(
         .check()
         .map_err(|wrong| token::report(wrong, &section, mistakes));
     let caching = TokenCaching::new(&config.name, config.cached_tokens, &*context.entropy)
-        .map_err(|source| mistakes.add(section.as_str(), source.to_string()));
+        .map_err(|source| mistakes.add(section.clone(), source.to_string()));
     let (rules, source, caching) = (Arc::new(rules.ok()?), source?, caching.ok()?);
     if mistakes.has(&section) {
         return None;
@@ -61,7 +72,7 @@ pub(super) fn compile(
             let verifier = TokenVerifier::new(Arc::clone(&rules), Arc::new(keys));
             Verifier::Fixed(caching.of(verifier))
         }
-        Source::Live(feed) => Verifier::Live(LiveVerifier::new(Arc::clone(&rules), caching, feed)),
+        Source::Live(feed) => Verifier::Live(LiveVerifier::new(Arc::clone(&rules), feed, caching)),
     };
     Some(Bearer {
         name: config.name.clone(),

@@ -12,24 +12,24 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct LiveVerifier {
     rules: Arc<TokenRules>,
-    caching: TokenCaching,
     feed: Arc<dyn KeyFeed>,
     /// The verifier of the keys that were asked for last. What it remembers holds for these keys alone, so others get
     /// another.
     current: ArcSwapOption<CachedVerifier>,
+    caching: TokenCaching,
 }
 
 impl LiveVerifier {
     pub(super) fn new(
         rules: Arc<TokenRules>,
-        caching: TokenCaching,
         feed: Arc<dyn KeyFeed>,
+        caching: TokenCaching,
     ) -> Self {
         Self {
             rules,
-            caching,
             feed,
             current: ArcSwapOption::empty(),
+            caching,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::live::LiveVerifier;
 use crate::{
     companion::BoxFuture,
-    jwt::{CachedVerifier, TokenError, TokenRules, VerifiedToken, peek_issuer},
+    jwt::{CachedVerifier, TokenError, TokenRules, VerifiedToken, has_form, peek_issuer},
     ports::{Clock, SourceError},
     principal::Principal,
     revocation::{Revocations, unless_revoked},
@@ -35,6 +35,10 @@ pub(super) struct Judge {
 
 /// With which keys.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each scheme, and one pointer less for each token"
+)]
 pub(super) enum Verifier {
     /// Those of the policy.
     Fixed(CachedVerifier),
@@ -74,8 +78,7 @@ impl Judge {
         then.max(self.clock.unix_millis() / 1000)
     }
 
-    /// What follows from a judgement. A good token may have been taken back since, whenever it was verified.
-    fn conclude(&self, judgement: Judgement) -> Verification {
+    fn settle(&self, judgement: Judgement) -> Verification {
         Verification::Done(match judgement {
             Ok(Ok(token)) => {
                 return unless_revoked(self.revocations.as_deref(), Principal::from(token));
@@ -106,7 +109,8 @@ impl Scheme for Bearer {
     fn recognises(&self, credential: &Credential<'_>) -> bool {
         let rules = &self.judge.rules;
         let issuer = peek_issuer(&credential.bytes, rules.max_bytes());
-        rules.is_for(issuer.as_deref())
+        // Where the issuer does not matter, the form still does.
+        has_form(&credential.bytes, rules.max_bytes()) && rules.is_for(issuer.as_deref())
     }
 
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
@@ -120,21 +124,18 @@ impl Scheme for Bearer {
                 renewal.await;
                 let now = judge.now_after(unix_seconds);
                 let judgement = judge.judge(token.expose_secret(), now);
-                match judge.conclude(judgement) {
-                    Verification::Done(outcome) => outcome,
-                    Verification::Remote(outcome) => outcome.await,
-                }
+                judge.settle(judgement).outcome().await
             }));
         }
-        self.judge.conclude(judgement)
+        self.judge.settle(judgement)
     }
 
     fn challenge(&self) -> Option<Challenge> {
         Some(self.challenge.clone())
     }
 
-    fn authorization_servers(&self) -> Vec<&str> {
-        self.judge.rules.issuers().collect()
+    fn issuers(&self) -> Vec<String> {
+        self.judge.rules.issuers().map(str::to_owned).collect()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {

@@ -1,0 +1,171 @@
+//! `palisade key create`: a key for a policy file or a database, shown once.
+
+use crate::{
+    answer::{Answer, Failure, Outcome},
+    clock::{moment, shown},
+    files::{self, Readers},
+    store::{self, StoreArguments},
+};
+use clap::Args;
+use palisade_core::{ApiKeyEntry, GeneratedKey, SystemEntropy, generate_key};
+use palisade_store::NewKey;
+use serde_json::json;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  palisade key create --owner service1 --scopes items:read,items:write
+  palisade key create --owner service1 --store sqlite:palisade.db --scheme partners --prefix shop
+  palisade key create --owner service1 --expires 2027-01-01T00:00:00Z --key-file key.txt
+
+Without a database, the entry of the policy that accepts the key is printed. The key is shown
+this once; nothing that is stored can show it again.";
+
+/// Make a key for an owner
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Create {
+    #[command(flatten)]
+    store: StoreArguments,
+
+    /// The scheme's name: `partners` in [api_key.partners]
+    #[arg(long, default_value = "main", value_parser = scheme)]
+    scheme: String,
+
+    /// What the key begins with: the `prefix` of the scheme
+    #[arg(long, default_value = "pal", value_parser = prefix)]
+    prefix: String,
+
+    /// Whom the key speaks for
+    #[arg(long)]
+    owner: String,
+
+    /// The owner's scopes, with commas between
+    #[arg(long, value_delimiter = ',')]
+    scopes: Vec<String>,
+
+    /// The owner's roles, with commas between
+    #[arg(long, value_delimiter = ',')]
+    roles: Vec<String>,
+
+    /// The owner's tenant
+    #[arg(long)]
+    tenant: Option<String>,
+
+    /// When the key ends: Unix seconds, or as in 2027-01-01T00:00:00Z; never, if not given
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    expires: Option<u64>,
+
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// How a new key is shown.
+#[derive(Debug, Args)]
+pub(super) struct Shown {
+    /// Write the key into this new file, readable by its owner alone, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Create {
+    pub(super) fn run(self) -> Outcome {
+        if let Some(url) = self.store.url()? {
+            let mut new = NewKey::new(&self.scheme, &self.prefix, &self.owner)
+                .scopes(&self.scopes)
+                .roles(&self.roles);
+            new.tenant.clone_from(&self.tenant);
+            new.expires = self.expires;
+            let made = store::ask(&url, async |store| store.keys().create(new).await)?;
+            return match made {
+                Some(made) => self.shown.answer(&made, None),
+                None => Ok(Answer::no("")),
+            };
+        }
+        let made = generate_key(&self.prefix, &SystemEntropy)
+            .map_err(|why| Failure::Outside(why.to_string()))?;
+        let mut entry = made.entry(&self.owner);
+        entry.scopes = self.scopes;
+        entry.roles = self.roles;
+        entry.tenant = self.tenant;
+        entry.expires = self.expires;
+        self.shown.answer(&made, Some(toml(&self.scheme, &entry)))
+    }
+}
+
+impl Shown {
+    /// Shows a key once: here, or in a file. `entry` is what a policy stores of it.
+    pub(super) fn answer(self, made: &GeneratedKey, entry: Option<String>) -> Outcome {
+        if let Some(path) = &self.key_file {
+            let text = format!("{}\n", made.reveal());
+            files::write(path, &text, Readers::Owner, false)?;
+        }
+        let key = self.key_file.is_none().then(|| made.reveal());
+        if self.json {
+            let answer =
+                json!({ "id": made.id(), "digest": made.digest(), "key": key, "entry": entry });
+            return Answer::json(&answer, true);
+        }
+        let mut text = match key {
+            Some(key) => format!("# The key, shown this once; give it to its owner:\n# {key}\n"),
+            None => String::new(),
+        };
+        match entry {
+            Some(entry) if text.is_empty() => text = entry,
+            Some(entry) => text.push_str(&format!("\n{entry}")),
+            None => text.push_str(&format!("id {}\n", made.id())),
+        }
+        Ok(Answer::yes(text))
+    }
+}
+
+/// The entry as a policy file has it.
+fn toml(scheme: &str, entry: &ApiKeyEntry) -> String {
+    // A JSON text is a TOML text too.
+    let mut toml = format!("[[api_key.{scheme}.key]]\n");
+    let mut line = |key: &str, value: String| toml.push_str(&format!("{key} = {value}\n"));
+    if let Some(id) = &entry.id {
+        line("id", json!(id).to_string());
+    }
+    line("digest", json!(entry.digest).to_string());
+    line("owner", json!(entry.owner).to_string());
+    for (key, names) in [("scopes", &entry.scopes), ("roles", &entry.roles)] {
+        if !names.is_empty() {
+            line(key, json!(names).to_string());
+        }
+    }
+    if let Some(tenant) = &entry.tenant {
+        line("tenant", json!(tenant).to_string());
+    }
+    if let Some(expires) = entry.expires {
+        line("expires", shown(expires));
+    }
+    toml
+}
+
+/// A name that a section of TOML has without quotes.
+fn scheme(text: &str) -> Result<String, String> {
+    let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    match !text.is_empty() && text.bytes().all(bare) {
+        true => Ok(text.to_owned()),
+        false => Err("is no name of a scheme; letters, digits, `-` and `_` are allowed".to_owned()),
+    }
+}
+
+/// `[a-z][a-z0-9]{1,9}`, as the policy demands it.
+fn prefix(text: &str) -> Result<String, String> {
+    let fits = matches!(text.len(), 2..=10)
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let right = "a letter and one to nine letters or digits in lower case are needed";
+    match fits {
+        true => Ok(text.to_owned()),
+        false => Err(format!("is no prefix; {right}")),
+    }
+}

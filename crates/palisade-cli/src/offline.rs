@@ -1,0 +1,71 @@
+//! Databases that nobody opens: a policy can be checked where they are out of reach.
+
+use palisade_core::{
+    Companion, SourceError, StoredKey,
+    companion::{
+        Account, AccountStore, AccountTable, Answer, BoxFuture, Companions, Databases, KeyStore,
+        KeyTable, Unfit,
+    },
+};
+use std::sync::Arc;
+
+/// Stands in for whoever opens databases.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Offline;
+
+impl Offline {
+    fn silence<T: Send + 'static>() -> BoxFuture<Result<T, SourceError>> {
+        let error = SourceError::new("the database", "nobody is asked without --online");
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+impl Companion for Offline {
+    fn register(self, companions: &mut Companions) {
+        for uri_scheme in ["sqlite", "postgres", "postgresql"] {
+            companions.databases(uri_scheme, Arc::new(self));
+        }
+    }
+}
+
+impl Databases for Offline {
+    fn api_keys(&self, _: KeyTable) -> Result<Arc<dyn KeyStore>, Unfit> {
+        Ok(Arc::new(*self))
+    }
+
+    fn accounts(&self, _: AccountTable) -> Result<Arc<dyn AccountStore>, Unfit> {
+        Ok(Arc::new(*self))
+    }
+}
+
+impl KeyStore for Offline {
+    fn by_id(&self, _: &str) -> Answer<Option<Arc<StoredKey>>> {
+        Answer::Ask(Self::silence())
+    }
+
+    fn by_digest(&self, _: &[u8; 32]) -> Answer<Option<Arc<StoredKey>>> {
+        Answer::Ask(Self::silence())
+    }
+
+    fn has_legacy_keys(&self) -> bool {
+        false
+    }
+
+    fn used(&self, _: &StoredKey, _: u64) {}
+
+    fn ready(&self) -> BoxFuture<Result<(), SourceError>> {
+        Self::silence()
+    }
+}
+
+impl AccountStore for Offline {
+    fn by_name(&self, _: &str) -> BoxFuture<Result<Option<Account>, SourceError>> {
+        Self::silence()
+    }
+
+    fn upgrade(&self, _: &str, _: &str, _: &str) {}
+
+    fn ready(&self) -> BoxFuture<Result<(), SourceError>> {
+        Self::silence()
+    }
+}

@@ -1,0 +1,164 @@
+use crate::folder::Folder;
+
+const STORE: [&str; 2] = ["--store", "sqlite:keys.db"];
+
+fn key_of(text: &str) -> &str {
+    let line = text.lines().find_map(|line| line.strip_prefix("# shop_"));
+    let line = line.unwrap_or_else(|| panic!("no key in {text}"));
+    &text[text.find(line).unwrap() - "shop_".len()..][..line.len() + "shop_".len()]
+}
+
+fn id_of(key: &str) -> &str {
+    key.split('_').nth(1).unwrap()
+}
+
+#[test]
+fn a_key_for_a_policy_is_accepted_by_it() {
+    let folder = Folder::new();
+    let made = folder.run(&[
+        "key",
+        "create",
+        "--owner",
+        "service \"1\"",
+        "--scheme",
+        "partners",
+        "--prefix",
+        "shop",
+        "--scopes",
+        "a,b",
+        "--roles",
+        "admin",
+        "--tenant",
+        "acme",
+        "--expires",
+        "2090-01-01T00:00:00Z",
+    ]);
+    let made = made.expect(0);
+    folder.write(
+        "p.toml",
+        &format!("[api_key.partners]\nprefix = 'shop'\n\n{}", made.out),
+    );
+    let key = key_of(&made.out);
+    assert_eq!(made.out.matches(key).count(), 1);
+    let verified = folder
+        .run_with(&["token", "verify", "p.toml"], key)
+        .expect(0);
+    assert_eq!(verified.line(&["scopes"]), ["scopes", "a,", "b"]);
+    assert_eq!(verified.line(&["tenant"]), ["tenant", "acme"]);
+    assert!(!verified.shown().contains(key));
+}
+
+#[test]
+fn a_key_can_go_into_a_file_instead() {
+    let folder = Folder::new();
+    let create = [
+        "key",
+        "create",
+        "--owner",
+        "a",
+        "--prefix",
+        "shop",
+        "--key-file",
+        "key.txt",
+    ];
+    let made = folder.run(&create).expect(0);
+    let key = folder.read("key.txt");
+    assert!(made.out.starts_with("[[api_key.main.key]]\n") && !made.shown().contains(key.trim()));
+    folder.run(&create).expect(3);
+    assert_eq!(folder.read("key.txt"), key);
+}
+
+#[test]
+fn a_database_keeps_keys_from_their_making_to_their_end() {
+    let folder = Folder::new();
+    let run = |arguments: &[&str]| folder.run(&[&["key"], arguments, &STORE].concat());
+    let made = run(&[
+        "create", "--owner", "service1", "--scheme", "partners", "--prefix", "shop", "--scopes",
+        "a",
+    ]);
+    let made = made.expect(0);
+    let key = key_of(&made.out);
+    folder.write(
+        "p.toml",
+        "[api_key.partners]\nprefix = 'shop'\nstore = 'sqlite:keys.db'\n",
+    );
+    let verify = |key: &str| folder.run_with(&["token", "verify", "p.toml"], key);
+    verify(key).expect(0);
+
+    let id = id_of(key);
+    assert_eq!(
+        run(&["list"]).expect(0).line(&[id])[1..4],
+        ["partners", "service1", "a"]
+    );
+    let rotated = run(&["rotate", id, "--overlap", "1h"]).expect(0);
+    let new = key_of(&rotated.out);
+    verify(new).expect(0);
+    verify(key).expect(0);
+    run(&["rotate", id]).expect(1);
+    run(&["revoke", id_of(new)]).expect(0);
+    assert_eq!(verify(new).expect(1).line(&["because"])[0], "because");
+    let json = run(&["list", "--json", "--active"]).expect(0).json();
+    assert_eq!(json["keys"].as_array().unwrap().len(), 1);
+    assert_eq!(json["keys"][0]["replaced_by"], id_of(new));
+    assert!(!run(&["list"]).shown().contains(&key[22..]));
+    let ran = run(&["revoke", "0000000000000000"]).expect(1);
+    assert!(ran.err.contains("there is no key"), "{}", ran.err);
+}
+
+#[test]
+fn keys_of_an_earlier_system_are_taken_over() {
+    let folder = Folder::furnished();
+    let import = [
+        "key",
+        "import",
+        "keys.json",
+        "--scheme",
+        "main",
+        "--split-scopes",
+    ];
+    let run = || folder.run(&[&import[..], &STORE].concat());
+    assert_eq!(run().expect(0).out, "1 keys added, 0 were there already\n");
+    assert_eq!(run().expect(0).out, "0 keys added, 1 were there already\n");
+    folder.write("p.toml", "[api_key.main]\nstore = 'sqlite:keys.db'\n");
+    let verified = folder
+        .run_with(&["token", "verify", "p.toml"], "old-swordfish")
+        .expect(0);
+    assert_eq!(verified.line(&["scopes"]), ["scopes", "read,", "write"]);
+
+    for bad in [
+        "[{\"key\": \"swordfish\"}]",
+        "[{\"kee\": \"swordfish\", \"owner\": \"a\"}]",
+        "swordfish",
+    ] {
+        folder.write("keys.json", bad);
+        let shown = run().expect(3).shown();
+        assert!(!shown.contains("swordfish"), "{shown}");
+    }
+}
+
+#[test]
+fn a_database_is_named_without_its_password() {
+    let folder = Folder::new();
+    let list = |url: &str| folder.run(&["key", "list", "--store", url]);
+    let shown = list("postgres://me:swordfish@127.0.0.1/keys")
+        .expect(2)
+        .shown();
+    assert!(
+        shown.contains("env:NAME") && !shown.contains("swordfish"),
+        "{shown}"
+    );
+    list("mysql://db/keys").expect(2);
+    list("env:PALISADE_UNSET").expect(3);
+    let ran = folder.run(&["key", "list"]).expect(2);
+    assert!(ran.err.contains("PALISADE_STORE"), "{}", ran.err);
+    let ran = folder
+        .shell("palisade key list", &[("PALISADE_STORE", "sqlite:keys.db")])
+        .expect(0);
+    assert!(ran.out.contains("OWNER"), "{}", ran.out);
+    folder.write(
+        "url.txt",
+        "postgres://me:swordfish@127.0.0.1:9/keys?sslmode=disable\n",
+    );
+    let shown = list("file:url.txt").expect(3).shown();
+    assert!(!shown.contains("swordfish"), "{shown}");
+}

@@ -1,0 +1,145 @@
+use crate::folder::Folder;
+
+#[test]
+fn a_minted_token_says_what_was_asked_for() {
+    let folder = Folder::furnished();
+    let token = folder.mint(&[
+        "--claim",
+        "roles=[\"admin\"]",
+        "--claim",
+        "team=red",
+        "--audience",
+        "urn:b",
+        "--at",
+        "2027-01-01T00:00:00Z",
+        "--ttl",
+        "1h",
+        "--kid",
+        "k1",
+    ]);
+    let json = folder
+        .run_with(&["token", "inspect", "--json"], &token)
+        .expect(0);
+    assert!(json.err.starts_with("NOT VERIFIED"), "{}", json.err);
+    let json = json.json();
+    assert_eq!(json["verified"], false);
+    assert_eq!(
+        (&json["header"]["typ"], &json["header"]["kid"]),
+        (&"at+jwt".into(), &"k1".into())
+    );
+    assert_eq!(
+        json["claims"]["aud"],
+        serde_json::json!(["urn:api", "urn:b"])
+    );
+    assert_eq!(json["claims"]["roles"][0], "admin");
+    assert_eq!(json["claims"]["team"], "red");
+    assert_eq!(json["claims"]["exp"], 1_798_765_200);
+}
+
+#[test]
+fn inspecting_shows_times_and_no_signature() {
+    let folder = Folder::furnished();
+    let token = folder.read("token.txt");
+    let ran = folder
+        .run(&["token", "inspect", "--file", "token.txt"])
+        .expect(0);
+    assert!(ran.out.contains("\"sub\": \"alice\"") && ran.out.contains("exp: expires 20"));
+    assert!(
+        !ran.shown()
+            .contains(token.trim().rsplit('.').next().unwrap())
+    );
+    let ran = folder
+        .run_with(&["token", "inspect"], "swordfish")
+        .expect(1);
+    assert!(!ran.shown().contains("swordfish"), "{}", ran.err);
+}
+
+#[test]
+fn a_terminal_is_not_at_the_mercy_of_a_token() {
+    let folder = Folder::furnished();
+    let token = folder.mint(&["--claim", "name=\"\u{9b}31mred\u{202e}\""]);
+    let ran = folder.run_with(&["token", "inspect"], &token).expect(0);
+    assert!(!ran.out.contains('\u{9b}'), "{}", ran.out);
+}
+
+#[test]
+fn verifying_names_the_check_that_fails_and_the_setting_that_would_accept() {
+    let folder = Folder::furnished();
+    let verify = |more: &[&str]| {
+        let token = folder.mint(more);
+        folder.run_with(&["token", "verify", "palisade.toml"], &token)
+    };
+    let good = verify(&["--scope", "a b"]).expect(0);
+    assert!(good.out.starts_with("accepted by main\n"), "{}", good.out);
+    assert_eq!(good.line(&["scopes"]), ["scopes", "a,", "b"]);
+
+    let other = verify(&["--claim", "aud=urn:other"]).expect(1);
+    assert!(
+        other.out.starts_with("not accepted by main\n"),
+        "{}",
+        other.out
+    );
+    assert_eq!(other.line(&["because"]), ["because", "audience"]);
+    assert!(
+        other.line(&["setting"]).contains(&"`audience`"),
+        "{}",
+        other.out
+    );
+    let old = verify(&["--at", "1000"]).expect(1);
+    assert_eq!(old.line(&["because"]), ["because", "expired"]);
+    let early = folder.run_with(
+        &[
+            "token",
+            "verify",
+            "palisade.toml",
+            "--at",
+            "2000-01-01T00:00:00Z",
+        ],
+        &folder.read("token.txt"),
+    );
+    early.expect(1);
+}
+
+#[test]
+fn an_issuer_that_gives_no_answer_is_no_verdict() {
+    let folder = Folder::furnished();
+    let policy = "[outgoing]\nplain_http = ['127.0.0.1']\ntimeout = 1\n\
+        [jwt.main]\nissuer = 'https://id.example.com'\naudience = 'urn:api'\n\
+        keys = 'http://127.0.0.1:9/jwks'\n";
+    folder.write("remote.toml", policy);
+    let ran = folder.run_with(
+        &["token", "verify", "remote.toml"],
+        &folder.read("token.txt"),
+    );
+    let ran = ran.expect(3);
+    assert!(ran.out.is_empty() && !ran.err.is_empty(), "{}", ran.shown());
+}
+
+#[test]
+fn a_shared_secret_signs_too_and_is_not_shown() {
+    let folder = Folder::new();
+    folder.write("secret", "swordfish-swordfish-swordfish-swordfish\n");
+    folder.write(
+        "p.toml",
+        "[jwt.a]\nissuer = 'i'\naudience = 'b'\nsecret = 'file:secret'\n",
+    );
+    let mint = [
+        "token",
+        "mint",
+        "--key",
+        "secret",
+        "--alg",
+        "HS256",
+        "--issuer",
+        "i",
+        "--audience",
+        "b",
+        "--subject",
+        "s",
+    ];
+    let token = folder.run(&mint).expect(0);
+    let verified = folder
+        .run_with(&["token", "verify", "p.toml"], &token.out)
+        .expect(0);
+    assert!(!(token.shown() + &verified.shown()).contains("swordfish"));
+}

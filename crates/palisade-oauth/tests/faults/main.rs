@@ -1,0 +1,10 @@
+//! What happens when the servers of others are slow, down, wrong or hostile: against a real HTTP
+//! server on loopback, by a clock that stands still unless a test moves it.
+
+mod discovery;
+mod fixture;
+mod introspection;
+mod keys;
+mod requests;
+mod secrets;
+mod transport;
