@@ -47,7 +47,10 @@ impl Beside {
             issuer.say(&text.with_each(each), &token, now)?;
         }
         match &step.sql {
-            Some(sql) => self.stored.as_ref().ok_or(NO_STORE)?.run(sql),
+            Some(sql) => {
+                let stored = self.stored.as_ref().ok_or(NO_STORE)?;
+                stored.run(&each.map_or(sql.clone(), |each| sql.replace("{each}", each)))
+            }
             None => Ok(()),
         }
     }

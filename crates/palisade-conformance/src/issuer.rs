@@ -396,3 +396,64 @@ fn form(text: &str) -> Vec<(String, String)> {
 fn form_of_pair(id: &str, secret: &str) -> Option<(String, String)> {
     form(&format!("{id}={secret}")).pop()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(toml: &str) -> IssuerText {
+        toml::from_str(toml).unwrap()
+    }
+
+    #[test]
+    fn words_that_mean_nothing_are_named() {
+        for sound in [
+            "all = '503'",
+            "jwks = 'oct'",
+            "jwks = ['rsa']",
+            "discovery = 'rfc8414'",
+        ] {
+            assert_eq!(text(sound).mistakes(), [""; 0], "{sound}");
+        }
+        let wrong = text("all = 'oct'\ndiscovery = 'empty'\nintrospection = 'uppp'").mistakes();
+        assert_eq!(wrong.len(), 3);
+        assert!(
+            wrong[0].starts_with("the issuer does not know `oct`; it knows a status, up, down")
+        );
+    }
+
+    #[test]
+    fn each_may_be_a_word_or_a_part_of_an_answer() {
+        let each = text("jwks = '{each}'\nintrospection = { a = '{\"active\":{each}}' }");
+        let each = each.with_each(Some("1"));
+        assert!(matches!(each.jwks, Some(WordOr::Word(word)) if word == "1"));
+        let said = each.introspection.and_then(|said| match said {
+            WordOr::Said(said) => said.get("a").cloned(),
+            WordOr::Word(_) => None,
+        });
+        assert_eq!(said, Some(json!(r#"{"active":1}"#)));
+    }
+
+    #[test]
+    fn a_client_proves_itself_in_either_way() {
+        let secret = "a%:+&= /";
+        let form = |text: &str| super::form(text);
+        let posted = form("client_id=api&client_secret=a%25%3A%2B%26%3D+%2F");
+        assert!(is_client(&Received::default(), &posted, secret));
+        assert!(!is_client(
+            &Received::default(),
+            &form("client_id=api"),
+            secret
+        ));
+        let basic = |text: &str| Received {
+            headers: vec![(
+                "authorization".to_owned(),
+                format!("Basic {}", BASE64_STANDARD.encode(text)),
+            )],
+            ..Received::default()
+        };
+        assert!(is_client(&basic("api:a%25%3A%2B%26%3D+%2F"), &[], secret));
+        // Not encoded first, as many clients send it.
+        assert!(!is_client(&basic("api:a%:+&= /"), &[], secret));
+    }
+}
