@@ -77,6 +77,7 @@ pub(crate) struct CaseText {
     pub(crate) advance: Option<Advance>,
     pub(crate) issuer: OneOrMany<IssuerText>,
     pub(crate) sql: Option<String>,
+    pub(crate) revoke: Option<Revoke>,
     pub(crate) repeat: Option<u32>,
     pub(crate) eventually: bool,
     pub(crate) save: BTreeMap<String, String>,
@@ -186,6 +187,26 @@ impl<'de> Deserialize<'de> for Advance {
             ))),
         }
     }
+}
+
+/// A credential that is taken back before the request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "write { token = \"NAME\" }, { subject = \"alice\", before = \"+0\" } or { key = \"ID\" }"
+)]
+pub(crate) enum Revoke {
+    /// The token of this name, by its `jti`.
+    Token { token: String },
+    /// What the issuer of the case's tokens gave to `subject` before a time that counts from the clock, in seconds.
+    Subject {
+        subject: String,
+        issuer: Option<String>,
+        before: String,
+    },
+    /// The API key of this id.
+    Key { key: String },
 }
 
 /// One value of `each`: a string, or a table that also says what is different for it.

@@ -21,6 +21,7 @@ use crate::keys::Keys;
 use crate::normal::normalise;
 use crate::report::Trace;
 use crate::request;
+use crate::revoke;
 use crate::suite::File;
 use crate::text::Macros;
 
@@ -119,9 +120,12 @@ impl<'a> Conversation<'a> {
     /// A mistake in the case that shows only now.
     pub(crate) fn exchange(&mut self, step: &CaseText) -> Result<(Trace, Vec<u8>), String> {
         let now = self.advance(step);
-        self.server
-            .beside
-            .prepare(self.file, self.keys, step, self.each, now)?;
+        let (file, keys, server) = (self.file, self.keys, &self.server);
+        server.beside.prepare(file, keys, step, self.each, now)?;
+        if let Some(revoke) = &step.revoke {
+            let revocations = &server.fixture.revocations;
+            revoke::revoke(revoke, file, keys, &server.beside, revocations, now)?;
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
             let mut attempt = self.attempt(step)?;

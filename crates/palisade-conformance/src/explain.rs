@@ -259,6 +259,7 @@ fn http1_head(bytes: &[u8]) -> Result<http::Request<()>, String> {
 
 #[cfg(test)]
 mod tests {
+    use palisade_core::MemoryRevocations;
     use serde_json::json;
 
     use super::*;
@@ -269,6 +270,7 @@ mod tests {
             app: App::Probe,
             policy_toml: "[[rule]]\npath = '/a'\nrequire = 'public'".to_owned(),
             clock: Arc::new(ManualClock::default()),
+            revocations: Arc::new(MemoryRevocations::new().unwrap()),
             audit: Arc::new(AuditLog::default()),
             handled: Arc::new(Handled::default()),
         };

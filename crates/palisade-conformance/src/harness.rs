@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use palisade_core::audit::{AuditEvent, AuditSink};
-use palisade_core::{Clock, Palisade, Policy};
+use palisade_core::{Clock, MemoryRevocations, Palisade, Policy};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::runtime::Builder;
@@ -62,10 +62,13 @@ pub struct Fixture {
     pub audit: Arc<AuditLog>,
     /// Counts the handlers that ran.
     pub handled: Arc<Handled>,
+    /// What is taken back while the server runs.
+    pub revocations: Arc<MemoryRevocations>,
 }
 
 impl Fixture {
-    /// The policy, compiled, with the fixture's clock and audit. What it depends on has answered, or had the time to.
+    /// The policy, compiled, with the fixture's clock, audit and revocations. What it depends on has answered, or had
+    /// the time to.
     ///
     /// # Errors
     /// The mistakes in the policy.
@@ -76,6 +79,7 @@ impl Fixture {
             .with(palisade_store::companion())
             .with_clock(self.clock.clone())
             .with_audit(self.audit.clone())
+            .with_revocations(self.revocations.clone())
             .build()
             .map_err(|why| why.to_string())?;
         let runtime = Builder::new_current_thread().enable_time().build();

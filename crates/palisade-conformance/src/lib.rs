@@ -41,6 +41,7 @@ mod probe;
 mod reader;
 mod report;
 mod request;
+mod revoke;
 mod run;
 mod stored;
 mod suite;

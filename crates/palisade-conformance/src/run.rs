@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use palisade_core::{MemoryRevocations, SystemEntropy};
+
 use crate::beside::Beside;
 use crate::client::{Connection, Request};
 use crate::exchange::{Conversation, Demand, Server};
@@ -211,10 +213,14 @@ impl Session<'_> {
         }
         let beside = Beside::start(&policy, self.keys)?;
         let folder = self.keys.folder().display().to_string();
+        let clock = Arc::new(ManualClock::default());
+        let revocations = MemoryRevocations::with(100, clock.clone(), &SystemEntropy)
+            .map_err(|why| why.to_string())?;
         let fixture = Fixture {
             app: self.file.app,
             policy_toml: beside.expand(&policy.replace("{keys}", &folder))?,
-            clock: Arc::new(ManualClock::default()),
+            clock,
+            revocations: Arc::new(revocations),
             audit: Arc::new(AuditLog::default()),
             handled: Arc::new(Handled::default()),
         };

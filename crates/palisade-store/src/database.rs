@@ -2,7 +2,7 @@
 
 use crate::location::{Kind, Location};
 use sqlx::{
-    AnyPool, Error, Executor, SqlSafeStr,
+    AnyConnection, AnyPool, Connection, Error, Executor, SqlSafeStr,
     any::{AnyPoolOptions, install_default_drivers},
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
@@ -13,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Look-ups are short; more connections would only wait for each other.
 const CONNECTIONS: u32 = 4;
+
+/// The version of the tables.
+const NEWEST: i64 = 1;
 
 /// An open database whose tables are up to date. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,6 +37,11 @@ impl Database {
         }
         let file = location.file().map(Identity::of).transpose()?;
         let kind = location.kind();
+        // The pool tries again until it gives up, and then cannot say what was wrong.
+        AnyConnection::connect(location.reveal())
+            .await?
+            .close()
+            .await?;
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(PATIENCE)
@@ -52,7 +60,7 @@ impl Database {
             .await?;
         let database = Self { pool, kind, file };
         // Two processes that open a new file at once both begin; the second finds it done.
-        if database.migrate().await.is_err() {
+        if !database.is_migrated().await && database.migrate().await.is_err() {
             let migrated = database.migrate().await;
             migrated.map_err(|error| match error {
                 MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
@@ -87,19 +95,27 @@ impl Database {
         let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
     }
 
+    /// Whether the tables are there, perhaps with what a newer version added. Whoever may not
+    /// make tables can then work with them.
+    async fn is_migrated(&self) -> bool {
+        let newest = sqlx::query_scalar("SELECT MAX(version) FROM palisade_migrations");
+        let newest: Result<Option<i64>, _> = newest.fetch_one(&self.pool).await;
+        newest.is_ok_and(|newest| newest >= Some(NEWEST))
+    }
+
     async fn migrate(&self) -> Result<(), MigrateError> {
         let sql = match self.kind {
             Kind::Sqlite => include_str!("../migrations/sqlite/0001_keys_and_users.sql"),
             Kind::Postgres => include_str!("../migrations/postgres/0001_keys_and_users.sql"),
         };
-        let migrations = vec![Migration::new(
-            1,
+        let migration = Migration::new(
+            NEWEST,
             "keys and users".into(),
             MigrationType::Simple,
             sql.into_sql_str(),
             false,
-        )];
-        let mut migrator = Migrator::with_migrations(migrations);
+        );
+        let mut migrator = Migrator::with_migrations(vec![migration]);
         // An application may keep migrations of its own in the same database.
         migrator.dangerous_set_table_name("palisade_migrations");
         migrator.run(&self.pool).await

@@ -56,6 +56,11 @@ impl Usage {
         }
     }
 
+    /// Whether everything is written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shards.iter().all(|shard| lock(shard).is_empty())
+    }
+
     /// How many times were lost since this was asked last.
     pub(crate) fn take_lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)

@@ -34,12 +34,20 @@ pub(super) async fn watch(shared: Arc<Shared>, stopping: Stopping) {
         "the database",
         "it was closed",
     )));
-    if let State::Open(database) = last {
-        if let Err(error) = shared.usage.write(&database).await {
-            tracing::warn!(target: "palisade", database = %shared.location, %error,
-                "the last times of use of API keys are lost");
+    let written = match &last {
+        State::Open(database) => {
+            let written = shared.usage.write(database).await;
+            database.clone().close().await;
+            written.map_err(|error| unavailable(&error))
         }
-        database.close().await;
+        State::Down(error) => Err(error.clone()),
+        State::Opening => Ok(()),
+    };
+    if let Err(error) = written
+        && !shared.usage.is_empty()
+    {
+        tracing::warn!(target: "palisade", database = %shared.location, %error,
+            "the last times of use of API keys are lost");
     }
 }
 

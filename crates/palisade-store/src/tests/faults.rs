@@ -261,7 +261,10 @@ async fn a_database_that_cannot_be_opened_is_opened_later() {
     fs::create_dir(&missing).unwrap();
     until("it is open", async || keys.ready().await.is_ok()).await;
     assert!(look_up(&keys, "0123456789abcdef").await.unwrap().is_none());
-    assert!(in_memory(&keys, "0123456789abcdef"));
+    until("it is in memory", async || {
+        in_memory(&keys, "0123456789abcdef")
+    })
+    .await;
 }
 
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! The administration of keys, and what look-ups make of it.
 
-use super::{Folder, active, in_memory, is_active, keys, look_up, node, settle, store};
+use super::{Folder, active, in_memory, is_active, keys, look_up, node, settle, store, until};
 use crate::{KeyFilter, KeyImport, NewKey, StoreError};
 use palisade_core::{
     ApiKeyEntry,
@@ -47,7 +47,7 @@ async fn an_unknown_id_is_remembered_until_it_is_made() {
     let (store, keys) = (store(&node).await, keys(&node, 5));
     let id = "0123456789abcdef";
     assert!(look_up(&keys, id).await.unwrap().is_none());
-    assert!(in_memory(&keys, id));
+    until("it is in memory", async || in_memory(&keys, id)).await;
 
     let digest = format!("sha256:{}", "ab".repeat(32));
     let import = KeyImport::new("partners", "shop").key(ApiKeyEntry::new("old", digest).id(id));

@@ -137,7 +137,10 @@ async fn more_changes_than_the_log_keeps_are_a_change_of_everything() {
         !active(&keys, made.id()).await
     })
     .await;
-    assert!(keys.has_legacy_keys());
+    until("the imported keys are noticed", async || {
+        keys.has_legacy_keys()
+    })
+    .await;
     assert_eq!(
         store.keys().list(KeyFilter::default()).await.unwrap().len(),
         1_000

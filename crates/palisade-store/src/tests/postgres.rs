@@ -20,6 +20,7 @@ async fn many_nodes_share_a_postgres() {
     keys_and_users(&server).await;
     changes_are_notified(&server).await;
     late_commits_are_not_overlooked(&server).await;
+    a_role_that_may_not_make_tables(&server).await;
     it_is_found_again_after_a_restart(&mut server).await;
 }
 
@@ -103,6 +104,30 @@ async fn changes_are_notified(server: &Server) {
     store.users().disable("nightly").await.unwrap();
     let disabled = async || !account(&accounts, "nightly").await.unwrap().active;
     until("the user is disabled here", disabled).await;
+}
+
+async fn a_role_that_may_not_make_tables(server: &Server) {
+    server
+        .execute(
+            "CREATE ROLE reader LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; \
+             REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        )
+        .await;
+    let node = node(&server.url().replace("palisade:", "reader:"));
+    let store = store(&node).await;
+    assert!(
+        !store
+            .keys()
+            .list(KeyFilter::default())
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let refused = store.keys().create(new()).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("permission denied"),
+        "{refused}"
+    );
 }
 
 /// A transaction that took its version first and commits last.

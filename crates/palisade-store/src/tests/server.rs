@@ -3,7 +3,7 @@
 use super::Folder;
 use std::{
     env, fs,
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::sleep,
@@ -74,8 +74,9 @@ impl Server {
                 .unwrap(),
         );
         let start = Instant::now();
-        // The port is open once it answers.
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        // Its last line says whether it answers.
+        let status = self.data().join("postmaster.pid");
+        while !fs::read_to_string(&status).is_ok_and(|text| text.contains("\nready")) {
             assert!(
                 start.elapsed() < Duration::from_secs(60),
                 "postgres does not start"
@@ -111,6 +112,12 @@ impl Server {
             .fetch_one(&mut connection)
             .await
             .unwrap()
+    }
+
+    pub(super) async fn execute(&self, sql: &'static str) {
+        use sqlx::Connection;
+        let mut connection = sqlx::AnyConnection::connect(&self.url()).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     }
 
     fn data(&self) -> PathBuf {
