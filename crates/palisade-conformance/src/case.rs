@@ -14,6 +14,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::harness::App;
+use crate::issuer::IssuerText;
 use crate::token::Token;
 
 /// The frameworks that `parser` and `except` may name.
@@ -74,8 +75,11 @@ pub(crate) struct CaseText {
     pub(crate) keep_alive: bool,
     pub(crate) hang_up: bool,
     pub(crate) advance: Option<Advance>,
+    pub(crate) issuer: OneOrMany<IssuerText>,
+    pub(crate) sql: Option<String>,
     pub(crate) revoke: Option<Revoke>,
     pub(crate) repeat: Option<u32>,
+    pub(crate) eventually: bool,
     pub(crate) save: BTreeMap<String, String>,
     // Of an exchange: what must come back.
     pub(crate) status: Option<u16>,
@@ -92,6 +96,8 @@ pub(crate) struct CaseText {
     pub(crate) principal: Option<String>,
     pub(crate) audit: Option<Value>,
     pub(crate) events: Option<usize>,
+    pub(crate) issuer_requests: BTreeMap<String, usize>,
+    pub(crate) within: Option<Advance>,
 }
 
 /// `{ text = "a", times = 100000 }`.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
+use crate::beside::Beside;
 use crate::case::Revoke;
 use crate::keys::Keys;
 use crate::suite::File;
@@ -20,13 +21,14 @@ pub(crate) fn revoke(
     revoke: &Revoke,
     file: &File,
     keys: &Keys,
+    beside: &Beside,
     revocations: &MemoryRevocations,
     now: u64,
 ) -> Result<(), String> {
     let until = now + DAY;
     let revoked = match revoke {
         Revoke::Token { token } => {
-            let (issuer, jti) = names(token, file, keys, now)?;
+            let (issuer, jti) = names(token, file, keys, beside, now)?;
             revocations.revoke_token(&issuer, &jti, until)
         }
         Revoke::Subject {
@@ -48,10 +50,14 @@ pub(crate) fn revoke(
 }
 
 /// The issuer and the `jti` of a token.
-fn names(name: &str, file: &File, keys: &Keys, now: u64) -> Result<(String, String), String> {
-    let token = file.tokens.get(name);
-    let token = token.ok_or_else(|| format!("there is no [token.{name}]"))?;
-    let token = token.mint(&file.defaults.token, keys, now)?;
+fn names(
+    name: &str,
+    file: &File,
+    keys: &Keys,
+    beside: &Beside,
+    now: u64,
+) -> Result<(String, String), String> {
+    let token = file.mint(name, keys, beside, now)?;
     let claims = token.split('.').nth(1).unwrap_or_default();
     let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
     let claims: Value = serde_json::from_slice(&claims).unwrap_or_default();
