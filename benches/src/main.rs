@@ -27,7 +27,13 @@ use std::{error::Error, fs, path::PathBuf, rc::Rc};
 
 use clap::Parser;
 
-use crate::{environment::Environment, report::Report, rows::Subject};
+use crate::{
+    environment::Environment,
+    measure::Stack,
+    report::{Report, Signature},
+    rows::{Credential, Subject},
+    tokens::Signing,
+};
 
 /// Measures Palisade beside the stacks that users would pick today.
 #[derive(Debug, Parser)]
@@ -62,8 +68,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         .iter()
         .map(|subject| stacks::stack(&runtime, *subject))
         .collect();
-    let costs = measure::measure(&mut stacks, arguments.rounds);
-    let costs: Vec<_> = subjects.iter().copied().zip(costs).collect();
+    let signed = [
+        Credential::Hs256,
+        Credential::Rs256,
+        Credential::Es256,
+        Credential::EdDsa,
+    ];
+    let checks = signed.iter().filter_map(|of| Signing::of(*of));
+    stacks.extend(checks.map(|signing| Stack::other(signing.bare_check())));
+    let mut costs = measure::measure(&mut stacks, arguments.rounds).into_iter();
+    let of_subjects: Vec<_> = subjects.iter().copied().zip(costs.by_ref()).collect();
+    let signatures: Vec<_> = signed
+        .into_iter()
+        .zip(costs)
+        .map(|(of, cost)| Signature::new(of, cost))
+        .collect();
     let loopback = if arguments.loopback {
         loopback::run()
     } else {
@@ -71,7 +90,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let report = Report {
         environment: Environment::read(arguments.rounds),
-        lines: report::lines(&costs),
+        lines: report::lines(&of_subjects, &signatures),
+        signatures,
         instructions: counts(&arguments, &subjects)?,
         loopback_verdicts: report::loopback_verdicts(&loopback),
         loopback,

@@ -49,6 +49,12 @@ impl Stack {
         Self { run: Box::new(run) }
     }
 
+    /// Something that is no request, to measure beside them.
+    pub(crate) fn other(mut call: impl FnMut() + 'static) -> Self {
+        let run = move |calls| (0..calls).for_each(|_| call());
+        Self { run: Box::new(run) }
+    }
+
     /// Sends `calls` requests, one after another.
     pub(crate) fn run(&mut self, calls: u32) {
         (self.run)(calls);

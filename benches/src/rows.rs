@@ -48,7 +48,7 @@ impl Side {
 }
 
 /// How the caller proves who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Credential {
     Hs256,
     Rs256,
@@ -70,6 +70,8 @@ pub(crate) enum Row {
     Limit,
     Jwt,
     Full(Credential),
+    /// Full, with a token that our cache knows from the call before; the peers have none.
+    Cached(Credential),
     /// No credential: 401.
     Unauthenticated,
     /// A good credential without the scope: 403.
@@ -80,7 +82,7 @@ pub(crate) enum Row {
 
 impl Row {
     /// All rows but the bare one, in the order of the report.
-    pub(crate) const GUARDED: [Self; 14] = [
+    pub(crate) const GUARDED: [Self; 18] = [
         Self::Headers,
         Self::Cors,
         Self::HeadersAndCors,
@@ -90,6 +92,10 @@ impl Row {
         Self::Full(Credential::Rs256),
         Self::Full(Credential::Es256),
         Self::Full(Credential::EdDsa),
+        Self::Cached(Credential::Hs256),
+        Self::Cached(Credential::Rs256),
+        Self::Cached(Credential::Es256),
+        Self::Cached(Credential::EdDsa),
         Self::Full(Credential::ApiKey),
         Self::Unauthenticated,
         Self::Forbidden(Credential::Hs256),
@@ -110,6 +116,10 @@ impl Row {
             Self::Full(Credential::Es256) => "full, ES256",
             Self::Full(Credential::EdDsa) => "full, EdDSA",
             Self::Full(Credential::ApiKey) => "full, API key",
+            Self::Cached(Credential::Rs256) => "cached, RS256",
+            Self::Cached(Credential::Es256) => "cached, ES256",
+            Self::Cached(Credential::EdDsa) => "cached, EdDSA",
+            Self::Cached(_) => "cached, HS256",
             Self::Unauthenticated => "401, no credential",
             Self::Forbidden(Credential::ApiKey) => "403, API key",
             Self::Forbidden(_) => "403, HS256",
@@ -121,7 +131,11 @@ impl Row {
     pub(crate) fn is_full(self) -> bool {
         matches!(
             self,
-            Self::Full(_) | Self::Unauthenticated | Self::Forbidden(_) | Self::Limited
+            Self::Full(_)
+                | Self::Cached(_)
+                | Self::Unauthenticated
+                | Self::Forbidden(_)
+                | Self::Limited
         )
     }
 
@@ -141,6 +155,14 @@ impl Row {
         self.is_full() || self == Self::Jwt
     }
 
+    /// The row of the peers that this one stands beside: without a cache, they verify every time.
+    pub(crate) fn of_peers(self) -> Self {
+        match self {
+            Self::Cached(credential) => Self::Full(credential),
+            own => own,
+        }
+    }
+
     /// The status that every single call must answer.
     pub(crate) fn status(self) -> u16 {
         match self {
@@ -156,7 +178,9 @@ impl Row {
     pub(crate) fn credential(self) -> Option<Credential> {
         match self {
             Self::Unauthenticated => None,
-            Self::Full(credential) | Self::Forbidden(credential) => Some(credential),
+            Self::Full(credential) | Self::Cached(credential) | Self::Forbidden(credential) => {
+                Some(credential)
+            }
             _ => Some(Credential::Hs256),
         }
     }
@@ -189,7 +213,11 @@ impl Subject {
                 row: Row::Bare,
             });
             for row in Row::GUARDED {
-                all.extend([Side::Peers, Side::Ours].map(|side| Self {
+                let sides = match row.of_peers() == row {
+                    true => &[Side::Peers, Side::Ours][..],
+                    false => &[Side::Ours],
+                };
+                all.extend(sides.iter().map(|&side| Self {
                     framework,
                     side,
                     row,

@@ -23,6 +23,7 @@ const PANELS: [&[Row]; 2] = [
         Row::Limit,
         Row::Jwt,
         Row::Full(Credential::Hs256),
+        Row::Cached(Credential::Hs256),
         Row::Full(Credential::ApiKey),
     ],
     &[

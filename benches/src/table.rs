@@ -15,6 +15,7 @@ impl Display for Table<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Report {
             environment,
+            signatures,
             lines,
             instructions,
             loopback,
@@ -31,6 +32,11 @@ impl Display for Table<'_> {
             "medians of {} interleaved rounds; + is over the bare router of the same run",
             environment.rounds
         )?;
+        let checks: Vec<_> = signatures
+            .iter()
+            .map(|one| format!("{:?} {} ns", one.of, grouped(one.nanoseconds)))
+            .collect();
+        writeln!(f, "bare signature checks: {}", checks.join(", "))?;
         for framework in Framework::ALL {
             in_process(
                 f,
@@ -84,7 +90,7 @@ fn in_process<'a>(
     )?;
     writeln!(
         f,
-        "{:<22} {:>18} {:>18} {:>6}  first slice",
+        "{:<22} {:>18} {:>18} {:>6}  targets",
         "", "peers", "ours", "ratio"
     )?;
     for line in lines {

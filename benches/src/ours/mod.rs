@@ -2,7 +2,7 @@
 //!
 //! A row that asks for one stage gets a policy with that stage alone. The full rows have everything that the peers'
 //! full stacks have, and what no policy can turn off: the firewall, the host, the rule table, the audit (nobody
-//! listens to its events here) and problem documents as refusals.
+//! listens to its events here) and problem documents as refusals. Tokens are remembered in the cached rows only.
 
 use palisade_core::{
     ApiKey, Cors, Headers, Jwt, Limit, Palisade, Policy, Preset, Rule, Secret, public, scope,
@@ -72,7 +72,14 @@ fn authentication(policy: Policy, row: Row) -> Policy {
         let key = API_KEY.entry("warehouse").scopes(["items:read"]);
         return policy.scheme(ApiKey::new("keys").prefix(KEY_PREFIX).key(key));
     };
-    let jwt = Jwt::new("main").issuer(ISSUER).audience(AUDIENCE);
+    let remembered = match row {
+        Row::Cached(_) => 10_000,
+        _ => 0,
+    };
+    let jwt = Jwt::new("main")
+        .issuer(ISSUER)
+        .audience(AUDIENCE)
+        .cache(remembered);
     let key = Secret::value(signing.key());
     policy.scheme(match signing {
         Signing::HS256 => jwt.secret(key),

@@ -1,7 +1,6 @@
 //! Moments on the command line, and a clock that stands still.
 
 use palisade_core::{Clock, SystemClock};
-use std::time::{SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A clock that always shows the same date and time; what is measured goes on.
@@ -72,8 +71,7 @@ pub(crate) fn shown(unix_seconds: u64) -> String {
 
 /// Seconds since 1970-01-01T00:00:00Z.
 pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    SystemClock::default().unix_millis() / 1000
 }
 
 #[cfg(test)]

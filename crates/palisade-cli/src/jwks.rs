@@ -131,7 +131,12 @@ impl PairArguments {
             Readers::Owner,
             force_private,
         )?;
-        files::write(&self.public, &(text + "\n"), Readers::All, force_public)?;
+        let published = files::write(&self.public, &(text + "\n"), Readers::All, force_public);
+        if published.is_err() && !force_private {
+            // Nobody could verify what it signs.
+            let _ = std::fs::remove_file(&self.private);
+        }
+        published?;
         Ok(Answer::yes(format!(
             "{:?} key {kid}\n  private: {} (keep it secret)\n  public:  {}\n",
             self.alg,

@@ -47,6 +47,9 @@ pub(crate) enum RsaBits {
     B4096,
 }
 
+/// Reads a key of one kind.
+type FromPem = fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>;
+
 /// A key that signs, and the algorithm it is for.
 pub(crate) struct Signer {
     pub(crate) alg: Alg,
@@ -133,10 +136,7 @@ impl Signer {
             let key = EncodingKey::from_secret(text);
             return Ok(Self { alg, key });
         }
-        let kinds: [(
-            &[Alg],
-            fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>,
-        ); 3] = [
+        let kinds: [(&[Alg], FromPem); 3] = [
             (&[Alg::EdDSA], EncodingKey::from_ed_pem),
             (&[Alg::ES256, Alg::ES384], EncodingKey::from_ec_pem),
             (

@@ -14,6 +14,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::harness::App;
+use crate::issuer::IssuerText;
 use crate::token::Token;
 
 /// The frameworks that `parser` and `except` may name.
@@ -74,7 +75,11 @@ pub(crate) struct CaseText {
     pub(crate) keep_alive: bool,
     pub(crate) hang_up: bool,
     pub(crate) advance: Option<Advance>,
+    pub(crate) issuer: OneOrMany<IssuerText>,
+    pub(crate) sql: Option<String>,
+    pub(crate) revoke: Option<Revoke>,
     pub(crate) repeat: Option<u32>,
+    pub(crate) eventually: bool,
     pub(crate) save: BTreeMap<String, String>,
     // Of an exchange: what must come back.
     pub(crate) status: Option<u16>,
@@ -91,6 +96,8 @@ pub(crate) struct CaseText {
     pub(crate) principal: Option<String>,
     pub(crate) audit: Option<Value>,
     pub(crate) events: Option<usize>,
+    pub(crate) issuer_requests: BTreeMap<String, usize>,
+    pub(crate) within: Option<Advance>,
 }
 
 /// `{ text = "a", times = 100000 }`.
@@ -180,6 +187,26 @@ impl<'de> Deserialize<'de> for Advance {
             ))),
         }
     }
+}
+
+/// A credential that is taken back before the request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "write { token = \"NAME\" }, { subject = \"alice\", before = \"+0\" } or { key = \"ID\" }"
+)]
+pub(crate) enum Revoke {
+    /// The token of this name, by its `jti`.
+    Token { token: String },
+    /// What the issuer of the case's tokens gave to `subject` before a time that counts from the clock, in seconds.
+    Subject {
+        subject: String,
+        issuer: Option<String>,
+        before: String,
+    },
+    /// The API key of this id.
+    Key { key: String },
 }
 
 /// One value of `each`: a string, or a table that also says what is different for it.

@@ -305,6 +305,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::beside::Beside;
 
     fn differences(
         toml: &str,
@@ -321,6 +322,7 @@ mod tests {
             each: None,
             saved: &BTreeMap::new(),
             token: &token,
+            beside: &Beside::default(),
         };
         let headers = headers
             .iter()

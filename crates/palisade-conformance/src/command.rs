@@ -11,11 +11,12 @@ use crate::{broken, corpus};
 
 /// How the command is used.
 pub const USAGE: &str = "\
-usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] [--coverage] [--broken]
+usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] [--explain] [--coverage] [--broken]
 
   --html FILE        also write the matrix as a page
   --filter TEXT      only cases whose `file: name` contains TEXT, or that guard it (`PITFALLS 19`)
   --framework NAME   only one framework
+  --explain          also ask `Palisade::explain` about each request, and demand that it says what the server did
   --coverage         also list how many cases guard each line
   --broken           instead run deliberately broken adapters, and demand that the cases find each one out";
 
@@ -81,6 +82,9 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
         println!();
     }
     report.print();
+    if options.filter.explain {
+        println!("{}", report.explained());
+    }
     if let Some(path) = &options.html {
         fs::write(path, report.html())
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
@@ -110,6 +114,7 @@ impl Options {
                 "--html" => options.html = Some(value()?.into()),
                 "--filter" => options.filter.text = Some(value()?),
                 "--framework" => options.filter.framework = Some(value()?),
+                "--explain" => options.filter.explain = true,
                 "--coverage" => options.coverage = true,
                 "--broken" => options.broken = true,
                 _ => return Err(format!("unknown argument `{arg}`\n{USAGE}")),

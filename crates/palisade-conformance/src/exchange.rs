@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,27 +10,57 @@ use serde_json::Value;
 
 use crate::always;
 use crate::answer::{Answer, shown};
+use crate::beside::Beside;
 use crate::case::{Advance, CaseText};
 use crate::check::{Observed, check};
 use crate::client::{Connection, Request};
+use crate::explain::{Explained, Twin};
 use crate::harness::{AuditLog, Fixture, Running};
 use crate::http2;
 use crate::keys::Keys;
 use crate::normal::normalise;
 use crate::report::Trace;
 use crate::request;
+use crate::revoke;
 use crate::suite::File;
 use crate::text::Macros;
 
 /// How long an audit event may follow its response.
 const EVENT_DELAY: Duration = Duration::from_secs(1);
 
+/// How long what happens `eventually` may take, and how long to wait before looking again.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// A server under test, with the cells that it shares with the runner.
 pub(crate) struct Server {
     pub(crate) running: Running,
     pub(crate) fixture: Fixture,
+    /// Its policy before macros were replaced.
+    pub(crate) policy: String,
+    pub(crate) beside: Arc<Beside>,
+    /// Explains what the server does, if that is asked for.
+    pub(crate) twin: Option<Twin>,
     /// The audit events of all earlier exchanges are known to have been written: a further one is one too many.
     pub(crate) settled: bool,
+}
+
+impl Server {
+    /// What differs from the number of requests that the issuer was to get.
+    fn count_issuer_requests(&self, wanted: &BTreeMap<String, usize>) -> Vec<String> {
+        let Some(issuer) = &self.beside.issuer else {
+            return Vec::new();
+        };
+        let counts = issuer.count(wanted);
+        let got = |path: &String| counts.get(path).copied().unwrap_or(0);
+        let wrong = wanted.iter().filter(|(path, wanted)| got(path) != **wanted);
+        wrong
+            .map(|(path, wanted)| {
+                let got = got(path);
+                format!("issuer: {wanted} requests for {path} were expected, {got} came")
+            })
+            .collect()
+    }
 }
 
 /// What is demanded of a framework's answer.
@@ -52,6 +83,15 @@ pub(crate) struct Conversation<'a> {
     demand: Demand,
     saved: BTreeMap<String, String>,
     connection: Option<Connection>,
+    pub(crate) explained: Explained,
+}
+
+/// One request and what came of it.
+struct Attempt {
+    request: Request,
+    trace: Trace,
+    normal: Vec<u8>,
+    events: Vec<Value>,
 }
 
 impl<'a> Conversation<'a> {
@@ -70,6 +110,7 @@ impl<'a> Conversation<'a> {
             demand,
             saved: BTreeMap::new(),
             connection: None,
+            explained: Explained::default(),
         }
     }
 
@@ -78,24 +119,75 @@ impl<'a> Conversation<'a> {
     /// # Errors
     /// A mistake in the case that shows only now.
     pub(crate) fn exchange(&mut self, step: &CaseText) -> Result<(Trace, Vec<u8>), String> {
-        if let Some(Advance { by, back }) = step.advance {
-            let clock = &self.server.fixture.clock;
-            if back {
-                clock.set_back(by)
-            } else {
-                clock.advance(by)
+        let now = self.advance(step);
+        let (file, keys, server) = (self.file, self.keys, &self.server);
+        server.beside.prepare(file, keys, step, self.each, now)?;
+        if let Some(revoke) = &step.revoke {
+            let revocations = &server.fixture.revocations;
+            revoke::revoke(revoke, file, keys, &server.beside, revocations, now)?;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut attempt = self.attempt(step)?;
+            let explained = self.explain(&mut attempt);
+            let mistakes = &mut attempt.trace.mistakes;
+            if step.eventually && !mistakes.is_empty() && Instant::now() < deadline {
+                thread::sleep(PAUSE);
+                self.advance(step);
+                continue;
+            }
+            self.explained += explained;
+            // A twin asks, too.
+            if self.demand == Demand::Case && self.server.twin.is_none() {
+                mistakes.extend(self.server.count_issuer_requests(&step.issuer_requests));
+            }
+            return Ok((attempt.trace, attempt.normal));
+        }
+    }
+
+    /// Moves the clock as `step` says; returns the time.
+    fn advance(&self, step: &CaseText) -> u64 {
+        let clock = &self.server.fixture.clock;
+        match step.advance {
+            Some(Advance { by, back: true }) => clock.set_back(by),
+            Some(Advance { by, back: false }) => clock.advance(by),
+            None => {}
+        }
+        clock.unix_seconds()
+    }
+
+    /// What `explain` says of a request that the layer saw; differences become mistakes.
+    fn explain(&self, attempt: &mut Attempt) -> Explained {
+        let (Some(twin), [event]) = (&self.server.twin, attempt.events.as_slice()) else {
+            return Explained::default();
+        };
+        let host = &self.file.defaults.host;
+        match twin.compare(&attempt.request, host, self.file.http2, event) {
+            Ok(mut explained) => {
+                if self.server.beside.is_something() {
+                    explained.with_services = explained.agreed();
+                }
+                explained
+            }
+            Err(different) => {
+                attempt.trace.mistakes.extend(different);
+                Explained {
+                    different: 1,
+                    ..Explained::default()
+                }
             }
         }
+    }
+
+    fn attempt(&mut self, step: &CaseText) -> Result<Attempt, String> {
         let (file, keys, saved) = (self.file, self.keys, self.saved.clone());
         let now = self.server.fixture.clock.unix_seconds();
         let minted = RefCell::new(Vec::new());
-        let token = |name: &str| match file.tokens.get(name) {
-            Some(token) => {
-                let text = token.mint(&file.defaults.token, keys, now)?;
-                minted.borrow_mut().push(text.clone());
-                Ok(text)
-            }
-            None => Err(format!("there is no [token.{name}]")),
+        let beside = self.server.beside.clone();
+        let token = |name: &str| {
+            let text = file.mint(name, keys, &beside, now)?;
+            minted.borrow_mut().push(text.clone());
+            Ok(text)
         };
         let macros = Macros {
             host: &file.defaults.host,
@@ -104,6 +196,7 @@ impl<'a> Conversation<'a> {
             each: self.each,
             saved: &saved,
             token: &token,
+            beside: &beside,
         };
         let request = request::build(step, &macros, file.http2)?;
 
@@ -112,10 +205,14 @@ impl<'a> Conversation<'a> {
             late.clear();
         }
         let handled = self.server.fixture.handled.count();
+        let sent = Instant::now();
         let (answer, closed) = self.send(step, &request)?;
+        let took = sent.elapsed();
         let mut trace = Trace::new(&request, &answer);
         let normal = answer.response().map(normalise).unwrap_or_default();
+        let normal = beside.normalise(normal);
         self.server.settled = self.demand == Demand::Case;
+        let mut observed = Vec::new();
         match self.demand {
             Demand::Case => {
                 let Fixture {
@@ -133,6 +230,12 @@ impl<'a> Conversation<'a> {
                 };
                 trace.mistakes = check(step, &seen, &macros);
                 trace.mistakes.extend(always::check(&seen));
+                if let Some(within) = step.within.filter(|within| took > within.by) {
+                    let within = within.by;
+                    trace
+                        .mistakes
+                        .push(format!("time: {took:?}, at most {within:?} were allowed"));
+                }
                 trace.mistakes.extend(leaks(&minted.borrow(), &seen));
                 if let Some(first) = late.first() {
                     let late = late.len();
@@ -143,6 +246,7 @@ impl<'a> Conversation<'a> {
                 if trace.mistakes.is_empty() {
                     self.save(step, &seen.answer)?;
                 }
+                observed = seen.events;
             }
             Demand::RefusalByParser if !answer.is_refusal_by_parser() => {
                 trace.mistakes.push(format!(
@@ -156,7 +260,12 @@ impl<'a> Conversation<'a> {
             }
             Demand::RefusalByParser | Demand::Declared(_) => {}
         }
-        Ok((trace, normal))
+        Ok(Attempt {
+            request,
+            trace,
+            normal,
+            events: observed,
+        })
     }
 
     /// The answer, and whether the connection was closed after it if the case asks.

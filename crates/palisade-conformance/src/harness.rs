@@ -16,9 +16,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use palisade_core::audit::{AuditEvent, AuditSink};
-use palisade_core::{Clock, Palisade, Policy};
+use palisade_core::{Clock, MemoryRevocations, Palisade, Policy};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+/// How long a start waits for what its policy depends on.
+const READY: Duration = Duration::from_millis(500);
 
 /// The harnesses of all frameworks that are built in.
 pub fn all() -> Vec<&'static dyn Harness> {
@@ -57,20 +62,31 @@ pub struct Fixture {
     pub audit: Arc<AuditLog>,
     /// Counts the handlers that ran.
     pub handled: Arc<Handled>,
+    /// What is taken back while the server runs.
+    pub revocations: Arc<MemoryRevocations>,
 }
 
 impl Fixture {
-    /// The policy, compiled, with the fixture's clock and audit.
+    /// The policy, compiled, with the fixture's clock, audit and revocations. What it depends on has answered, or had
+    /// the time to.
     ///
     /// # Errors
     /// The mistakes in the policy.
     pub fn palisade(&self) -> Result<Palisade, String> {
         let policy = Policy::from_toml_str(&self.policy_toml).map_err(|why| why.to_string())?;
-        policy
+        let palisade = policy
+            .with(palisade_oauth::companion())
+            .with(palisade_store::companion())
             .with_clock(self.clock.clone())
             .with_audit(self.audit.clone())
+            .with_revocations(self.revocations.clone())
             .build()
-            .map_err(|why| why.to_string())
+            .map_err(|why| why.to_string())?;
+        let runtime = Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(|why| why.to_string())?;
+        // A server starts without, too: then its cases say what is missing.
+        let _ = runtime.block_on(async { timeout(READY, palisade.ready()).await });
+        Ok(palisade)
     }
 }
 

@@ -75,7 +75,7 @@ async fn send(address: SocketAddr, head: Head<()>, body: Bytes) -> Result<Answer
     }))
 }
 
-fn head(host: &str, text: &[u8]) -> Result<Head<()>, String> {
+pub(crate) fn head(host: &str, text: &[u8]) -> Result<Head<()>, String> {
     let mut lines = text
         .split(|byte| *byte == b'\n')
         .map(<[u8]>::trim_ascii)

@@ -1,7 +1,8 @@
 //! The keys that sign the tokens of cases: made anew for every run, so that none is kept in the repository.
 //!
 //! Public parts and shared secrets lie in a temporary folder, which policies reach as `file:{keys}/NAME.pem`,
-//! `file:{keys}/hs.secret` and `file:{keys}/jwks.json`. Private parts never leave the process.
+//! `file:{keys}/hs.secret`, `file:{keys}/client.secret` and `file:{keys}/jwks.json`. Private parts never leave the
+//! process.
 
 use std::fmt;
 use std::fs;
@@ -40,6 +41,7 @@ pub(crate) const NAMES: [&str; 11] = [
 pub(crate) struct Keys {
     folder: PathBuf,
     keys: Vec<(&'static str, Key)>,
+    client_secret: String,
 }
 
 impl Keys {
@@ -128,6 +130,42 @@ impl Keys {
         })
     }
 
+    /// The set of the public keys that policies trust, as their issuer publishes it.
+    pub(crate) fn trusted_jwks(&self) -> Result<Vec<Value>, String> {
+        let names = NAMES
+            .iter()
+            .filter(|name| !matches!(self.get(name), Ok(Key::Hmac(_))));
+        let trusted = names.filter(|name| !name.starts_with("other_"));
+        trusted.map(|name| self.jwk(name)).collect()
+    }
+
+    /// The set of the keys of these names.
+    pub(crate) fn jwks(&self, names: &[String]) -> Result<Value, String> {
+        let keys: Result<Vec<_>, _> = names.iter().map(|name| self.jwk(name)).collect();
+        Ok(json!({ "keys": keys? }))
+    }
+
+    /// The public part of a key; its `kid` is its name.
+    pub(crate) fn jwk(&self, name: &str) -> Result<Value, String> {
+        self.get(name)?.jwk(name, self.usual_algorithm(name)?)
+    }
+
+    /// The shared secret `hs` as a key that has no business in a public set.
+    pub(crate) fn secret_jwk(&self) -> Result<Value, String> {
+        match self.get("hs")? {
+            Key::Hmac(secret) => {
+                let text = BASE64_URL_SAFE_NO_PAD.encode(secret);
+                Ok(json!({ "kty": "oct", "kid": "oct", "use": "sig", "alg": "HS256", "k": text }))
+            }
+            _ => Err("`hs` is no shared secret".to_owned()),
+        }
+    }
+
+    /// What introspection demands of its client: characters that must be encoded on the way (RFC 6749 §2.3.1).
+    pub(crate) fn client_secret(&self) -> &str {
+        &self.client_secret
+    }
+
     fn get(&self, name: &str) -> Result<&Key, String> {
         let key = self
             .keys
@@ -146,7 +184,12 @@ impl Keys {
         let run = RUN.fetch_add(1, Ordering::Relaxed);
         let folder =
             std::env::temp_dir().join(format!("palisade-conformance-{}-{run}", std::process::id()));
-        let keys = Self { folder, keys };
+        let client_secret = format!("{}%:+&= /", random_hex(16)?);
+        let keys = Self {
+            folder,
+            keys,
+            client_secret,
+        };
         keys.write().map_err(|error| {
             format!("cannot write keys into {}: {error}", keys.folder.display())
         })?;
@@ -156,26 +199,16 @@ impl Keys {
     fn write(&self) -> Result<(), String> {
         let text = |error: std::io::Error| error.to_string();
         fs::create_dir_all(&self.folder).map_err(text)?;
-        let mut set = Vec::new();
         for (name, key) in &self.keys {
-            match key {
-                Key::Hmac(secret) => {
-                    fs::write(self.folder.join(format!("{name}.secret")), secret).map_err(text)?
-                }
-                public => {
-                    fs::write(self.folder.join(format!("{name}.pem")), public.pem()?)
-                        .map_err(text)?;
-                    if !name.starts_with("other_") {
-                        set.push(public.jwk(name, self.usual_algorithm(name)?)?);
-                    }
-                }
-            }
+            let (file, content) = match key {
+                Key::Hmac(secret) => (format!("{name}.secret"), secret.clone()),
+                public => (format!("{name}.pem"), public.pem()?),
+            };
+            fs::write(self.folder.join(file), content).map_err(text)?;
         }
-        fs::write(
-            self.folder.join("jwks.json"),
-            json!({ "keys": set }).to_string(),
-        )
-        .map_err(text)
+        let set = json!({ "keys": self.trusted_jwks()? });
+        fs::write(self.folder.join("jwks.json"), set.to_string()).map_err(text)?;
+        fs::write(self.folder.join("client.secret"), &self.client_secret).map_err(text)
     }
 }
 
@@ -204,11 +237,7 @@ impl Key {
     fn generate(name: &str) -> Result<Self, String> {
         let failed = |_| format!("cannot make the key `{name}`");
         Ok(match name.strip_prefix("other_").unwrap_or(name) {
-            "hs" => {
-                let mut secret = [0; 64];
-                rand::fill(&mut secret).map_err(failed)?;
-                Self::Hmac(secret.iter().map(|byte| format!("{byte:02x}")).collect())
-            }
+            "hs" => Self::Hmac(random_hex(64)?),
             "es256" => Self::Ec(
                 EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?,
                 "ES256",
@@ -266,6 +295,12 @@ impl Key {
             }
         })
     }
+}
+
+fn random_hex(bytes: usize) -> Result<String, String> {
+    let mut random = vec![0; bytes];
+    rand::fill(&mut random).map_err(|_| "there is no randomness")?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 
 use crate::case::{CaseText, FRAMEWORKS, FileText, Row};
+use crate::issuer::IssuerText;
 use crate::request;
 use crate::text;
 use crate::token::Token;
@@ -104,6 +105,12 @@ impl Lint<'_> {
         if step.repeat == Some(0) {
             self.add("`repeat = 0` would send nothing");
         }
+        if step.eventually && step.repeat.is_some() {
+            self.add("`eventually` repeats the request already: leave `repeat` out");
+        }
+        for issuer in &step.issuer.0 {
+            self.issuer(issuer, rows);
+        }
         let texts = [request]
             .into_iter()
             .chain(&step.body)
@@ -117,6 +124,22 @@ impl Lint<'_> {
                     }
                 }
             }
+        }
+    }
+
+    fn issuer(&mut self, issuer: &IssuerText, rows: &[Row]) {
+        let values = rows.iter().map(|Row(row)| Some(row.value.as_str()));
+        // Without rows, the text as it is.
+        for each in values.chain(rows.is_empty().then_some(None)) {
+            for mistake in issuer.with_each(each).mistakes() {
+                self.add(mistake);
+            }
+        }
+        for name in issuer
+            .tokens()
+            .filter(|name| !self.tokens.contains_key(*name))
+        {
+            self.add(format!("there is no [token.{name}]"));
         }
     }
 

@@ -125,6 +125,11 @@ impl Loopback {
             .extract_if(.., |received| received.path == path)
             .collect()
     }
+
+    /// Takes out all requests, oldest first.
+    pub fn take_all(&self) -> Vec<Received> {
+        std::mem::take(&mut self.shared.lock().received)
+    }
 }
 
 impl Drop for Loopback {

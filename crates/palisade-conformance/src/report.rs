@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::answer::{Answer, shown};
 use crate::case::Guard;
 use crate::client::Request;
+use crate::explain::Explained;
 use crate::suite::{Case, File};
 
 /// More of a request or a response than this is not kept for people to read.
@@ -52,6 +53,8 @@ pub struct Cell {
     pub verdict: Verdict,
     /// The exchanges, in order.
     pub traces: Vec<Trace>,
+    /// How they were explained, if that was asked for.
+    pub explained: Explained,
     /// The normalised responses, in order.
     normal: Vec<Vec<u8>>,
     /// This framework's own parser may answer first, so that its answer is not compared.
@@ -141,6 +144,15 @@ impl MatrixReport {
         tally
     }
 
+    /// How the exchanges of all cases were explained.
+    pub fn explained(&self) -> Explained {
+        let mut sum = Explained::default();
+        for cell in self.rows.iter().flat_map(|row| &row.cells) {
+            sum += cell.explained;
+        }
+        sum
+    }
+
     /// How many cases guard each line, those without any included.
     pub fn coverage(&self) -> BTreeMap<Guard, usize> {
         let all = LISTS.iter().flat_map(|(list, last)| {
@@ -214,6 +226,7 @@ impl Cell {
         Self {
             verdict: Verdict::Pass,
             traces: Vec::new(),
+            explained: Explained::default(),
             normal: Vec::new(),
             parser,
         }

@@ -102,6 +102,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::beside::Beside;
 
     fn request(toml: &str) -> Request {
         let token = |_: &str| Ok("t".to_owned());
@@ -112,6 +113,7 @@ mod tests {
             each: None,
             saved: &BTreeMap::new(),
             token: &token,
+            beside: &Beside::default(),
         };
         build(&toml::from_str(toml).unwrap(), &macros, false).unwrap()
     }

@@ -1,15 +1,24 @@
-//! Runs cases against servers: one server per file and framework, the frameworks side by side, cases in order.
+//! Runs cases against servers: one server per file and framework, frameworks and files side by side, cases in order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use palisade_core::{MemoryRevocations, SystemEntropy};
+
+use crate::beside::Beside;
 use crate::client::{Connection, Request};
 use crate::exchange::{Conversation, Demand, Server};
+use crate::explain::Twin;
 use crate::harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock};
 use crate::keys::Keys;
 use crate::report::{Cell, MatrixReport, Row, Trace, Verdict};
 use crate::suite::{Case, File, Suite, join};
+
+/// How many files of a framework run at a time.
+const SIDE_BY_SIDE: usize = 2;
 
 /// Which cases and frameworks to run.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +27,8 @@ pub struct Filter {
     pub text: Option<String>,
     /// The name of one framework.
     pub framework: Option<String>,
+    /// Whether `Palisade::explain` is asked about each request, too, and must say what the server did.
+    pub explain: bool,
 }
 
 impl Filter {
@@ -63,37 +74,28 @@ pub fn run(
             )
         })
         .collect();
-    let columns: Vec<Vec<Cell>> = thread::scope(|scope| {
-        let (chosen, keys) = (&chosen, &*keys);
-        let column = |harness| {
-            move || {
-                chosen
-                    .iter()
-                    .flat_map(|(file, cases)| run_file(harness, keys, file, cases))
-                    .collect()
-            }
-        };
+    let mut columns: Vec<Column> = thread::scope(|scope| {
+        let (chosen, keys) = (&chosen, &keys);
         let threads: Vec<_> = harnesses
             .iter()
-            .map(|harness| scope.spawn(column(*harness)))
+            .map(|harness| scope.spawn(|| run_files(*harness, keys, chosen, filter.explain)))
             .collect();
-        // A column that a panic cut short is filled up with failures below.
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_default())
-            .collect()
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(Result::unwrap_or_default).collect()
     });
     let frameworks: Vec<_> = harnesses.iter().map(|harness| harness.name()).collect();
-    let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
     let mut rows = Vec::new();
-    for (file, cases) in &chosen {
+    for (index, (file, cases)) in chosen.iter().enumerate() {
+        let mut cells: Vec<_> = columns
+            .iter_mut()
+            .map(|column| column.remove(&index).unwrap_or_default().into_iter())
+            .collect();
         for case in cases {
-            let cells = columns.iter_mut().map(|column| {
-                column
-                    .next()
-                    .unwrap_or_else(|| Cell::failed("the harness panicked"))
-            });
-            rows.push(Row::new(file, case, &frameworks, cells.collect()));
+            // A file that a panic cut short is filled up with failures.
+            let panicked = || Cell::failed("the harness panicked");
+            let cells = cells.iter_mut().map(|cells| cells.next());
+            let cells = cells.map(|cell| cell.unwrap_or_else(panicked)).collect();
+            rows.push(Row::new(file, case, &frameworks, cells));
         }
     }
     Ok(MatrixReport {
@@ -103,12 +105,47 @@ pub fn run(
     })
 }
 
+/// The cells of one framework, by the number of their file.
+type Column = BTreeMap<usize, Vec<Cell>>;
+
+/// All files on one framework, some of them side by side: cases about outages mostly wait.
+fn run_files(
+    harness: &dyn Harness,
+    keys: &Arc<Keys>,
+    files: &[(&File, Vec<&Case>)],
+    explain: bool,
+) -> Column {
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut column = Column::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some((file, cases)) = files.get(index) else {
+                return column;
+            };
+            column.insert(index, run_file(harness, keys, file, cases, explain));
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..SIDE_BY_SIDE).map(|_| scope.spawn(run)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.flat_map(Result::unwrap_or_default).collect()
+    })
+}
+
 /// One cell for every case.
-fn run_file(harness: &dyn Harness, keys: &Keys, file: &File, cases: &[&Case]) -> Vec<Cell> {
+fn run_file(
+    harness: &dyn Harness,
+    keys: &Arc<Keys>,
+    file: &File,
+    cases: &[&Case],
+    explain: bool,
+) -> Vec<Cell> {
     let mut session = Session {
         harness,
         keys,
         file,
+        explain,
         server: None,
     };
     let mut cells: Vec<_> = cases.iter().map(|case| session.run(case)).collect();
@@ -121,8 +158,9 @@ fn run_file(harness: &dyn Harness, keys: &Keys, file: &File, cases: &[&Case]) ->
 /// One file on one framework, while its cases run.
 struct Session<'a> {
     harness: &'a dyn Harness,
-    keys: &'a Keys,
+    keys: &'a Arc<Keys>,
     file: &'a File,
+    explain: bool,
     server: Option<Server>,
 }
 
@@ -165,26 +203,43 @@ impl Session<'_> {
     /// The server that runs if it will do, or a new one.
     fn serve(&mut self, case: &Case) -> Result<Server, String> {
         let policy = join(&self.file.policy, &case.policy_add);
-        let policy_toml = policy.replace("{keys}", &self.keys.folder().display().to_string());
         // Taken, so that the old server is gone before a new one starts.
         let kept = self
             .server
             .take()
-            .filter(|server| !case.fresh && server.fixture.policy_toml == policy_toml);
+            .filter(|server| !case.fresh && server.policy == policy);
         if let Some(server) = kept {
             return Ok(server);
         }
+        let beside = Beside::start(&policy, self.keys)?;
+        let folder = self.keys.folder().display().to_string();
+        let clock = Arc::new(ManualClock::default());
+        let revocations = MemoryRevocations::with(100, clock.clone(), &SystemEntropy)
+            .map_err(|why| why.to_string())?;
         let fixture = Fixture {
             app: self.file.app,
-            policy_toml,
-            clock: Arc::new(ManualClock::default()),
+            policy_toml: beside.expand(&policy.replace("{keys}", &folder))?,
+            clock,
+            revocations: Arc::new(revocations),
             audit: Arc::new(AuditLog::default()),
             handled: Arc::new(Handled::default()),
         };
+        // So that an issuer may be down from the start.
+        if let Some(first) = case.steps.first() {
+            let (each, now) = (case.each.as_deref(), fixture.clock.unix_seconds());
+            beside.prepare(self.file, self.keys, first, each, now)?;
+        }
         let running = self.harness.start(&fixture)?;
+        if let Some(issuer) = &beside.issuer {
+            issuer.count(&BTreeMap::new());
+        }
+        let explains = self.explain && fixture.app != App::Unlayered;
         Ok(Server {
+            twin: explains.then(|| Twin::of(&fixture)).transpose()?,
             running,
             fixture,
+            policy,
+            beside: Arc::new(beside),
             settled: true,
         })
     }
@@ -219,6 +274,12 @@ impl Session<'_> {
 
 fn converse(mut conversation: Conversation<'_>, case: &Case, demand: Demand) -> Cell {
     let mut cell = Cell::passed(demand == Demand::RefusalByParser);
+    converse_into(&mut conversation, case, &mut cell);
+    cell.explained = conversation.explained;
+    cell
+}
+
+fn converse_into(conversation: &mut Conversation<'_>, case: &Case, cell: &mut Cell) {
     for step in &case.steps {
         let times = step.repeat.unwrap_or(1);
         for time in 1..=times {
@@ -238,11 +299,10 @@ fn converse(mut conversation: Conversation<'_>, case: &Case, demand: Demand) -> 
             }
             if failed {
                 // What follows was written for another state than the one reached.
-                return cell;
+                return;
             }
         }
     }
-    cell
 }
 
 #[cfg(test)]

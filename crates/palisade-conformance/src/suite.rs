@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::beside::Beside;
 use crate::case::{CaseText, Except, Guard};
 use crate::harness::App;
+use crate::keys::Keys;
 use crate::reader::Reader;
 use crate::token::Token;
 
@@ -45,6 +47,21 @@ pub(crate) struct File {
     pub(crate) http2: bool,
     pub(crate) tokens: BTreeMap<String, Token>,
     pub(crate) cases: Vec<Case>,
+}
+
+impl File {
+    /// The credential `{token:NAME}`, made at `now`.
+    pub(crate) fn mint(
+        &self,
+        name: &str,
+        keys: &Keys,
+        beside: &Beside,
+        now: u64,
+    ) -> Result<String, String> {
+        let token = self.tokens.get(name);
+        let token = token.ok_or_else(|| format!("there is no [token.{name}]"))?;
+        token.mint(&self.defaults.token, keys, beside, now)
+    }
 }
 
 /// One case: its `each` has been written out.

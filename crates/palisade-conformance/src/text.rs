@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
+use crate::beside::Beside;
+
 /// What macros stand for while one request is made.
 pub(crate) struct Macros<'a> {
     /// `{host}`: the host the policy expects.
@@ -19,11 +21,13 @@ pub(crate) struct Macros<'a> {
     pub(crate) saved: &'a BTreeMap<String, String>,
     /// `{token:NAME}`.
     pub(crate) token: &'a dyn Fn(&str) -> Result<String, String>,
+    /// `{issuer}`, `{stored:NAME}`.
+    pub(crate) beside: &'a Beside,
 }
 
-impl Macros<'static> {
-    /// What a token's own text may use: the time.
-    pub(crate) fn of_a_token(now: u64) -> Self {
+impl<'a> Macros<'a> {
+    /// What a token's own text may use: the time, and what stands beside the server.
+    pub(crate) fn of_a_token(now: u64, beside: &'a Beside) -> Self {
         static NOTHING: BTreeMap<String, String> = BTreeMap::new();
         fn no_token(_: &str) -> Result<String, String> {
             Err("a token cannot contain a token".to_owned())
@@ -35,11 +39,10 @@ impl Macros<'static> {
             each: None,
             saved: &NOTHING,
             token: &no_token,
+            beside,
         }
     }
-}
 
-impl Macros<'_> {
     /// Replaces every macro of `text`. Braces that enclose none stay, so that JSON can be written as it is.
     ///
     /// `{each}` goes first: its value may hold macros, or be a part of one, as in `{token:{each}}`.
@@ -71,6 +74,8 @@ impl Macros<'_> {
         Ok(Some(match name {
             "host" if argument.is_empty() => self.host.to_owned(),
             "address" if argument.is_empty() => self.address.to_owned(),
+            "stored" => self.beside.stored(argument)?,
+            "issuer" if argument.is_empty() => self.beside.expand("{issuer}")?,
             "each" if argument.is_empty() => {
                 return Err("`{each}` is used but the case has no `each`".to_owned());
             }
@@ -201,6 +206,7 @@ mod tests {
             each: Some("/x"),
             saved: &saved,
             token: &token,
+            beside: &Beside::default(),
         }
         .expand(text)
     }

@@ -6,6 +6,7 @@ use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::beside::Beside;
 use crate::keys::Keys;
 use crate::text::Macros;
 
@@ -58,9 +59,15 @@ pub(crate) enum Tamper {
 
 impl Token {
     /// The text as it stands, or the compact form (RFC 7515 §7.1), signed at `now` (Unix seconds).
-    pub(crate) fn mint(&self, defaults: &Self, keys: &Keys, now: u64) -> Result<String, String> {
+    pub(crate) fn mint(
+        &self,
+        defaults: &Self,
+        keys: &Keys,
+        beside: &Beside,
+        now: u64,
+    ) -> Result<String, String> {
         if let Some(text) = &self.text {
-            return Ok(text.clone());
+            return Macros::of_a_token(now, beside).expand(text);
         }
         let key = self
             .key
@@ -74,7 +81,7 @@ impl Token {
             (None, _) => keys.usual_algorithm(key)?,
         };
         let header = match &self.header_json {
-            Some(text) => Macros::of_a_token(now).expand(text)?,
+            Some(text) => Macros::of_a_token(now, beside).expand(text)?,
             None => {
                 let mut header = BTreeMap::from([("alg".to_owned(), Value::from(alg))]);
                 header.extend(defaults.header.clone());
@@ -86,11 +93,11 @@ impl Token {
             }
         };
         let claims = match &self.claims_json {
-            Some(text) => Macros::of_a_token(now).expand(text)?,
+            Some(text) => Macros::of_a_token(now, beside).expand(text)?,
             None => {
                 let mut claims = defaults.claims.clone();
                 claims.extend(self.claims.clone());
-                object(claims, now)
+                beside.expand(&object(claims, now))?
             }
         };
         let (header, claims) = (encode(header.as_bytes()), encode(claims.as_bytes()));
@@ -131,7 +138,7 @@ impl Token {
 }
 
 /// The members as JSON, with [`ABSENT`] ones left out and relative times made absolute.
-fn object(members: BTreeMap<String, Value>, now: u64) -> String {
+pub(crate) fn object(members: BTreeMap<String, Value>, now: u64) -> String {
     let members = members.into_iter().filter(|(_, value)| value != ABSENT);
     let members = members.map(|(name, value)| match relative(&name, &value, now) {
         Some(time) => (name, Value::from(time)),
@@ -165,7 +172,12 @@ mod tests {
             "claims = { iss = 'https://id.example', exp = '+300' }\nheader = { typ = 'at+jwt' }",
         );
         let text = token(toml)
-            .mint(&defaults, &Keys::shared().unwrap(), 1000)
+            .mint(
+                &defaults,
+                &Keys::shared().unwrap(),
+                &Beside::default(),
+                1000,
+            )
             .unwrap();
         text.split('.')
             .map(|part| {
@@ -219,9 +231,11 @@ mod tests {
     #[test]
     fn trailing_bits_spell_the_same_signature_in_another_way() {
         let keys = Keys::shared().unwrap();
-        let sound = Token::default().mint(&Token::default(), &keys, 0).unwrap();
+        let sound = Token::default()
+            .mint(&Token::default(), &keys, &Beside::default(), 0)
+            .unwrap();
         let other = token("tamper = 'trailing_bits'")
-            .mint(&Token::default(), &keys, 0)
+            .mint(&Token::default(), &keys, &Beside::default(), 0)
             .unwrap();
         assert_ne!(sound, other);
         let loose = base64::engine::GeneralPurpose::new(

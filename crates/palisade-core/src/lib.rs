@@ -19,6 +19,8 @@ pub mod host;
 mod input;
 pub mod jwt;
 pub mod limit;
+#[cfg(test)]
+mod metered;
 pub mod password;
 mod policy;
 mod ports;

@@ -38,7 +38,6 @@ pub use memory::{MemoryRevocations, RevocationsFull};
 use crate::{
     companion::BoxFuture,
     ports::SourceError,
-    principal::Principal,
     scheme::{Outcome, Rejected, Verification},
 };
 use std::fmt;
@@ -91,30 +90,30 @@ impl fmt::Debug for Revocation {
     }
 }
 
-/// What becomes of a good credential once the revocations have been asked about it.
+/// What is left of an outcome once the revocations have been asked about a credential that was found good.
 pub(crate) fn unless_revoked(
     revocations: Option<&dyn Revocations>,
-    principal: Principal,
+    outcome: Outcome,
 ) -> Verification {
-    let asked = revocations.map(|revocations| revocations.check(&principal.revocable()));
-    match asked {
-        None => Verification::Done(Outcome::Verified(principal)),
-        Some(Revocation::Known(revoked)) => Verification::Done(judged(revoked, principal)),
-        Some(Revocation::Ask(answer)) => Verification::Remote(Box::pin(async move {
+    let (Some(revocations), Outcome::Verified(principal)) = (revocations, &outcome) else {
+        return Verification::Done(outcome);
+    };
+    match revocations.check(&principal.revocable()) {
+        Revocation::Known(false) => Verification::Done(outcome),
+        Revocation::Known(true) => Verification::Done(revoked()),
+        Revocation::Ask(answer) => Verification::Remote(Box::pin(async move {
             match answer.await {
-                Ok(revoked) => judged(revoked, principal),
+                Ok(false) => outcome,
+                Ok(true) => revoked(),
                 Err(source) => Outcome::Unavailable(source),
             }
         })),
     }
 }
 
-fn judged(revoked: bool, principal: Principal) -> Outcome {
-    match revoked {
-        true => Outcome::Rejected(Rejected {
-            cause: "revoked",
-            hint: None,
-        }),
-        false => Outcome::Verified(principal),
-    }
+fn revoked() -> Outcome {
+    Outcome::Rejected(Rejected {
+        cause: "revoked",
+        hint: None,
+    })
 }

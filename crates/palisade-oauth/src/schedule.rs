@@ -93,14 +93,15 @@ impl Schedule {
         });
     }
 
+    /// An attempt is also made when the old keys stop serving.
     fn backoff(&self, failed: Failed) -> u64 {
-        let (first, most) = if failed.at < self.stale_at() {
-            PATIENT
-        } else {
-            EAGER
+        let serving = self.stale_at().saturating_sub(failed.at);
+        let ((first, most), end) = match serving {
+            0 => (EAGER, u64::MAX),
+            _ => (PATIENT, serving),
         };
-        let doublings = (failed.times - 1).min(16);
-        (first << doublings).min(most)
+        let doublings = failed.times.saturating_sub(1).min(16);
+        (first << doublings).min(most).min(end)
     }
 
     fn spread(&self, time: u64) -> u64 {
@@ -156,6 +157,12 @@ mod tests {
         assert_eq!(while_nobody_gets_in, [1, 2, 4, 8, 16, 30, 30]);
         let once_they_are_stale = waits(fetched(0), seconds(3600));
         assert_eq!(once_they_are_stale, [1, 2, 4, 8, 16, 30, 30]);
+    }
+
+    #[test]
+    fn an_attempt_is_made_when_old_keys_stop_serving() {
+        let before = waits(fetched(0), seconds(3590));
+        assert_eq!(before, [10, 2, 4, 8, 16, 30, 30]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod faults;
 mod keys;
 mod nodes;
+mod policies;
 mod postgres;
 mod server;
 mod users;

@@ -74,52 +74,71 @@ pub(super) struct Shown {
 
 impl Create {
     pub(super) fn run(self) -> Outcome {
-        if let Some(url) = self.store.url()? {
-            let mut new = NewKey::new(&self.scheme, &self.prefix, &self.owner)
-                .scopes(&self.scopes)
-                .roles(&self.roles);
-            new.tenant.clone_from(&self.tenant);
-            new.expires = self.expires;
-            let made = store::ask(&url, async |store| store.keys().create(new).await)?;
-            return match made {
-                Some(made) => self.shown.answer(&made, None),
-                None => Ok(Answer::no("")),
-            };
-        }
-        let made = generate_key(&self.prefix, &SystemEntropy)
-            .map_err(|why| Failure::Outside(why.to_string()))?;
-        let mut entry = made.entry(&self.owner);
-        entry.scopes = self.scopes;
-        entry.roles = self.roles;
-        entry.tenant = self.tenant;
-        entry.expires = self.expires;
-        self.shown.answer(&made, Some(toml(&self.scheme, &entry)))
+        let url = self.store.url()?;
+        self.shown.show(|| match url {
+            Some(url) => {
+                let mut new = NewKey::new(&self.scheme, &self.prefix, &self.owner)
+                    .scopes(&self.scopes)
+                    .roles(&self.roles);
+                new.tenant.clone_from(&self.tenant);
+                new.expires = self.expires;
+                let made = store::ask(&url, async |store| store.keys().create(new).await)?;
+                Ok(made.map(|made| (made, None)))
+            }
+            None => {
+                let made = generate_key(&self.prefix, &SystemEntropy)
+                    .map_err(|why| Failure::Outside(why.to_string()))?;
+                let mut entry = made
+                    .entry(&self.owner)
+                    .scopes(&self.scopes)
+                    .roles(&self.roles);
+                entry.tenant.clone_from(&self.tenant);
+                entry.expires = self.expires;
+                let entry = toml(&self.scheme, &entry);
+                Ok(Some((made, Some(entry))))
+            }
+        })
     }
 }
 
+/// A key, and what a policy stores of it, unless a database does.
+type Made = (GeneratedKey, Option<String>);
+
 impl Shown {
-    /// Shows a key once: here, or in a file. `entry` is what a policy stores of it.
-    pub(super) fn answer(self, made: &GeneratedKey, entry: Option<String>) -> Outcome {
-        if let Some(path) = &self.key_file {
-            let text = format!("{}\n", made.reveal());
-            files::write(path, &text, Readers::Owner, false)?;
+    /// Makes a key and shows it once: here, or in a file. The file is opened first, because a
+    /// key that was made and cannot be shown would be lost.
+    pub(super) fn show(&self, make: impl FnOnce() -> Result<Option<Made>, Failure>) -> Outcome {
+        let Some(path) = &self.key_file else {
+            return self.answer(make()?, true);
+        };
+        files::write(path, "", Readers::Owner, false)?;
+        let made = make();
+        if let Ok(Some((key, _))) = &made {
+            files::write(path, &format!("{}\n", key.reveal()), Readers::Owner, true)?;
+        } else {
+            // Still empty, and ours.
+            let _ = std::fs::remove_file(path);
         }
-        let key = self.key_file.is_none().then(|| made.reveal());
+        self.answer(made?, false)
+    }
+
+    fn answer(&self, made: Option<Made>, reveals: bool) -> Outcome {
+        let Some((made, entry)) = made else {
+            return Ok(Answer::no(""));
+        };
+        let key = reveals.then(|| made.reveal());
         if self.json {
-            let answer =
-                json!({ "id": made.id(), "digest": made.digest(), "key": key, "entry": entry });
+            let (id, digest) = (made.id(), made.digest());
+            let answer = json!({ "id": id, "digest": digest, "key": key, "entry": entry });
             return Answer::json(&answer, true);
         }
-        let mut text = match key {
-            Some(key) => format!("# The key, shown this once; give it to its owner:\n# {key}\n"),
-            None => String::new(),
-        };
-        match entry {
-            Some(entry) if text.is_empty() => text = entry,
-            Some(entry) => text.push_str(&format!("\n{entry}")),
-            None => text.push_str(&format!("id {}\n", made.id())),
-        }
-        Ok(Answer::yes(text))
+        let key =
+            key.map(|key| format!("# The key, shown this once; give it to its owner:\n# {key}\n"));
+        let entry = entry.unwrap_or_else(|| format!("id {}\n", made.id()));
+        Ok(Answer::yes(match key {
+            Some(key) => format!("{key}\n{entry}"),
+            None => entry,
+        }))
     }
 }
 

@@ -87,7 +87,7 @@ impl Import {
         let report = store::ask(&url, async |store| store.keys().import(keys).await)?;
         Ok(match report {
             Some(report) => Answer::yes(format!(
-                "{} keys added, {} were there already\n",
+                "keys added: {}, there already: {}\n",
                 report.added, report.known
             )),
             None => Answer::no(""),

@@ -54,11 +54,10 @@ impl Rotate {
     pub(super) fn run(self) -> Outcome {
         let url = self.store.required_url()?;
         let (id, overlap) = (self.id, Duration::from_secs(self.overlap));
-        let made = store::ask(&url, async |store| store.keys().rotate(&id, overlap).await)?;
-        match made {
-            Some(made) => self.shown.answer(&made, None),
-            None => Ok(Answer::no("")),
-        }
+        self.shown.show(|| {
+            let made = store::ask(&url, async |store| store.keys().rotate(&id, overlap).await)?;
+            Ok(made.map(|made| (made, None)))
+        })
     }
 }
 

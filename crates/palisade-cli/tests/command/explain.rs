@@ -7,10 +7,10 @@ fn a_refusal_is_told_with_its_stage_its_reason_and_its_answer() {
         .run(&["explain", "palisade.toml", "--path", "/items/7?a=b"])
         .expect(0);
     assert_eq!(ran.line(&["1"])[..4], ["1", "firewall", "passed", "GET"]);
-    let judge = ran.line(&["11", "judge"]);
+    let judge = ran.line(&["10", "judge"]);
     assert_eq!(
         judge[..5],
-        ["11", "judge", "refused", "scope", "items:read,"]
+        ["10", "judge", "refused", "scope", "items:read,"]
     );
     assert_eq!(ran.line(&["ending"]), ["ending", "refuse"]);
     assert_eq!(ran.line(&["status"]), ["status", "401"]);

@@ -115,7 +115,7 @@ impl Folder {
     /// Runs the command with this on its standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_palisade"));
-        command.args(arguments);
+        command.args(arguments).env_remove("PALISADE_STORE");
         self.finish(command, input)
     }
 
@@ -130,6 +130,7 @@ impl Folder {
         let mut command = Command::new("sh");
         command
             .args(["-c", line])
+            .env_remove("PALISADE_STORE")
             .env("PATH", path)
             .env("HOME", &self.0);
         command.envs(variables.iter().copied());
@@ -139,8 +140,6 @@ impl Folder {
     fn finish(&self, mut command: Command, input: &str) -> Ran {
         let mut child = command
             .current_dir(&self.0)
-            .env_remove("PALISADE_STORE")
-            .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

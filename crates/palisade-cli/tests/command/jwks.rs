@@ -87,6 +87,8 @@ fn a_file_that_is_there_stays() {
     let ran = folder.run(&generate("ES256", "a.pem", "b.json")).expect(3);
     assert!(ran.err.contains("a.pem is there already"), "{}", ran.err);
     assert_eq!(folder.read("a.pem"), before);
+    folder.run(&generate("ES256", "b.pem", "a.json")).expect(3);
+    assert!(!folder.path().join("b.pem").exists());
     folder
         .run(&[&generate("ES256", "a.pem", "a.json")[..], &["--force"]].concat())
         .expect(0);

@@ -66,6 +66,11 @@ fn a_key_can_go_into_a_file_instead() {
     assert!(made.out.starts_with("[[api_key.main.key]]\n") && !made.shown().contains(key.trim()));
     folder.run(&create).expect(3);
     assert_eq!(folder.read("key.txt"), key);
+
+    let lost = [&create[..], &["--store", "sqlite:no/such/folder.db"]].concat();
+    std::fs::remove_file(folder.path().join("key.txt")).unwrap();
+    folder.run(&lost).expect(3);
+    assert!(!folder.path().join("key.txt").exists());
 }
 
 #[test]
@@ -117,8 +122,8 @@ fn keys_of_an_earlier_system_are_taken_over() {
         "--split-scopes",
     ];
     let run = || folder.run(&[&import[..], &STORE].concat());
-    assert_eq!(run().expect(0).out, "1 keys added, 0 were there already\n");
-    assert_eq!(run().expect(0).out, "0 keys added, 1 were there already\n");
+    assert_eq!(run().expect(0).out, "keys added: 1, there already: 0\n");
+    assert_eq!(run().expect(0).out, "keys added: 0, there already: 1\n");
     folder.write("p.toml", "[api_key.main]\nstore = 'sqlite:keys.db'\n");
     let verified = folder
         .run_with(&["token", "verify", "p.toml"], "old-swordfish")

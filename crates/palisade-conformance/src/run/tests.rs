@@ -371,6 +371,7 @@ fn filters_choose_cases_and_frameworks() {
     let filter = Filter {
         text: Some("PITFALLS 42".to_owned()),
         framework: Some("poem".to_owned()),
+        ..Filter::default()
     };
     let report = with("filter", Flaw::DoesNotStart, filter);
     assert_eq!(

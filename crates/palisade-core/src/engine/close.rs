@@ -53,6 +53,7 @@ impl Exchange {
         }
         if !self.closed {
             self.closed = true;
+            self.count(Some(response.status()));
             self.audit(Some(response.status()));
         }
     }
@@ -161,6 +162,29 @@ impl Exchange {
         }
     }
 
+    /// A refusal by a guard or an extractor that the handler turned into a success counts as one; so what succeeds
+    /// spares the lock.
+    fn count(&self, status: Option<StatusCode>) {
+        if self.facts.trace.is_some() {
+            // Asked for an explanation; nobody made this request.
+            return;
+        }
+        let counters = &self.policy.counters;
+        let Some(status) = status else {
+            return counters.aborted();
+        };
+        let failed = status.is_client_error() || status.is_server_error();
+        let by_layer = self.facts.refused.as_ref().map(|(code, _)| *code);
+        let code = by_layer.or_else(|| {
+            let grant = self.grant.as_ref().filter(|_| failed)?;
+            grant.refused().as_ref().map(|(code, _)| *code)
+        });
+        match code {
+            Some(code) => counters.refused(code),
+            None => counters.admitted(),
+        }
+    }
+
     fn audit(&self, status: Option<StatusCode>) {
         if !self.facts.audited {
             return;
@@ -237,6 +261,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.closed {
             self.closed = true;
+            self.count(None);
             self.audit(None);
         }
     }

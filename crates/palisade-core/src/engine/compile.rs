@@ -3,6 +3,7 @@
 
 use super::{
     compiled::{Challenges, Compiled, CompiledScheme, RESOURCE_METADATA},
+    counters::RequestCounters,
     describe::Description,
     limits::Limits,
     lineage::Lineage,
@@ -143,6 +144,7 @@ fn compile_parts(
         body: policy.body.clone(),
         problems: Problems::new(&policy.problem_type_base, policy.ports().renderer.clone()),
         audit: policy.audit,
+        counters: RequestCounters::new(),
         fingerprint,
         description: Description::default(),
     })

@@ -1,8 +1,8 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    describe::Description, limits::Limits, lineage::Lineage, metadata::Metadata, methods::Methods,
-    rules::CompiledRule, rules::Rules,
+    counters::RequestCounters, describe::Description, limits::Limits, lineage::Lineage,
+    metadata::Metadata, methods::Methods, rules::CompiledRule, rules::Rules,
 };
 use crate::{
     cors::CompiledCors,
@@ -47,6 +47,7 @@ pub(crate) struct Compiled {
     pub(crate) body: Body,
     pub(crate) problems: Problems,
     pub(crate) audit: Audit,
+    pub(crate) counters: RequestCounters,
     /// Names this version of the policy in the audit.
     pub(crate) fingerprint: String,
     /// The same policy for people.

@@ -14,7 +14,7 @@ use crate::{
 };
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use std::{future::poll_fn, sync::Arc};
+use std::future::poll_fn;
 
 /// How a request ended, as far as Palisade decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -153,8 +153,7 @@ impl Palisade {
         &self,
         head: &dyn RequestHead,
     ) -> impl Future<Output = Explanation> + Send + use<> {
-        let policy = self.current();
-        let mut exchange = Exchange::open(Arc::clone(&policy), head, Some(Box::default()));
+        let mut exchange = Exchange::open(self.current(), head, Some(Box::default()));
         // What later stages see is known without the head; the rest is told before it is gone.
         let saw = Saw::of(&exchange, head);
         async move {

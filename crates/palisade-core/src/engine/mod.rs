@@ -8,6 +8,7 @@ mod clock;
 mod close;
 mod compile;
 mod compiled;
+mod counters;
 mod decide;
 mod describe;
 mod exchange;

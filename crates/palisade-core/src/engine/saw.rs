@@ -62,12 +62,15 @@ impl Saw {
         };
         Self {
             firewall: format!(
-                "{method} {path}{}, {} header lines of {} bytes",
+                "{method} {path}{}, {} of {} bytes",
                 match view.query() {
                     Some(query) => format!(" with a query of {} bytes", query.len()),
                     None => String::new(),
                 },
-                view.line_count(),
+                match view.line_count() {
+                    1 => "1 header line".to_owned(),
+                    many => format!("{many} header lines"),
+                },
                 view.header_bytes(),
             ),
             client: match facts.peer {

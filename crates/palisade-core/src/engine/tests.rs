@@ -6,6 +6,7 @@ use crate::{
     AuditEvent, AuditSink, Exchange, HttpResponse, Palisade, Policy, Reply, RequestHead, Rule,
     SourceError, Verdict, authenticated,
     firewall::{FirewallLimits, check_target},
+    metered::Counters,
     public,
     scheme::{
         Authorization, Carrier, Challenge, Credential, Outcome, Presented, Scheme, Verification,
@@ -254,6 +255,39 @@ fn an_exchange_is_audited_once_however_it_ends() {
 
     drop(palisade.open(&get("/open", &[])));
     assert_eq!(events.take(), ["Aborted -"]);
+}
+
+#[test]
+fn an_exchange_is_counted_once_however_it_ends() {
+    let counters = Counters::default();
+    let (palisade, _) = counters.record(|| palisade(false));
+    for (head, status) in [
+        (get("/open", &[]), 200),
+        (get("/open", &[]), 200),
+        (get("/closed", &[]), 401),
+        (get("/nowhere", &[]), 404),
+    ] {
+        assert_eq!(status_of(&palisade, &head), status);
+    }
+    // What a guard refuses is refused, too.
+    let mut exchange = palisade.open(&get("/open", &[]));
+    let Some(Verdict::Admit(admission)) = poll(&mut exchange) else {
+        panic!("the path is public")
+    };
+    let reply = admission.grant.require(&authenticated()).unwrap_err();
+    let mut response = Response::from(reply);
+    exchange.close(&mut response);
+    exchange.close(&mut response);
+    drop(palisade.open(&get("/open", &[])));
+    assert_eq!(
+        counters.above_zero(),
+        [
+            "palisade_requests_total admit : 2",
+            "palisade_requests_total aborted : 1",
+            "palisade_requests_total refuse credentials_required: 2",
+            "palisade_requests_total refuse not_found: 1",
+        ]
+    );
 }
 
 #[test]

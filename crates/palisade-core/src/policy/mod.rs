@@ -336,6 +336,10 @@ impl Policy {
 
     /// Checks the policy and compiles it.
     ///
+    /// Counters go to the recorder of the `metrics` crate that is installed at this moment; one that is installed
+    /// later sees none of them. They are `palisade_requests_total` (labels `decision` and, of a refusal, `code`),
+    /// `palisade_token_cache_hits_total` and `palisade_token_cache_misses_total` (label `scheme`).
+    ///
     /// # Errors
     /// Every mistake at once, each with its key, its place in the file, and what would be
     /// right.

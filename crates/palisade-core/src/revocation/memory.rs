@@ -93,7 +93,7 @@ impl MemoryRevocations {
     ///
     /// Tokens tell the second they were issued in: to take back all there are now, give the next second. `until` is
     /// when the last of them would have ended: now plus the longest lifetime of a token plus the leeway. An API key
-    /// has no date either, so its owner's are refused until then; its issuer is the name of the scheme.
+    /// has no date either, so its owner's are refused until then; their issuer is `palisade:api_key/NAME`.
     ///
     /// # Errors
     /// There are as many entries as there may be: nothing is revoked.

@@ -1,7 +1,6 @@
 //! Opaque tokens that the authorization server is asked about (RFC 7662): `[introspection.NAME]`.
 
 mod compile;
-mod flights;
 mod memory;
 mod verify;
 
@@ -35,7 +34,7 @@ pub(super) const KIND: SchemeKind = SchemeKind {
 pub struct Introspection {
     /// The scheme's name: `main` in `[introspection.main]`.
     pub name: String,
-    /// Where clients send the token; only `authorization` and `header` count. Usually in `Authorization: Bearer`.
+    /// Where clients send the token; a query and a cookie are mistakes. Usually in `Authorization: Bearer`.
     pub places: Places,
     /// What the server must say of a token.
     pub token: TokenPolicy,

@@ -34,7 +34,7 @@ pub(super) const KIND: SchemeKind = SchemeKind {
 pub struct Jwt {
     /// The scheme's name: `main` in `[jwt.main]`.
     pub name: String,
-    /// Where clients send the token; only `authorization` and `header` count. Usually in
+    /// Where clients send the token; a query and a cookie are mistakes. Usually in
     /// `Authorization: Bearer`.
     pub places: Places,
     /// What the tokens must look like.

@@ -12,6 +12,7 @@ mod api_key;
 mod authorization;
 mod basic;
 mod challenge;
+mod flights;
 mod introspection;
 mod jwt;
 mod places;

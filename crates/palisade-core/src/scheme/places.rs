@@ -38,13 +38,27 @@ impl Places {
         }
     }
 
-    /// Reads `authorization` and `header`: RFC 6750 §2.3 advises bearer tokens against queries.
+    /// Reads `authorization` and `header`, the places of bearer tokens.
     pub(crate) fn read_headers(section: &mut Section<'_, '_>) -> Self {
         Self {
             authorization: section.strings("authorization").unwrap_or_default(),
             header: section.optional_string("header"),
             ..Self::default()
         }
+    }
+
+    /// Checks the names for a bearer token: RFC 6750 §2.3 advises against queries, and a token in
+    /// a cookie is a session, which is another scheme.
+    pub(crate) fn compile_for_tokens(&self, path: &str, mistakes: &mut Mistakes) -> Carriers {
+        for (key, name) in [("query", &self.query), ("cookie", &self.cookie)] {
+            if name.is_some() {
+                let message = "carries no bearer token; name `authorization` or `header`";
+                mistakes.add(join(path, key), message);
+            }
+        }
+        let usual = Carrier::Authorization("Bearer".into());
+        // How long a token may be is judged with the token.
+        self.compile(usual, usize::MAX, path, mistakes)
     }
 
     /// Checks the names; `usual` is the place if none is named. A longer credential than

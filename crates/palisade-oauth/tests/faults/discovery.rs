@@ -3,6 +3,7 @@
 use crate::fixture::{Issuer, REFRESH, names, set, settle, wait};
 use palisade_conformance::loopback::Reply;
 use palisade_core::companion::{AuthorizationServers, Endpoint, KeyFeed};
+use palisade_oauth::companion;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ fn keys_are_found_in_the_metadata_of_oauth_where_there_is_no_other() {
 
 #[test]
 fn metadata_that_is_wrong_gives_no_keys() {
-    let issuer = Issuer::start();
+    let mut issuer = Issuer::start();
     let url = issuer.server.url();
     issuer.server.set(OAUTH, metadata(&issuer, "/jwks"));
     let with = |issuer: &str, jwks: &str| {
@@ -67,6 +68,8 @@ fn metadata_that_is_wrong_gives_no_keys() {
         (Reply::redirect(jwks.clone()), "not followed"),
     ] {
         issuer.server.set(OPENID, wrong);
+        // Another would share the feed, which does not ask again so soon.
+        issuer.companion = companion();
         let feed = feed(&issuer);
         let error = wait(feed.ready()).unwrap_err().to_string();
         assert!(error.contains(said), "{error}");

@@ -1,61 +1,17 @@
 //! What is remembered is what a full verification would say, and no more of it than was agreed.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::Arc;
 
-use metrics::{
-    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
-    with_local_recorder,
-};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
+    metered::Counters,
     ports::SystemEntropy,
     principal::Principal,
     revocation::{MemoryRevocations, unless_revoked},
     scheme::{Outcome, Verification},
 };
-
-/// Reads the counters.
-#[derive(Default)]
-struct Counters(Mutex<Vec<(String, Arc<AtomicU64>)>>);
-
-impl Counters {
-    fn read(&self) -> Vec<(String, u64)> {
-        let counters = self.0.lock().unwrap();
-        let read = counters
-            .iter()
-            .map(|(name, value)| (name.clone(), value.load(Relaxed)));
-        read.collect()
-    }
-}
-
-impl Recorder for Counters {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let labels: Vec<_> = key.labels().map(|label| label.value()).collect();
-        let (name, value) = (
-            format!("{} {}", key.name(), labels.join(" ")),
-            Arc::default(),
-        );
-        self.0.lock().unwrap().push((name, Arc::clone(&value)));
-        Counter::from_arc(value)
-    }
-
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
 
 fn caching(tokens: usize) -> TokenCaching {
     TokenCaching::new("main", tokens, &SystemEntropy).unwrap()
@@ -68,17 +24,17 @@ fn cached(tokens: usize) -> CachedVerifier {
 #[test]
 fn a_token_is_verified_once_and_shared_after_that() {
     let counters = Counters::default();
-    let cached = with_local_recorder(&counters, || cached(10));
+    let cached = counters.record(|| cached(10));
     let token = hs256(HEADER, &claims(&[]));
     let first = cached.verify(token.as_bytes(), NOW).unwrap();
     let second = cached.verify(token.as_bytes(), NOW + 1).unwrap();
     assert!(Arc::ptr_eq(&first, &second));
     assert_eq!(second.subject(), "alice");
     assert_eq!(
-        counters.read(),
+        counters.above_zero(),
         [
-            ("palisade_token_cache_hits_total main".to_owned(), 1),
-            ("palisade_token_cache_misses_total main".to_owned(), 1),
+            "palisade_token_cache_hits_total main: 1",
+            "palisade_token_cache_misses_total main: 1"
         ]
     );
 }
@@ -331,7 +287,7 @@ proptest! {
                     };
                     let seen = match cached.verify(token, now) {
                         Err(why) => Err(why.reason()),
-                        Ok(token) => match unless_revoked(Some(&revocations), Principal::from(token)) {
+                        Ok(token) => match unless_revoked(Some(&revocations), Outcome::Verified(Principal::from(token))) {
                             Verification::Done(Outcome::Verified(caller)) => {
                                 Ok(caller.claims_json().unwrap_or_default().to_owned())
                             }

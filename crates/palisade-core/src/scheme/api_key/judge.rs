@@ -4,7 +4,7 @@ use super::{format::Digest, stored::StoredKey};
 use crate::{
     companion::{Answer, KeyStore},
     ports::Clock,
-    revocation::{Revocable, Revocation, Revocations},
+    revocation::{Revocations, unless_revoked},
     scheme::{Outcome, Rejected, Verification},
 };
 use std::sync::Arc;
@@ -73,33 +73,33 @@ impl Judge {
         if let Some(cause) = key.refused(unix_seconds) {
             return rejected(cause);
         }
-        let principal = key.principal();
-        let revocation = self.revocations.as_ref().map(|revocations| {
-            revocations.check(&Revocable {
-                issuer: principal.issuer(),
-                subject: principal.subject(),
-                token_id: None,
-                issued_at: None,
-                key_id: principal.credential_name(),
-            })
-        });
-        match revocation {
-            Some(Revocation::Known(true)) => rejected("revoked"),
-            None | Some(Revocation::Known(false)) => {
-                Verification::Done(good(key, unix_seconds, store))
+        let verified = Outcome::Verified(key.principal().clone());
+        match (unless_revoked(self.revocations.as_deref(), verified), store) {
+            (judged, None) => judged,
+            (Verification::Done(outcome), Some(store)) => {
+                Verification::Done(noted(outcome, key, unix_seconds, store))
             }
-            Some(Revocation::Ask(answer)) => {
-                let (key, store) = (key.clone(), store.cloned());
+            (Verification::Remote(outcome), Some(store)) => {
+                let (key, store) = (key.clone(), Arc::clone(store));
                 Verification::Remote(Box::pin(async move {
-                    match answer.await {
-                        Ok(true) => refused("revoked"),
-                        Ok(false) => good(&key, unix_seconds, store.as_ref()),
-                        Err(source) => Outcome::Unavailable(source),
-                    }
+                    noted(outcome.await, &key, unix_seconds, &store)
                 }))
             }
         }
     }
+}
+
+/// Tells the store of a key that was good for something.
+fn noted(
+    outcome: Outcome,
+    key: &StoredKey,
+    unix_seconds: u64,
+    store: &Arc<dyn KeyStore>,
+) -> Outcome {
+    if let Outcome::Verified(_) = outcome {
+        store.used(key, unix_seconds);
+    }
+    outcome
 }
 
 /// The key that was found, if it is the one that was presented; else the word for the audit.
@@ -117,18 +117,7 @@ pub(super) fn same<'k>(
 }
 
 pub(super) fn rejected(cause: &'static str) -> Verification {
-    Verification::Done(refused(cause))
-}
-
-fn refused(cause: &'static str) -> Outcome {
-    Outcome::Rejected(Rejected { cause, hint: None })
-}
-
-fn good(key: &StoredKey, unix_seconds: u64, store: Option<&Arc<dyn KeyStore>>) -> Outcome {
-    if let Some(store) = store {
-        store.used(key, unix_seconds);
-    }
-    Outcome::Verified(key.principal().clone())
+    Verification::Done(Outcome::Rejected(Rejected { cause, hint: None }))
 }
 
 #[cfg(test)]

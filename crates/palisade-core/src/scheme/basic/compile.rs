@@ -11,7 +11,7 @@ use crate::{
     password::StoredPassword,
     policy::BuildContext,
     principal::{Principal, PrincipalKind},
-    scheme::{Carrier, Challenge, Places},
+    scheme::{Carrier, Challenge, Places, flights::Flights},
 };
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -61,6 +61,7 @@ pub(super) fn compile(
             accounts,
             store,
             remembered: remembered.ok()?,
+            flights: Flights::new("password hashing"),
             entropy: Arc::clone(&context.entropy),
             revocations: context.revocations.clone(),
         }),

@@ -1,15 +1,18 @@
 //! Judges names and passwords.
 
-use super::{credentials::Credentials, remembered::Remembered};
+use super::{
+    credentials::Credentials,
+    remembered::{Remembered, Tag},
+};
 use crate::{
     companion::{AccountStore, BoxFuture},
     password::{self, Cost, Pool, StoredPassword},
     ports::{Entropy, SourceError},
     principal::Principal,
-    revocation::{Revocable, Revocation, Revocations},
+    revocation::{Revocations, unless_revoked},
     scheme::{
         Carrier, Carriers, Challenge, Credential, Outcome, Presented, Rejected, Scheme,
-        Verification,
+        Verification, flights::Flights,
     },
     view::View,
 };
@@ -32,6 +35,7 @@ pub(super) struct Verifier {
     /// What the password of an unknown account is hashed for, so that it costs the same.
     pub(super) dummy: Arc<StoredPassword>,
     pub(super) remembered: Remembered,
+    pub(super) flights: Arc<Flights<Result<bool, SourceError>>>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) revocations: Option<Arc<dyn Revocations>>,
 }
@@ -59,27 +63,53 @@ impl Verifier {
             Ok(account) => account,
             Err(source) => return Outcome::Unavailable(source),
         };
-        let password = account.as_ref().map_or(&self.dummy, |own| &own.password);
-        let tag = self.remembered.tag(&presented, password.as_str());
-        let known = account.is_some() && self.remembered.knows(&tag);
-        let same = match known {
+        let tag = self
+            .remembered
+            .tag(&presented, self.password_of(account.as_ref()).as_str());
+        let same = match account.is_some() && self.remembered.knows(&tag) {
             true => Ok(true),
-            false => verify(Arc::clone(password), presented.clone()).await,
+            false => self.hash(tag, account.clone(), presented).await,
         };
         let account = match (account, same) {
             (Some(account), Ok(true)) => account,
-            (Some(_), Ok(false)) => return refused("password_wrong"),
+            (Some(_), Ok(_)) => return refused("password_wrong"),
             (None, Ok(_)) => return refused("account_unknown"),
             (_, Err(source)) => return Outcome::Unavailable(source),
         };
-        if !known {
-            self.remembered.add(tag);
-            self.upgrade(&account, &presented).await;
-        }
         match self.settle(&account) {
             Verification::Done(outcome) => outcome,
             Verification::Remote(outcome) => outcome.await,
         }
+    }
+
+    fn password_of<'a>(&'a self, account: Option<&'a Account>) -> &'a Arc<StoredPassword> {
+        account.map_or(&self.dummy, |own| &own.password)
+    }
+
+    /// Hashes the password on a thread that may take its time, once for all requests that came
+    /// with it meanwhile.
+    async fn hash(
+        self: &Arc<Self>,
+        tag: Tag,
+        account: Option<Account>,
+        presented: Credentials,
+    ) -> Result<bool, SourceError> {
+        let verifier = Arc::clone(self);
+        let hash = async move {
+            let password = Arc::clone(verifier.password_of(account.as_ref()));
+            let own = presented.clone();
+            let same = Pool::shared()
+                .run(move || password.verify(own.password()))
+                .await?
+                .map_err(|why| SourceError::new("password hashing", why.to_string()))?;
+            let Some(account) = account.filter(|_| same) else {
+                return Ok(false);
+            };
+            verifier.remembered.add(tag);
+            verifier.upgrade(&account, &presented).await;
+            Ok(true)
+        };
+        self.flights.join(tag, || Box::pin(hash))?.await
     }
 
     async fn find(&self, name: &str) -> Result<Option<Account>, SourceError> {
@@ -131,41 +161,9 @@ impl Verifier {
             let (cause, hint) = ("account_disabled", None);
             return Verification::Done(Outcome::Disabled(Rejected { cause, hint }));
         }
-        let principal = account.principal.clone();
-        let revocation = self.revocations.as_ref().map(|revocations| {
-            revocations.check(&Revocable {
-                issuer: principal.issuer(),
-                subject: principal.subject(),
-                token_id: None,
-                issued_at: None,
-                key_id: None,
-            })
-        });
-        let judge = |revoked, principal| match revoked {
-            true => refused("revoked"),
-            false => Outcome::Verified(principal),
-        };
-        match revocation {
-            None => Verification::Done(Outcome::Verified(principal)),
-            Some(Revocation::Known(revoked)) => Verification::Done(judge(revoked, principal)),
-            Some(Revocation::Ask(answer)) => Verification::Remote(Box::pin(async move {
-                match answer.await {
-                    Ok(revoked) => judge(revoked, principal),
-                    Err(source) => Outcome::Unavailable(source),
-                }
-            })),
-        }
+        let verified = Outcome::Verified(account.principal.clone());
+        unless_revoked(self.revocations.as_deref(), verified)
     }
-}
-
-/// Hashes the password on a thread that may take its time.
-async fn verify(
-    password: Arc<StoredPassword>,
-    presented: Credentials,
-) -> Result<bool, SourceError> {
-    let work = move || password.verify(presented.password());
-    let verified = Pool::shared().run(work).await?;
-    verified.map_err(|why| SourceError::new("password hashing", why.to_string()))
 }
 
 fn refused(cause: &'static str) -> Outcome {

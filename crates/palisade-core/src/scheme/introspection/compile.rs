@@ -2,7 +2,6 @@
 
 use super::{
     Introspection,
-    flights::Flights,
     memory::Memory,
     verify::{Judge, Opaque},
 };
@@ -10,7 +9,7 @@ use crate::{
     companion::{Introspector, RemoteIntrospection},
     config::{Mistakes, join},
     policy::BuildContext,
-    scheme::{Carrier, token},
+    scheme::{flights::Flights, token},
 };
 use secrecy::SecretSlice;
 use std::sync::{Arc, Once};
@@ -22,9 +21,7 @@ pub(super) fn compile(
     mistakes: &mut Mistakes,
 ) -> Option<Opaque> {
     let section = join("introspection", &config.name);
-    let usual = Carrier::Authorization("Bearer".into());
-    // How long a token may be is judged with the token.
-    let carriers = config.places.compile(usual, usize::MAX, &section, mistakes);
+    let carriers = config.places.compile_for_tokens(&section, mistakes);
     let secret = secret(config, context, &section, mistakes);
     let rules = config
         .token
@@ -44,7 +41,7 @@ pub(super) fn compile(
             rules,
             introspector,
             memory: Memory::new(config.remember_seconds, config.remember_inactive_seconds),
-            flights: Arc::new(Flights::default()),
+            flights: Flights::new("introspection"),
             revocations: context.revocations.clone(),
             clock: Arc::clone(&context.clock),
             told_active_type: Once::new(),

@@ -1,9 +1,6 @@
 //! Finds opaque tokens in requests, asks about them, and judges what is said.
 
-use super::{
-    flights::Flights,
-    memory::{self, Digest, Memory},
-};
+use super::memory::{self, Digest, Memory};
 use crate::{
     companion::{BoxFuture, Introspector},
     jwt::{TokenError, TokenRules},
@@ -12,7 +9,7 @@ use crate::{
     revocation::{Revocations, unless_revoked},
     scheme::{
         Carrier, Carriers, Challenge, Credential, Outcome, Presented, Rejected, Scheme,
-        Verification, token,
+        Verification, flights::Flights, token,
     },
     view::View,
 };
@@ -34,7 +31,7 @@ pub(super) struct Judge {
     pub(super) rules: TokenRules,
     pub(super) introspector: Arc<dyn Introspector>,
     pub(super) memory: Memory,
-    pub(super) flights: Arc<Flights>,
+    pub(super) flights: Arc<Flights<Answer>>,
     pub(super) revocations: Option<Arc<dyn Revocations>>,
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the log says already that the server does not know what `active` is.
@@ -89,15 +86,14 @@ impl Judge {
         }
     }
 
-    /// Each request is judged by what has been taken back by now, whoever asked about the token.
+    /// What follows from an answer. A good token may have been taken back here, whatever the server says.
     fn settle(&self, answer: Answer) -> Verification {
-        Verification::Done(match answer {
-            Ok(Judged::Good { principal, .. }) => {
-                return unless_revoked(self.revocations.as_deref(), principal);
-            }
+        let outcome = match answer {
+            Ok(Judged::Good { principal, .. }) => Outcome::Verified(principal),
             Ok(Judged::Bad(rejected)) => Outcome::Rejected(rejected),
             Err(source) => Outcome::Unavailable(source),
-        })
+        };
+        unless_revoked(self.revocations.as_deref(), outcome)
     }
 
     fn tell_active_type(&self) {

@@ -10,7 +10,7 @@ use crate::{
     config::{Mistakes, join},
     jwt::{Algorithm, JwkOptions, KeySet, TokenCaching, TokenVerifier},
     policy::{BuildContext, Secret},
-    scheme::{Carrier, token},
+    scheme::token,
 };
 use secrecy::ExposeSecret;
 use std::{str::FromStr, sync::Arc};
@@ -31,9 +31,7 @@ pub(super) fn compile(
             .map_err(|why| mistakes.add(join(&section, "algorithm"), why.to_string()))
             .ok()
     });
-    let usual = Carrier::Authorization("Bearer".into());
-    // How long a token may be is judged with the token.
-    let carriers = config.places.compile(usual, usize::MAX, &section, mistakes);
+    let carriers = config.places.compile_for_tokens(&section, mistakes);
     check_times(config, &section, mistakes);
     let of_set = |source: &KeySource| matches!(source, KeySource::Jwks(_) | KeySource::Remote(_));
     if config.keys.iter().any(of_set) && algorithm.is_some_and(|one| !one.is_rsa()) {

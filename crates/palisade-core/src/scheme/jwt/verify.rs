@@ -78,14 +78,14 @@ impl Judge {
         then.max(self.clock.unix_millis() / 1000)
     }
 
+    /// What follows from a judgement. A good token may have been taken back, whenever it was verified.
     fn settle(&self, judgement: Judgement) -> Verification {
-        Verification::Done(match judgement {
-            Ok(Ok(token)) => {
-                return unless_revoked(self.revocations.as_deref(), Principal::from(token));
-            }
+        let outcome = match judgement {
+            Ok(Ok(token)) => Outcome::Verified(Principal::from(token)),
             Ok(Err(why)) => Outcome::Rejected(token::rejected(why)),
             Err(source) => Outcome::Unavailable(source),
-        })
+        };
+        unless_revoked(self.revocations.as_deref(), outcome)
     }
 }
 

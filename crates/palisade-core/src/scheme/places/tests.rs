@@ -130,3 +130,15 @@ fn names_that_nobody_could_send_are_mistakes() {
         assert_eq!(compile(&places).1.len(), 1, "{header}");
     }
 }
+
+#[test]
+fn bearer_tokens_travel_in_headers_alone() {
+    let places = Places {
+        query: Some("access_token".to_owned()),
+        cookie: Some("token".to_owned()),
+        ..Places::default()
+    };
+    let mut mistakes = Mistakes::default();
+    places.compile_for_tokens("jwt.main", &mut mistakes);
+    assert!(mistakes.has("jwt.main.query") && mistakes.has("jwt.main.cookie"));
+}

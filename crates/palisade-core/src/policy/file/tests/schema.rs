@@ -181,6 +181,27 @@ fn what_the_reader_reads_fits_the_schema() {
     assert_eq!(unfit_places(example.split("```").next().unwrap()), [""; 0]);
 }
 
+/// What stands alone in a policy is a setting in its description, under the same key.
+#[test]
+fn the_description_of_a_policy_has_every_setting_of_the_schema() {
+    let text = "resource = 'https://api.example.com'\n[cors]\norigins = ['https://a.example.com']";
+    let palisade = Palisade::from_toml_str(text).unwrap();
+    let settings = palisade.describe().settings;
+    let is_lone = |shape: &Value| shape["type"] != "array" || shape["items"]["type"] != "object";
+    let is_named = |shape: &Value| shape["additionalProperties"].is_object();
+    for (key, shape) in policy_schema()["properties"].as_object().unwrap() {
+        if !is_lone(shape) || is_named(shape) {
+            continue;
+        }
+        let own = settings
+            .get(key)
+            .unwrap_or_else(|| panic!("no setting {key}"));
+        for inner in shape["properties"].as_object().into_iter().flatten() {
+            assert!(own.get(inner.0).is_some(), "no setting {key}.{}", inner.0);
+        }
+    }
+}
+
 /// Mistakes that no schema can find: date-times are texts to it, and it does not know what a
 /// text means.
 const BEYOND: &[&str] = &[

@@ -6,6 +6,7 @@ use crate::{
     },
     generate_key,
     policy::BuildContext,
+    revocation::{Revocable, Revocation},
     scheme::{Credential, Scheme, SchemeConfig, api_key::format},
 };
 use std::{

@@ -4,6 +4,7 @@ use crate::{
     companion::{self, AccountTable, Companion, Companions, Databases, KeyStore, KeyTable, Unfit},
     policy::BuildContext,
     principal::PrincipalKind,
+    revocation::{Revocable, Revocation},
     scheme::SchemeConfig,
 };
 use argon2::{Argon2, Params, PasswordHasher};
@@ -22,6 +23,13 @@ const SECOND: u64 = 1_000_000_000;
 /// A hash that takes microseconds.
 fn tiny(password: &str) -> String {
     let argon2 = Argon2::from(Params::new(8, 1, 1, None).unwrap());
+    let hash = argon2.hash_password_with_salt(password.as_bytes(), b"0123456789abcdef");
+    hash.unwrap().to_string()
+}
+
+/// A hash that takes some hundred milliseconds.
+fn slow(password: &str) -> String {
+    let argon2 = Argon2::from(Params::new(65_536, 3, 1, None).unwrap());
     let hash = argon2.hash_password_with_salt(password.as_bytes(), b"0123456789abcdef");
     hash.unwrap().to_string()
 }
@@ -223,6 +231,33 @@ fn a_verified_password_is_remembered_for_a_minute() {
     // That the password is right does not make an account active.
     assert_eq!(verify(&*scheme, "gone:horse"), "?account_disabled");
     assert_eq!(verify(&*scheme, "gone:horse"), "account_disabled");
+}
+
+/// Or every client with more connections than the pool takes would be refused once a minute.
+#[test]
+fn requests_that_come_together_share_one_hash() {
+    let account = BasicAccount::new("slow", slow("horse"));
+    let (scheme, _) = compile(&Basic::new("s").account(account));
+    for (password, right) in [("horse", true), ("other", false)] {
+        let bytes = STANDARD.encode(format!("slow:{password}")).into_bytes();
+        let credential = Credential {
+            bytes: bytes.into(),
+            carrier: 0,
+        };
+        let mut waiting: Vec<_> = (0..200)
+            .map(|_| match scheme.verify(&credential, 0) {
+                Verification::Remote(judgement) => judgement,
+                done => panic!("{done:?}"),
+            })
+            .collect();
+        let mut context = Context::from_waker(Waker::noop());
+        for judgement in &mut waiting {
+            assert!(judgement.as_mut().poll(&mut context).is_pending());
+        }
+        for judgement in waiting {
+            assert_eq!(matches!(wait(judgement), Outcome::Verified(_)), right);
+        }
+    }
 }
 
 #[test]

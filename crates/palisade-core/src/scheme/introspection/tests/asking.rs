@@ -1,10 +1,10 @@
 //! How often a server is asked, by how many, and how long its answer holds.
 
-use super::{
-    super::flights::{MOST_FLIGHTS, MOST_WAITERS},
-    *,
+use super::*;
+use crate::{
+    revocation::MemoryRevocations,
+    scheme::flights::{MOST_FLIGHTS, MOST_WAITERS},
 };
-use crate::revocation::MemoryRevocations;
 
 #[test]
 fn answers_are_remembered_as_long_as_the_policy_says() {
@@ -63,7 +63,7 @@ fn requests_with_the_same_token_share_a_question() {
     assert_eq!(fixture.asked(), 2);
     assert_eq!(
         fixture.judge("same"),
-        "?introspection is unavailable: too many requests with the same token"
+        "?introspection is unavailable: too many requests with the same credential"
     );
     // The first to ask goes away; the others still get their answer.
     drop(same.remove(0));
@@ -83,7 +83,7 @@ fn a_question_that_nobody_waits_for_is_dropped() {
         .collect();
     assert_eq!(
         fixture.judge("one more"),
-        "?introspection is unavailable: too many requests with new tokens"
+        "?introspection is unavailable: too many requests with new credentials"
     );
     assert_eq!(poll(&mut flights[0]), "waits");
     flights.clear();

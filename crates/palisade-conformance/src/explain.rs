@@ -1,0 +1,326 @@
+//! What `Palisade::explain` says of the requests that a server under test answered: it must be what the server did.
+//!
+//! Beside the server stands a [`Twin`]: the same policy, compiled once more, with the same clock and the same services
+//! beside it. It is shown the head of each request, as the server's parser would show it, and its explanation is
+//! compared with the server's audit event.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::AddAssign;
+use std::sync::Arc;
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, Uri, Version};
+use palisade_core::{Ending, Explanation, Palisade, RequestHead};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::client::Request;
+use crate::harness::{App, AuditLog, Fixture};
+use crate::http2;
+
+/// More header lines than any server under test takes.
+const LINES: usize = 1024;
+
+/// What guards, extractors, the body and handlers may refuse with after the layer has admitted; all else is the
+/// layer's word.
+const AFTER_THE_LAYER: [&str; 14] = [
+    "credentials_required",
+    "insufficient_scope",
+    "forbidden",
+    "client_certificate_required",
+    "malformed_body",
+    "body_too_deep",
+    "validation_failed",
+    "unsupported_media_type",
+    "unsupported_encoding",
+    "content_too_large",
+    "body_timeout",
+    "internal_error",
+    "not_found",
+    "conflict",
+];
+
+/// The same policy as that of a server, to be asked what it would do.
+pub(crate) struct Twin {
+    palisade: Palisade,
+    peer: Option<SocketAddr>,
+    /// The audit shows pseudonyms; an explanation, which is for those who hold the policy, does not.
+    pseudonyms: bool,
+    runtime: Runtime,
+}
+
+/// How many exchanges were explained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// The layer decided, and the explanation says the same.
+    pub decided: usize,
+    /// The layer admitted, as explained; then a guard, an extractor or the handler refused.
+    pub refused_later: usize,
+    /// Admitted as explained; then the client went away.
+    pub aborted: usize,
+    /// Of all these, how many belong to a policy that asks other services.
+    pub with_services: usize,
+    /// What the explanation says is not what the server did.
+    pub different: usize,
+}
+
+impl Twin {
+    /// Compiles the policy of `fixture` once more.
+    pub(crate) fn of(fixture: &Fixture) -> Result<Self, String> {
+        let fixture = Fixture {
+            audit: Arc::new(AuditLog::default()),
+            ..fixture.clone()
+        };
+        let peer = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let runtime = Builder::new_current_thread().enable_all().build();
+        Ok(Self {
+            palisade: fixture.palisade()?,
+            peer: (fixture.app != App::Peerless).then_some(peer),
+            pseudonyms: fixture.policy_toml.contains("principal = \"hash\""),
+            runtime: runtime.map_err(|why| why.to_string())?,
+        })
+    }
+
+    /// Compares what would happen to `request` with the `event` of what did.
+    ///
+    /// # Errors
+    /// The differences.
+    pub(crate) fn compare(
+        &self,
+        request: &Request,
+        host: &str,
+        is_http2: bool,
+        event: &Value,
+    ) -> Result<Explained, Vec<String>> {
+        let head = if is_http2 {
+            http2::head(host, &request.head)
+        } else {
+            http1_head(&request.head)
+        };
+        let head = head.map_err(|why| vec![format!("explain: {why}")])?;
+        let head = Head {
+            request: head,
+            peer: self.peer,
+        };
+        let explanation = self.runtime.block_on(self.palisade.explain(&head));
+        self.compare_with(&explanation, event)
+    }
+
+    /// How they agree, or what they say differently.
+    fn compare_with(
+        &self,
+        explanation: &Explanation,
+        event: &Value,
+    ) -> Result<Explained, Vec<String>> {
+        let said = |name: &str| event.get(name).and_then(Value::as_str);
+        let mut different = Vec::new();
+        let mut same = |what: &str, explained: Option<&str>, audited: Option<&str>| {
+            if explained != audited {
+                different.push(format!(
+                    "explain: {what} {explained:?}, the server had {audited:?}"
+                ));
+            }
+        };
+        same("rule", explanation.rule.as_deref(), said("rule"));
+        same("scheme", explanation.scheme.as_deref(), said("scheme"));
+        let caller = explanation.principal.as_ref();
+        let subject = caller.map(|caller| caller.subject.as_str());
+        if self.pseudonyms {
+            let nobody = |name: Option<&str>| name.map(|_| "somebody");
+            same("principal", nobody(subject), nobody(said("principal")));
+        } else {
+            same("principal", subject, said("principal"));
+        }
+        let mut explained = Explained::default();
+        match (explanation.ending, said("decision")) {
+            (_, Some("aborted")) => explained.aborted = 1,
+            (Ending::Admit, Some("refuse")) => {
+                let code = said("code").unwrap_or_default();
+                let later = AFTER_THE_LAYER.contains(&code);
+                same("code", None, said("code").filter(|_| !later));
+                explained.refused_later = 1;
+            }
+            (ending, decision) => {
+                // The audit counts a preflight as admitted.
+                let refuses = ending == Ending::Refuse;
+                same(
+                    "decision",
+                    Some(if refuses { "refuse" } else { "admit" }),
+                    decision,
+                );
+                same("code", explanation.code, said("code"));
+                same("reason", explanation.cause.as_deref(), said("reason"));
+                // Of an admitted request the handler decides the status.
+                if let Some(status) = explanation.status {
+                    let audited = event.get("status").map(Value::to_string);
+                    same("status", Some(&status.to_string()), audited.as_deref());
+                }
+                explained.decided = 1;
+            }
+        }
+        if different.is_empty() {
+            Ok(explained)
+        } else {
+            Err(different)
+        }
+    }
+}
+
+impl Explained {
+    /// All exchanges whose explanation is what the server did.
+    pub fn agreed(&self) -> usize {
+        self.decided + self.refused_later + self.aborted
+    }
+}
+
+impl AddAssign for Explained {
+    fn add_assign(&mut self, more: Self) {
+        self.decided += more.decided;
+        self.refused_later += more.refused_later;
+        self.aborted += more.aborted;
+        self.with_services += more.with_services;
+        self.different += more.different;
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "explain agrees with {} of {} exchanges ({} refused after the layer, {} aborted, {} with services beside)",
+            self.agreed(),
+            self.agreed() + self.different,
+            self.refused_later,
+            self.aborted,
+            self.with_services
+        )
+    }
+}
+
+/// A head of which everything is known.
+struct Head {
+    request: http::Request<()>,
+    peer: Option<SocketAddr>,
+}
+
+impl RequestHead for Head {
+    fn method(&self) -> &[u8] {
+        self.request.method().as_str().as_bytes()
+    }
+
+    fn target(&self) -> &[u8] {
+        let target = self.request.uri().path_and_query();
+        target.map_or("", |target| target.as_str()).as_bytes()
+    }
+
+    fn authority(&self) -> Option<&[u8]> {
+        let authority = self.request.uri().authority();
+        authority.map(|authority| authority.as_str().as_bytes())
+    }
+
+    fn http2(&self) -> bool {
+        self.request.version() == Version::HTTP_2
+    }
+
+    fn headers<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8])) {
+        for (name, value) in self.request.headers() {
+            each(name.as_str(), value.as_bytes());
+        }
+    }
+
+    fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+}
+
+/// The head as a parser of HTTP/1.1 reads it. Like theirs, it leaves out a `#fragment`, and a length beside chunks
+/// (RFC 9112 §6.3).
+fn http1_head(bytes: &[u8]) -> Result<http::Request<()>, String> {
+    let mut lines = vec![httparse::EMPTY_HEADER; LINES];
+    let mut parsed = httparse::Request::new(&mut lines);
+    parsed.parse(bytes).map_err(|why| why.to_string())?;
+    let mut head = http::Request::new(());
+    let text = |why: http::Error| why.to_string();
+    let method = parsed.method.unwrap_or_default();
+    *head.method_mut() = method.parse().map_err(|why| text(http::Error::from(why)))?;
+    *head.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default())
+        .map_err(|why| text(http::Error::from(why)))?;
+    for line in parsed.headers.iter() {
+        let name = HeaderName::try_from(line.name).map_err(|why| text(why.into()))?;
+        let value = HeaderValue::from_bytes(line.value).map_err(|why| text(why.into()))?;
+        head.headers_mut().append(name, value);
+    }
+    if head.headers().contains_key(TRANSFER_ENCODING) {
+        head.headers_mut().remove(CONTENT_LENGTH);
+    }
+    Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use palisade_core::MemoryRevocations;
+    use serde_json::json;
+
+    use super::*;
+    use crate::harness::{Handled, ManualClock};
+
+    fn compare(request: &str, event: Value) -> Result<Explained, Vec<String>> {
+        let fixture = Fixture {
+            app: App::Probe,
+            policy_toml: "[[rule]]\npath = '/a'\nrequire = 'public'".to_owned(),
+            clock: Arc::new(ManualClock::default()),
+            revocations: Arc::new(MemoryRevocations::new().unwrap()),
+            audit: Arc::new(AuditLog::default()),
+            handled: Arc::new(Handled::default()),
+        };
+        let request = Request {
+            head: format!("{request}\r\nHost: localhost\r\n\r\n").into_bytes(),
+            ..Request::default()
+        };
+        let twin = Twin::of(&fixture).unwrap();
+        twin.compare(&request, "localhost", false, &event)
+    }
+
+    #[test]
+    fn what_the_server_did_is_what_is_explained() {
+        let admitted = json!({ "decision": "admit", "rule": "/a", "status": 418 });
+        assert_eq!(compare("GET /a#b HTTP/1.1", admitted).unwrap().decided, 1);
+        let guarded = json!({ "decision": "refuse", "rule": "/a", "code": "forbidden" });
+        assert_eq!(
+            compare("GET /a HTTP/1.1", guarded).unwrap().refused_later,
+            1
+        );
+        let refused = json!({ "decision": "refuse", "status": 404, "code": "not_found", "reason": "path_not_listed" });
+        assert_eq!(compare("GET /b HTTP/1.1", refused).unwrap().decided, 1);
+    }
+
+    #[test]
+    fn every_difference_is_said() {
+        let event =
+            json!({ "decision": "admit", "rule": "/b", "scheme": "x", "principal": "alice" });
+        let different = compare("GET /b HTTP/1.1", event).unwrap_err();
+        assert_eq!(
+            different,
+            [
+                r#"explain: rule None, the server had Some("/b")"#,
+                r#"explain: scheme None, the server had Some("x")"#,
+                r#"explain: principal None, the server had Some("alice")"#,
+                r#"explain: decision Some("refuse"), the server had Some("admit")"#,
+                r#"explain: code Some("not_found"), the server had None"#,
+                r#"explain: reason Some("path_not_listed"), the server had None"#,
+                r#"explain: status Some("404"), the server had None"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refusal_by_the_layer_is_never_taken_for_one_behind_it() {
+        let event = json!({ "decision": "refuse", "rule": "/a", "code": "quota_exceeded" });
+        let different = compare("GET /a HTTP/1.1", event).unwrap_err();
+        assert_eq!(
+            different,
+            [r#"explain: code None, the server had Some("quota_exceeded")"#]
+        );
+    }
+}
