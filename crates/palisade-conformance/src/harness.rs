@@ -87,8 +87,9 @@ impl Fixture {
         let runtime = runtime.map_err(|why| why.to_string())?;
         // On a thread of its own, because actix-web may ask within one of its own runtimes. A server starts without
         // an answer, too: then its cases say what is missing.
-        let ready = || runtime.block_on(async { timeout(READY, palisade.ready()).await });
-        let _ = thread::scope(|scope| scope.spawn(ready).join());
+        let asked = palisade.clone();
+        let ready = move || runtime.block_on(async { timeout(READY, asked.ready()).await });
+        let _ = thread::spawn(ready).join();
         Ok(palisade)
     }
 }
