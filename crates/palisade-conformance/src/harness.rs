@@ -13,6 +13,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use palisade_core::audit::{AuditEvent, AuditSink};
@@ -84,8 +85,11 @@ impl Fixture {
             .map_err(|why| why.to_string())?;
         let runtime = Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|why| why.to_string())?;
-        // A server starts without, too: then its cases say what is missing.
-        let _ = runtime.block_on(async { timeout(READY, palisade.ready()).await });
+        // On a thread of its own, because actix-web may ask within one of its own runtimes. A server starts without
+        // an answer, too: then its cases say what is missing.
+        let asked = palisade.clone();
+        let ready = move || runtime.block_on(async { timeout(READY, asked.ready()).await });
+        let _ = thread::spawn(ready).join();
         Ok(palisade)
     }
 }
