@@ -70,7 +70,8 @@ pub(crate) enum Row {
     Limit,
     Jwt,
     Full(Credential),
-    /// Full, with a token that our cache knows from the call before; the peers have none.
+    /// Full, with a token that our cache knows from the call before, or a key in a database that our store knows from
+    /// then; the peers have neither.
     Cached(Credential),
     /// No credential: 401.
     Unauthenticated,
@@ -82,7 +83,7 @@ pub(crate) enum Row {
 
 impl Row {
     /// All rows but the bare one, in the order of the report.
-    pub(crate) const GUARDED: [Self; 18] = [
+    pub(crate) const GUARDED: [Self; 19] = [
         Self::Headers,
         Self::Cors,
         Self::HeadersAndCors,
@@ -97,6 +98,7 @@ impl Row {
         Self::Cached(Credential::Es256),
         Self::Cached(Credential::EdDsa),
         Self::Full(Credential::ApiKey),
+        Self::Cached(Credential::ApiKey),
         Self::Unauthenticated,
         Self::Forbidden(Credential::Hs256),
         Self::Forbidden(Credential::ApiKey),
@@ -119,6 +121,7 @@ impl Row {
             Self::Cached(Credential::Rs256) => "cached, RS256",
             Self::Cached(Credential::Es256) => "cached, ES256",
             Self::Cached(Credential::EdDsa) => "cached, EdDSA",
+            Self::Cached(Credential::ApiKey) => "stored, API key",
             Self::Cached(_) => "cached, HS256",
             Self::Unauthenticated => "401, no credential",
             Self::Forbidden(Credential::ApiKey) => "403, API key",

@@ -2,11 +2,15 @@
 //!
 //! A row that asks for one stage gets a policy with that stage alone. The full rows have everything that the peers'
 //! full stacks have, and what no policy can turn off: the firewall, the host, the rule table, the audit (nobody
-//! listens to its events here) and problem documents as refusals. Tokens are remembered in the cached rows only.
+//! listens to its events here) and problem documents as refusals. Tokens are remembered, and keys kept in a database, in
+//! the cached rows only.
 
 use palisade_core::{
-    ApiKey, Cors, Headers, Jwt, Limit, Palisade, Policy, Preset, Rule, Secret, public, scope,
+    ApiKey, ApiKeyEntry, Cors, Headers, Jwt, Limit, Palisade, Policy, Preset, Rule, Secret, Store,
+    public, scope,
 };
+use palisade_store::KeyImport;
+use std::sync::LazyLock;
 
 use crate::{
     drive::{ORIGIN, PATH},
@@ -69,8 +73,7 @@ fn quota(row: Row) -> &'static str {
 fn authentication(policy: Policy, row: Row) -> Policy {
     let credential = row.credential().unwrap_or(Credential::Hs256);
     let Some(signing) = Signing::of(credential) else {
-        let key = API_KEY.entry("warehouse").scopes(["items:read"]);
-        return policy.scheme(ApiKey::new("keys").prefix(KEY_PREFIX).key(key));
+        return api_key(policy, row);
     };
     let remembered = match row {
         Row::Cached(_) => 10_000,
@@ -86,6 +89,45 @@ fn authentication(policy: Policy, row: Row) -> Policy {
         _ => jwt.public_key(key),
     })
 }
+
+/// A key of the policy, or one in a database.
+fn api_key(policy: Policy, row: Row) -> Policy {
+    let keys = ApiKey::new("keys").prefix(KEY_PREFIX);
+    match row {
+        Row::Cached(_) => policy
+            .with(palisade_store::companion())
+            .scheme(keys.store(Store::new(Secret::value(DATABASE.as_str())))),
+        _ => policy.scheme(keys.key(entry())),
+    }
+}
+
+fn entry() -> ApiKeyEntry {
+    API_KEY.entry("warehouse").scopes(["items:read"])
+}
+
+/// A SQLite file with the key in it.
+static DATABASE: LazyLock<String> = LazyLock::new(|| {
+    let file = std::env::temp_dir().join(format!("palisade-bench-{}.db", std::process::id()));
+    let url = format!("sqlite:{}", file.display());
+    let fill = {
+        let url = url.clone();
+        async move {
+            let store = palisade_store::Store::open(&url).await?;
+            let import = KeyImport::new("keys", KEY_PREFIX).key(entry());
+            store.keys().import(import).await?;
+            store.close().await
+        }
+    };
+    // On a thread of its own, because a runtime may be running on this one.
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.expect("a runtime").block_on(fill)
+    })
+    .join()
+    .expect("no panic")
+    .expect("a database in the folder for temporary files");
+    url
+});
 
 #[cfg(test)]
 mod tests {

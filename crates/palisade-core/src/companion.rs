@@ -341,3 +341,58 @@ pub struct Account {
     /// Whether it may be used.
     pub active: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Principal, SystemClock, generate_key, ports::SystemEntropy};
+
+    #[test]
+    fn what_crosses_to_companions_and_back_shows_no_secret() {
+        const PLANTED: &str = "swordfish";
+        let introspection = RemoteIntrospection {
+            scheme: "opaque".to_owned(),
+            issuer: "https://id.example.com".to_owned(),
+            endpoint: Endpoint::Discover,
+            client_id: "api".to_owned(),
+            client_secret: PLANTED.as_bytes().to_vec().into(),
+            client_auth: ClientAuth::Basic,
+            outgoing: Outgoing::default(),
+            clock: Arc::new(SystemClock::default()),
+        };
+        let url = DatabaseUrl::new("postgres://palisade:swordfish@db.internal/palisade");
+        let table = KeyTable {
+            scheme: "partners".to_owned(),
+            url: url.clone(),
+            folder: None,
+            issuer: "urn:keys".into(),
+            freshness_seconds: 5,
+            cached_keys: 1,
+            clock: Arc::new(SystemClock::default()),
+        };
+        let accounts = AccountTable {
+            scheme: "services".to_owned(),
+            url: url.clone(),
+            folder: None,
+            issuer: "urn:accounts".into(),
+            freshness_seconds: 5,
+            clock: Arc::new(SystemClock::default()),
+        };
+        let account = Account {
+            password_hash: SecretString::from(PLANTED),
+            principal: Principal::new("urn:accounts", "backup"),
+            active: true,
+        };
+        let shown =
+            format!("{introspection:?}{introspection:#?}{url:?}{table:?}{accounts:?}{account:?}");
+        assert!(!shown.contains(PLANTED), "{shown}");
+        let bytes = format!("{:?}", PLANTED.as_bytes());
+        assert!(!shown.contains(bytes.trim_matches(['[', ']'])), "{shown}");
+
+        let made = generate_key("pal", &SystemEntropy).unwrap();
+        let entry = made.entry("service1");
+        let stored = StoredKey::new(&entry, &"urn:keys".into()).unwrap();
+        let shown = format!("{made:?}{entry:?}{stored:?}{:?}", Answer::Known(&stored));
+        assert!(!shown.contains(made.reveal()), "{shown}");
+    }
+}
