@@ -172,7 +172,10 @@ impl Principal {
 
     /// Whether the caller has the scope; compared byte for byte.
     pub fn has_scope(&self, scope: &str) -> bool {
-        self.scope_names().any(|own| own == scope)
+        match &self.0 {
+            Source::Token(token) => token.has_scope(scope),
+            Source::Given(given) => given.scopes.iter().any(|own| **own == *scope),
+        }
     }
 
     /// Whether the caller has the role.

@@ -1,6 +1,7 @@
 //! The one exit: every response head leaves through [`Exchange::close`].
 
 use super::{
+    caching::{Caching, list},
     compiled::Compiled,
     exchange::{Exchange, Facts},
 };
@@ -42,7 +43,7 @@ impl Exchange {
         self.set_security_headers(policy, there, response);
         self.set_cors(policy, there, response);
         self.set_rate_limit(policy, response);
-        self.set_caching(policy, response);
+        self.set_caching(policy, there, response);
         response.insert_text(&X_REQUEST_ID, self.facts.request_id.as_str());
         for name in &NEVER_SENT {
             there.remove(response, name);
@@ -132,26 +133,31 @@ impl Exchange {
         if let Some(index) = rule.limits.policy_field {
             response.insert_known(&policy.known, index);
         }
-        let text = policy.limits.field(&self.facts.charged);
-        if !text.as_str().is_empty() {
-            response.insert_text(&RATELIMIT, text.as_str());
+        let field = policy.limits.field(&self.facts.charged);
+        let text = field.as_str();
+        if !text.is_empty() {
+            response.insert_text(&RATELIMIT, text);
         }
     }
 
     /// RFC 9111 §3.5 lets shared caches keep less than most people think, and browsers more.
-    fn set_caching(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+    fn set_caching(&self, policy: &Compiled, there: There, response: &mut dyn ResponseHead) {
         let rule = policy.rule_or_unlisted(self.facts.rule);
         let identified = self
             .grant
             .as_ref()
             .is_some_and(|grant| grant.principal().is_some());
         if identified && !rule.handler_caches {
-            let (mut keeps, mut shares) = (false, false);
-            response.values(&header::CACHE_CONTROL, &mut |value| {
-                keeps |= names(value, &[b"private", b"no-cache", b"no-store"]);
-                shares |= names(value, &[b"public", b"s-maxage"]);
-            });
-            if !keeps || shares {
+            let is_private = match there.may_have(&header::CACHE_CONTROL) {
+                true => {
+                    let mut caching = Caching::default();
+                    response.values(&header::CACHE_CONTROL, &mut |value| caching.note(value));
+                    caching.is_private()
+                }
+                // There is what the policy says, or nothing.
+                false => policy.usually_private,
+            };
+            if !is_private {
                 response.insert_known(&policy.known, policy.no_store);
             }
         }
@@ -381,19 +387,4 @@ fn vary(response: &mut dyn ResponseHead, name: &HeaderValue) {
     if !there {
         response.append(&header::VARY, name.clone());
     }
-}
-
-/// The elements of a comma-separated list, trimmed (RFC 9110 §5.6.1).
-fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&b| b == b',').map(<[u8]>::trim_ascii)
-}
-
-/// Whether a `Cache-Control` holds one of these directives (RFC 9111 §5.2).
-fn names(value: &[u8], directives: &[&[u8]]) -> bool {
-    list(value).any(|element| {
-        let end = element.iter().position(|&b| b == b'=');
-        let name = element.get(..end.unwrap_or(element.len()));
-        let name = name.unwrap_or_default().trim_ascii();
-        directives.iter().any(|own| name.eq_ignore_ascii_case(own))
-    })
 }

@@ -2,6 +2,7 @@
 //! it.
 
 use super::{
+    caching::Caching,
     compiled::{Challenges, Compiled, CompiledScheme, RESOURCE_METADATA},
     counters::RequestCounters,
     describe::Description,
@@ -129,6 +130,7 @@ fn compile_parts(
         https: policy.https.clone(),
         firewall: policy.firewall.clone(),
         methods,
+        usually_private: is_usually_private(&headers, &known),
         headers,
         known,
         no_store,
@@ -148,6 +150,19 @@ fn compile_parts(
         fingerprint,
         description: Description::default(),
     })
+}
+
+/// Whether the `Cache-Control` of the policy itself keeps responses out of shared caches.
+fn is_usually_private(headers: &CompiledHeaders, known: &KnownFields) -> bool {
+    let fixed = headers
+        .fixed
+        .iter()
+        .filter_map(|field| known.get(field.index));
+    let mut caching = Caching::default();
+    for (_, value) in fixed.filter(|(name, _)| *name == header::CACHE_CONTROL) {
+        caching.note(value.as_bytes());
+    }
+    caching.is_private()
 }
 
 /// Puts the certificates of `outgoing.ca` in the place of their reference: companions know no

@@ -33,6 +33,8 @@ pub(crate) struct Compiled {
     pub(crate) headers: CompiledHeaders,
     pub(crate) known: KnownFields,
     pub(crate) no_store: usize,
+    /// Whether a response stays out of shared caches where its handler says nothing of caching.
+    pub(crate) usually_private: bool,
     pub(crate) metadata: Option<Metadata>,
     pub(crate) cors: Option<CompiledCors>,
     pub(crate) schemes: Vec<CompiledScheme>,

@@ -4,6 +4,7 @@
 //! [`Exchange::close`] finishes the response. The order of the stages is written once, in
 //! `decide.rs`.
 
+mod caching;
 mod clock;
 mod close;
 mod compile;

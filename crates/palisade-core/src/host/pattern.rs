@@ -67,7 +67,10 @@ impl HostPattern {
             (wanted, named) => wanted == named,
         };
         port && match (&self.name, host.name) {
-            (PatternName::Dns(wanted), Name::Dns(name)) => name.eq_ignore_ascii_case(wanted),
+            // Most clients write it as the policy does, which costs less to see.
+            (PatternName::Dns(wanted), Name::Dns(name)) => {
+                *name == **wanted || name.eq_ignore_ascii_case(wanted)
+            }
             (PatternName::Beneath(suffix), Name::Dns(name)) => ends_with(name, suffix),
             (PatternName::Ip(wanted), Name::Ip(ip)) => *wanted == ip,
             _ => false,

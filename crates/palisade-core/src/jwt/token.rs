@@ -63,6 +63,11 @@ impl VerifiedToken {
         self.facts.scopes.iter(&self.text)
     }
 
+    /// Whether the token has the scope; compared byte for byte.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.facts.scopes.contains(&self.text, scope)
+    }
+
     /// The roles, in the order of the token.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.facts.roles.iter(&self.text)
@@ -182,6 +187,18 @@ impl Names {
             .split(' ')
             .chain(listed.iter().map(|span| span.of(text)))
             .filter(|name| !name.is_empty())
+    }
+
+    /// Whether `name` is one of them.
+    fn contains(&self, text: &str, name: &str) -> bool {
+        match self {
+            // Most requests ask for a scope, and bytes are quicker to split than characters.
+            Self::Spaced(span) => {
+                let mut names = span.of(text).as_bytes().split(|&b| b == b' ');
+                !name.is_empty() && names.any(|own| own == name.as_bytes())
+            }
+            Self::Listed(_) => self.iter(text).any(|own| own == name),
+        }
     }
 
     /// How many bytes it occupies beside itself.

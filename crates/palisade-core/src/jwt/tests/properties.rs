@@ -67,6 +67,7 @@ proptest! {
             prop_assert_eq!(token.subject(), subject);
             prop_assert_eq!(token.claims(), text);
             prop_assert!(token.scopes().eq(scope.split(' ').filter(|scope| !scope.is_empty())));
+            prop_assert!(scope.split(' ').all(|own| token.has_scope(own) != own.is_empty()));
         }
     }
 }
