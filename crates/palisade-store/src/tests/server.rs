@@ -1,6 +1,6 @@
 //! A Postgres of the tests' own: on a port of this machine, in a temporary folder.
 
-use super::Folder;
+use super::{Folder, PATIENCE};
 use std::{
     env, fs,
     net::TcpListener,
@@ -66,21 +66,19 @@ impl Server {
             .arg("-k")
             .arg(&self.folder.0);
         postgres.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-F"]);
-        self.process = Some(
-            postgres
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        );
+        postgres.stdout(Stdio::null()).stderr(Stdio::null());
         let start = Instant::now();
         // Its last line says whether it answers.
         let status = self.data().join("postmaster.pid");
-        while !fs::read_to_string(&status).is_ok_and(|text| text.contains("\nready")) {
-            assert!(
-                start.elapsed() < Duration::from_secs(60),
-                "postgres does not start"
-            );
+        loop {
+            // Somebody else may have had its port for a moment.
+            if !self.process.as_mut().is_some_and(is_running) {
+                self.process = Some(postgres.spawn().unwrap());
+            }
+            if fs::read_to_string(&status).is_ok_and(|text| text.contains("\nready")) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "postgres does not start");
             sleep(Duration::from_millis(50));
         }
     }
@@ -151,6 +149,10 @@ fn run(command: &mut Command) {
     let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {error}");
+}
+
+fn is_running(process: &mut Child) -> bool {
+    process.try_wait().unwrap().is_none()
 }
 
 fn is_root() -> bool {
