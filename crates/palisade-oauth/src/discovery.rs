@@ -86,8 +86,9 @@ impl Location {
             && Arc::ptr_eq(&self.fetch, &other.fetch)
     }
 
-    /// The URL of the endpoint. Those who ask at the same time wait for one discovery. While an
-    /// issuer cannot be discovered anew, its endpoint is asked where it was.
+    /// The URL of the endpoint. Those who ask at the same time wait for its first discovery. When
+    /// it is due to be discovered anew, one of them does so; the others ask where it was, and so
+    /// does everybody while that fails.
     ///
     /// # Errors
     /// No metadata that names it, or a URL that must not be asked.
@@ -97,23 +98,30 @@ impl Location {
             Place::Discover(places) => places,
         };
         let mut found = self.found.lock().await;
-        if let Some(found) = &mut *found
-            && found.uses > 0
-        {
-            found.uses -= 1;
-            return Ok(found.url.clone());
+        let Some(known) = &mut *found else {
+            let url = self.discover(places).await?;
+            return Ok(found.insert(self.wanted.found(url)).url.clone());
+        };
+        let before = known.url.clone();
+        if known.uses > 0 {
+            known.uses -= 1;
+            return Ok(before);
         }
-        match (self.discover(places).await, &*found) {
-            (Ok(url), _) => {
-                let uses = self.wanted.uses() - 1;
-                Ok(found.insert(Found { url, uses }).url.clone())
+        known.uses = self.wanted.uses_until_retry();
+        drop(found);
+        // The question itself needs the other half of the time.
+        let limit = self.fetch.timeout() / 2;
+        let again = tokio::time::timeout(limit, self.discover(places)).await;
+        match again.unwrap_or_else(|_| Err(FetchError::Timeout(limit).to_string())) {
+            Ok(url) => {
+                *self.found.lock().await = Some(self.wanted.found(url.clone()));
+                Ok(url)
             }
-            (Err(reason), Some(found)) => {
+            Err(reason) => {
                 let issuer = self.issuer.as_str();
                 tracing::warn!(target: "palisade", issuer, reason, "an issuer cannot be discovered anew; it is asked where it was");
-                Ok(found.url.clone())
+                Ok(before)
             }
-            (Err(reason), None) => Err(reason),
         }
     }
 
@@ -145,6 +153,14 @@ impl Wanted {
         }
     }
 
+    /// An endpoint that was just discovered, and is used at once.
+    fn found(self, url: Url) -> Found {
+        Found {
+            url,
+            uses: self.uses() - 1,
+        }
+    }
+
     /// How often it is used before it is discovered anew: keys that are fetched every 10 minutes
     /// are looked for every hour.
     fn uses(self) -> u32 {
@@ -152,6 +168,11 @@ impl Wanted {
             Wanted::Keys => 6,
             Wanted::Introspection => 10_000,
         }
+    }
+
+    /// The same after a failure.
+    fn uses_until_retry(self) -> u32 {
+        self.uses() / 100
     }
 }
 
@@ -211,6 +232,35 @@ async fn metadata(fetch: &Fetch, issuer: &str, places: &[Url; 2]) -> Result<Meta
 mod tests {
     use super::*;
     use palisade_core::Outgoing;
+
+    #[test]
+    fn metadata_that_hangs_holds_no_endpoint_up_that_was_found_before() {
+        // It accepts connections, and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let issuer = format!("http://{}", silent.local_addr().unwrap());
+        let mut outgoing = Outgoing::default();
+        outgoing.plain_http = vec!["127.0.0.1".to_owned()];
+        outgoing.timeout_seconds = 1;
+        let fetch = Arc::new(Fetch::new(&outgoing).unwrap());
+        let limit = fetch.timeout();
+        let wanted = Wanted::Introspection;
+        let location = Location::new(wanted, issuer, &Endpoint::Discover, fetch).unwrap();
+        let known = Url::parse("http://127.0.0.1/introspect").unwrap();
+
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let url = known.clone();
+            *location.found.lock().await = Some(Found { url, uses: 0 });
+            // A question has no more time than one answer may take.
+            let asked = || tokio::time::timeout(limit, location.url());
+            let (first, second) = tokio::join!(asked(), asked());
+            assert_eq!(first, Ok(Ok(known.clone())));
+            assert_eq!(second, Ok(Ok(known.clone())));
+            let uses = location.found.lock().await.as_ref().map(|found| found.uses);
+            assert_eq!(uses, Some(wanted.uses_until_retry() - 1));
+        });
+    }
 
     #[test]
     fn the_well_known_part_is_appended_or_inserted() {

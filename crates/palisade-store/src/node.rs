@@ -175,8 +175,10 @@ impl Node {
             let done = tokio::time::timeout(limit, task(database.clone())).await;
             let done = done.unwrap_or_else(|_| Err(no_answer(limit).into()));
             // Also after a failure, which may have come after the change. If the changes cannot
-            // be read, nothing is trusted for longer than promised anyway.
-            if shared.poll(&database).await.is_err() {
+            // be read, nothing is trusted for longer than promised anyway. A connection that hangs
+            // must not keep the watch from asking by another.
+            let polled = tokio::time::timeout(LOOK_UP, shared.poll(&database)).await;
+            if !matches!(polled, Ok(Ok(()))) {
                 shared.wake.notify_one();
             }
             Ok(done)

@@ -27,11 +27,19 @@ pub(super) struct Flights<A> {
     begun: Mutex<Begun<A>>,
 }
 
-type Begun<A> = HashMap<Digest, WeakShared<BoxFuture<A>>>;
+struct Begun<A> {
+    /// How many there have been.
+    count: u64,
+    /// Each with its number: one that ends may have a successor already.
+    flights: HashMap<Digest, (u64, WeakShared<BoxFuture<A>>)>,
+}
 
 impl<A: Clone + Send + Sync + 'static> Flights<A> {
     pub(super) fn new(source: &'static str) -> Arc<Self> {
-        let begun = Mutex::default();
+        let begun = Mutex::new(Begun {
+            count: 0,
+            flights: HashMap::new(),
+        });
         Arc::new(Self { source, begun })
     }
 
@@ -46,12 +54,18 @@ impl<A: Clone + Send + Sync + 'static> Flights<A> {
     ) -> Result<Flight<A>, SourceError> {
         let busy = |what| SourceError::new(self.source, format!("too many requests {what}"));
         let mut begun = self.begun();
-        let flight = match begun.get(&credential).and_then(WeakShared::upgrade) {
+        let known = begun.flights.get(&credential);
+        let flight = match known.and_then(|(_, flight)| flight.upgrade()) {
             Some(flight) => flight,
-            None if begun.len() >= MOST_FLIGHTS => return Err(busy("with new credentials")),
+            None if begun.flights.len() >= MOST_FLIGHTS => {
+                return Err(busy("with new credentials"));
+            }
             None => {
-                let flight = self.begin(credential, ask());
-                begun.extend(flight.downgrade().map(|weak| (credential, weak)));
+                begun.count += 1;
+                let number = begun.count;
+                let flight = self.begin(credential, number, ask());
+                let weak = flight.downgrade().map(|weak| (credential, (number, weak)));
+                begun.flights.extend(weak);
                 flight
             }
         };
@@ -63,10 +77,16 @@ impl<A: Clone + Send + Sync + 'static> Flights<A> {
         }
     }
 
-    fn begin(self: &Arc<Self>, credential: Digest, question: BoxFuture<A>) -> Flight<A> {
+    fn begin(
+        self: &Arc<Self>,
+        credential: Digest,
+        number: u64,
+        question: BoxFuture<A>,
+    ) -> Flight<A> {
         let end = End {
             flights: Arc::clone(self),
             credential,
+            number,
         };
         let flight = async move {
             let _end = end;
@@ -84,7 +104,8 @@ impl<A> Flights<A> {
 
 impl<A> fmt::Debug for Flights<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Flights").field(&self.begun().len()).finish()
+        let count = self.begun().flights.len();
+        f.debug_tuple("Flights").field(&count).finish()
     }
 }
 
@@ -92,10 +113,67 @@ impl<A> fmt::Debug for Flights<A> {
 struct End<A> {
     flights: Arc<Flights<A>>,
     credential: Digest,
+    number: u64,
 }
 
 impl<A> Drop for End<A> {
     fn drop(&mut self) {
-        self.flights.begun().remove(&self.credential);
+        let mut begun = self.flights.begun();
+        let known = begun.flights.get(&self.credential);
+        if known.is_some_and(|(number, _)| *number == self.number) {
+            begun.flights.remove(&self.credential);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
+
+    /// A question that is never answered; when it is dropped, somebody else asks the same.
+    struct Abandoned {
+        flights: Arc<Flights<()>>,
+        next: Arc<Mutex<Option<Flight<()>>>>,
+    }
+
+    impl Future for Abandoned {
+        type Output = ();
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
+    }
+
+    impl Drop for Abandoned {
+        fn drop(&mut self) {
+            let next = self
+                .flights
+                .join([7; 32], || Box::pin(std::future::pending()));
+            *self.next.lock().unwrap() = next.ok();
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_flight_does_not_hide_the_next_one() {
+        let flights = Flights::new("a test");
+        let next = Arc::default();
+        let abandoned = Abandoned {
+            flights: Arc::clone(&flights),
+            next: Arc::clone(&next),
+        };
+        let mut first = flights.join([7; 32], || Box::pin(abandoned)).unwrap();
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut first).poll(&mut nobody).is_pending());
+        drop(first);
+
+        let next = next.lock().unwrap().take().unwrap();
+        let joined = flights.join([7; 32], || unreachable!("it is being asked"));
+        assert!(joined.unwrap().ptr_eq(&next));
+        drop(next);
+        assert_eq!(format!("{flights:?}"), "Flights(0)");
     }
 }

@@ -126,7 +126,7 @@ pub trait Scheme: Debug + Send + Sync {
 }
 
 /// A place in a request where a credential travels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 #[non_exhaustive]
 pub enum Carrier {
     /// `Authorization` with this scheme name.
@@ -159,6 +159,23 @@ impl Carrier {
             Carrier::Header(name) => Some(name.clone()),
             Carrier::Cookie(_) => Some(http::header::COOKIE),
             Carrier::Query(_) | Carrier::Certificate => None,
+        }
+    }
+}
+
+/// Names of schemes in `Authorization` are the same in any case (RFC 9110 §11.1).
+impl PartialEq for Carrier {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Authorization(own), Self::Authorization(other)) => {
+                own.eq_ignore_ascii_case(other)
+            }
+            (Self::Header(own), Self::Header(other)) => own == other,
+            (Self::Query(own), Self::Query(other)) | (Self::Cookie(own), Self::Cookie(other)) => {
+                own == other
+            }
+            (Self::Certificate, Self::Certificate) => true,
+            _ => false,
         }
     }
 }
@@ -260,4 +277,24 @@ pub struct Rejected {
     pub cause: &'static str,
     /// The setting that would accept it, where there is one worth naming.
     pub hint: Option<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scheme_name_is_the_same_place_in_any_case() {
+        let place = |name: &'static str| Carrier::Authorization(name.into());
+        assert_eq!(place("Bearer"), place("bearer"));
+        assert_ne!(place("Bearer"), place("Token"));
+        assert_ne!(
+            Carrier::Query("key".to_owned()),
+            Carrier::Query("Key".to_owned())
+        );
+        assert_ne!(
+            Carrier::Query("key".to_owned()),
+            Carrier::Cookie("key".to_owned())
+        );
+    }
 }

@@ -103,6 +103,28 @@ fn a_subject_loses_what_was_issued_before_and_nothing_since() {
 }
 
 #[test]
+fn a_revocation_ends_when_it_says_whoever_else_is_revoked() {
+    let (list, clock) = list(10);
+    list.revoke_subject(ISSUER, "service1", NOW, NOW + 60)
+        .unwrap();
+    // An API key has no date: nothing but the end of the revocation lets it in again.
+    let key = Revocable {
+        subject: "service1",
+        token_id: None,
+        issued_at: None,
+        key_id: Some("k1"),
+        ..alice()
+    };
+    clock.0.fetch_add(60 + GRACE - 1, Ordering::Relaxed);
+    assert!(is_revoked(&list, key));
+    clock.0.fetch_add(1, Ordering::Relaxed);
+    assert!(!is_revoked(&list, key));
+    // As long as nobody has swept the entry away, a clock that is set back finds it again.
+    clock.0.fetch_sub(GRACE, Ordering::Relaxed);
+    assert!(is_revoked(&list, key));
+}
+
+#[test]
 fn a_key_is_revoked_for_good() {
     let (list, clock) = list(10);
     list.revoke_key("k1").unwrap();
