@@ -89,6 +89,7 @@ impl Stored {
         let good = keys
             .create(key("good").roles(["admin"]).tenant("acme"))
             .await?;
+        let metered = keys.create(key("metered").quota("2/minute")).await?;
         let ending = keys.create(key("ending").expires(start + 60)).await?;
         let expired = keys.create(key("expired").expires(start - 1)).await?;
         let revoked = keys.create(key("revoked")).await?;
@@ -121,6 +122,7 @@ impl Stored {
         let foreign = generate_key("xyz", &SystemEntropy)?;
         self.keys = [
             ("good", good.reveal()),
+            ("metered", metered.reveal()),
             ("ending", ending.reveal()),
             ("expired", expired.reveal()),
             ("revoked", revoked.reveal()),

@@ -80,7 +80,7 @@ impl fmt::Debug for Companions {
     }
 }
 
-/// A setting that a companion cannot work with.
+/// A setting that cannot be worked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
     /// The key within the scheme's section, such as `jwks_url`; empty for the section itself.

@@ -1,6 +1,10 @@
 //! Who is calling.
 
-use crate::{jwt::VerifiedToken, revocation::Revocable};
+use crate::{
+    jwt::VerifiedToken,
+    limit::{OwnQuotas, Quota},
+    revocation::Revocable,
+};
 use std::{fmt, sync::Arc};
 
 /// Whether a principal is a person or a program.
@@ -48,6 +52,7 @@ struct Given {
     scopes: Vec<Box<str>>,
     roles: Vec<Box<str>>,
     permissions: Vec<Box<str>>,
+    quotas: Option<Arc<OwnQuotas>>,
 }
 
 impl Principal {
@@ -62,6 +67,7 @@ impl Principal {
             scopes: Vec::new(),
             roles: Vec::new(),
             permissions: Vec::new(),
+            quotas: None,
         })))
     }
 
@@ -99,6 +105,24 @@ impl Principal {
     #[must_use]
     pub fn permissions<S: AsRef<str>>(self, permissions: impl IntoIterator<Item = S>) -> Self {
         self.with(|given| given.permissions = names(permissions))
+    }
+
+    /// Gives the caller's credential quotas of its own, beside the limits of the policy. They are charged by every
+    /// rule, at the rule's cost, all together or none.
+    ///
+    /// # Errors
+    /// None at all, more than four, or one that cannot be kept, with what would be right.
+    ///
+    /// ```
+    /// use palisade_core::{Principal, limit::Quota};
+    ///
+    /// let quotas = Quota::parse_list("10/second; 1000/day")?;
+    /// let caller = Principal::new("https://id.example.com", "alice").quotas(&quotas)?;
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn quotas(self, quotas: &[Quota]) -> Result<Self, String> {
+        let quotas = Arc::new(OwnQuotas::new(quotas)?);
+        Ok(self.with(|given| given.quotas = Some(quotas)))
     }
 
     /// Who vouches for the caller: the `iss` of a token, or the name of a local scheme.
@@ -148,6 +172,11 @@ impl Principal {
             Source::Token(_) => None,
             Source::Given(given) => given.credential_id.as_deref(),
         }
+    }
+
+    /// The quotas that the caller brings along.
+    pub(crate) fn own_quotas(&self) -> Option<&Arc<OwnQuotas>> {
+        self.sources().1?.quotas.as_ref()
     }
 
     /// What a revocation can name of the credential.

@@ -114,7 +114,7 @@ impl SchemeKeys {
             let entry = key_entry(&row).map_err(|_| unreadable("the key", &name))?;
             let stored = StoredKey::new(&entry, &issuer);
             Ok(Some(Arc::new(
-                stored.ok_or_else(|| unreadable("the key", &name))?,
+                stored.map_err(|_| unreadable("the key", &name))?,
             )))
         }
     }
@@ -290,10 +290,10 @@ impl Table for AccountMemory {
     }
 }
 
-const KEY_BY_ID: &str = "SELECT id, digest, owner, scopes, roles, tenant, expires, active \
+const KEY_BY_ID: &str = "SELECT id, digest, owner, scopes, roles, tenant, expires, active, quota \
     FROM palisade_api_keys WHERE id = $1 AND scheme = $2 AND legacy = 0";
 
-const KEY_BY_DIGEST: &str = "SELECT id, digest, owner, scopes, roles, tenant, expires, active \
+const KEY_BY_DIGEST: &str = "SELECT id, digest, owner, scopes, roles, tenant, expires, active, quota \
     FROM palisade_api_keys WHERE digest = $1 AND scheme = $2 AND legacy = 1";
 
 const USER_BY_NAME: &str = "SELECT name, password_hash, scopes, roles, tenant, active, created, \
@@ -330,7 +330,9 @@ fn ready(node: &Arc<Node>) -> BoxFuture<Result<(), SourceError>> {
 fn parse_digest(text: &str) -> Option<[u8; 32]> {
     let issuer: Arc<str> = "".into();
     let entry = palisade_core::ApiKeyEntry::new("", text);
-    StoredKey::new(&entry, &issuer).map(|key| *key.digest())
+    StoredKey::new(&entry, &issuer)
+        .ok()
+        .map(|key| *key.digest())
 }
 
 impl fmt::Debug for SchemeKeys {

@@ -10,7 +10,7 @@ use crate::{
     rows::{KeyFilter, KeyRecord, NewKey, json},
     store::{Store, now},
 };
-use palisade_core::{GeneratedKey, SystemEntropy, generate_key};
+use palisade_core::{GeneratedKey, Principal, SystemEntropy, generate_key, limit::Quota};
 use sqlx::Executor;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Keys<'_> {
     /// Makes a key. The answer shows it once; only its digest is kept.
     ///
     /// # Errors
-    /// A prefix that keys cannot begin with, an empty owner or scheme; no database or
+    /// A prefix that keys cannot begin with, an empty owner or scheme, a quota that cannot be kept; no database or
     /// randomness.
     pub async fn create(&self, key: NewKey) -> Result<GeneratedKey, StoreError> {
         check(&key)?;
@@ -195,6 +195,11 @@ fn check(key: &NewKey) -> Result<(), StoreError> {
         if text.is_empty() {
             return Err(StoreError::Invalid(format!("the {name} is empty")));
         }
+    }
+    if let Some(quota) = &key.quota {
+        let kept = |quotas: Vec<Quota>| Principal::new("", "").quotas(&quotas);
+        let unfit = |why| StoreError::Invalid(format!("the quota is none: {why}"));
+        Quota::parse_list(quota).and_then(kept).map_err(unfit)?;
     }
     Ok(())
 }

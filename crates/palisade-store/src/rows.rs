@@ -25,7 +25,7 @@ pub struct NewKey {
     pub expires: Option<u64>,
     /// A remark for those who administer keys.
     pub note: Option<String>,
-    /// Its own quota, such as `10/minute`. Kept, not enforced yet.
+    /// Its own quota beside the limits of the policy, such as `10/second; 1000/day`; at most four.
     pub quota: Option<String>,
 }
 
@@ -319,6 +319,7 @@ pub(crate) fn key_entry(row: &AnyRow) -> Result<ApiKeyEntry, Error> {
     entry.tenant = row.try_get("tenant")?;
     entry.expires = row.try_get::<Option<i64>, _>("expires")?.map(seconds);
     entry.active = flag(row, "active")?;
+    entry.quota = row.try_get("quota")?;
     Ok(entry)
 }
 

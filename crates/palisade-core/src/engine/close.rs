@@ -19,6 +19,7 @@ use std::{borrow::Cow, net::IpAddr};
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Fields that tell an attacker which versions to look up.
 const NEVER_SENT: [HeaderName; 2] = [header::SERVER, HeaderName::from_static("x-powered-by")];
@@ -130,8 +131,18 @@ impl Exchange {
             return;
         }
         let rule = policy.rule_or_unlisted(self.facts.rule);
-        if let Some(index) = rule.limits.policy_field {
-            response.insert_known(&policy.known, index);
+        let ruled = rule.limits.policy_field;
+        match policy.limits.own_policy_field(&self.facts.charged) {
+            Some(own) => {
+                let ruled = ruled.and_then(|index| policy.known.get(index)?.1.to_str().ok());
+                let parts: Vec<&str> = ruled.into_iter().chain([&*own]).collect();
+                response.insert_text(&RATELIMIT_POLICY, &parts.join(", "));
+            }
+            None => {
+                if let Some(index) = ruled {
+                    response.insert_known(&policy.known, index);
+                }
+            }
         }
         let field = policy.limits.field(&self.facts.charged);
         let text = field.as_str();

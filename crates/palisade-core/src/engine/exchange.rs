@@ -84,6 +84,8 @@ pub(super) struct Facts {
     /// Whether anybody listens to the audit; if not, nothing is gathered for it.
     pub(super) audited: bool,
     started_nanos: Option<u64>,
+    /// The time that limits count by.
+    now_nanos: Option<u64>,
     pub(super) method: Option<super::methods::MethodId>,
     pub(super) http2: bool,
     pub(super) peer: Option<SocketAddr>,
@@ -144,7 +146,10 @@ impl Exchange {
         let decision = match std::mem::replace(&mut self.step, Step::HandedOut) {
             Step::Decided(decision) => decision,
             Step::Waiting(mut remote) => match remote.as_mut().poll(context) {
-                Poll::Ready(outcome) => self.policy.settle(outcome, &mut self.facts),
+                Poll::Ready(outcome) => {
+                    self.facts.waited(&self.policy);
+                    self.policy.settle(outcome, &mut self.facts)
+                }
                 Poll::Pending => {
                     self.step = Step::Waiting(remote);
                     return Poll::Pending;
@@ -214,6 +219,7 @@ impl Facts {
             audited,
             // Reading the clock costs more than most stages: only for those who ask.
             started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),
+            now_nanos: None,
             method: None,
             http2: head.http2(),
             peer,
@@ -251,11 +257,17 @@ impl Facts {
         }
     }
 
-    /// When the head arrived, read from the clock when it is first asked for.
-    pub(super) fn started_nanos(&mut self, policy: &Compiled) -> u64 {
+    /// The time that limits count by. One reading serves all stages, as each costs more than a charge.
+    pub(super) fn now_nanos(&mut self, policy: &Compiled) -> u64 {
+        let started = self.started_nanos;
         *self
-            .started_nanos
-            .get_or_insert_with(|| policy.ports.clock.monotonic_nanos())
+            .now_nanos
+            .get_or_insert_with(|| started.unwrap_or_else(|| policy.ports.clock.monotonic_nanos()))
+    }
+
+    /// Somebody was waited for: what was read of the clock is past.
+    fn waited(&mut self, policy: &Compiled) {
+        self.now_nanos = Some(policy.ports.clock.monotonic_nanos());
     }
 
     /// How long the exchange has lasted by `now`.

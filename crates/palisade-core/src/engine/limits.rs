@@ -5,7 +5,7 @@ use crate::{
     config::Mistakes,
     limit::{
         Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet,
-        LimitSpec, Quota, Report, Row,
+        LimitSpec, OwnQuotas, Quota, Report, Row,
     },
     policy::{Limit, LimitKey},
     problem::{Code, Reason},
@@ -13,7 +13,7 @@ use crate::{
 };
 use http::{HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 /// `[[limit]]`, compiled.
 #[derive(Debug)]
@@ -137,6 +137,11 @@ impl Limits {
         self.set.id(name)
     }
 
+    /// What `RateLimit-Policy` says beside the policy field of the rule.
+    pub(super) fn own_policy_field(&self, report: &Report) -> Option<String> {
+        self.set.own_policy_field(report)
+    }
+
     /// The value of `RateLimit`; empty where every limit is only watched.
     pub(super) fn field(&self, report: &Report) -> FieldText {
         let mut value = FieldText::default();
@@ -170,18 +175,14 @@ impl Limits {
 
     /// Whether the limit is charged before a credential is verified.
     pub(super) fn is_by_address(&self, id: LimitId) -> bool {
-        self.count_by(id).stage() == Stage::Address
+        id != LimitId::OWN && self.count_by(id).stage() == Stage::Address
     }
 
     /// A row for people.
     pub(super) fn report_of(&self, row: &Row) -> LimitReport {
         LimitReport {
             name: self.set.quota_name(row).unwrap_or_default().to_owned(),
-            quota: self
-                .set
-                .quota(row)
-                .map(|quota| quota.to_string())
-                .unwrap_or_default(),
+            quota: row.quota.to_string(),
             remaining: row.remaining,
             seconds: row.seconds,
             exceeded: row.violated,
@@ -219,6 +220,18 @@ impl Limits {
                 .and_then(|caller| caller.principal.key_id())
                 .map_or_else(|| principal(address), Key::ApiKey),
         })
+    }
+
+    /// The quotas that the caller brings along, and the key that they count by: the caller's credential. Its id is
+    /// unique within the issuer.
+    fn own(&self, facts: &Facts) -> Option<(Arc<OwnQuotas>, KeyHash)> {
+        let caller = &facts.caller.as_ref()?.principal;
+        let quotas = Arc::clone(caller.own_quotas()?);
+        let key = self.keys.hash(Key::Principal {
+            issuer: caller.issuer(),
+            subject: caller.key_id().unwrap_or(caller.subject()),
+        });
+        Some((quotas, key))
     }
 }
 
@@ -263,16 +276,19 @@ impl Compiled {
             Stage::Address => &rule.limits.address,
             Stage::Principal => &rule.limits.principal,
         };
-        if ids.is_empty() {
+        let own = match stage {
+            Stage::Address => None,
+            Stage::Principal => self.limits.own(facts),
+        };
+        if ids.is_empty() && own.is_none() {
             return Ok(());
         }
-        // One reading for all stages: each would cost more than the charge.
-        let now = facts.started_nanos(self);
+        let now = facts.now_nanos(self);
         let who = Who {
             facts: &*facts,
             view,
         };
-        let charges: SmallVec<[Charge; 4]> = ids
+        let mut charges: SmallVec<[Charge; 4]> = ids
             .iter()
             .map(|&limit| Charge {
                 limit,
@@ -280,8 +296,11 @@ impl Compiled {
                 cost: rule.cost,
             })
             .collect();
+        let (own, own_key) = own.unzip();
+        charges.extend(own_key.map(|key| Charge::own(key, rule.cost)));
         let mut report = Report::new();
-        let decision = self.limits.set.take(&charges, now, &mut report);
+        let set = &self.limits.set;
+        let decision = set.take_with_own(&charges, own.as_deref(), now, &mut report);
         self.note(&report, facts);
         match decision {
             Decision::Admit => Ok(()),

@@ -1,10 +1,12 @@
 //! The engine by itself: what a socket cannot show.
 
+mod explain;
+mod limits;
 mod reload;
 
 use crate::{
-    AuditEvent, AuditSink, Exchange, HttpResponse, Palisade, Policy, Reply, RequestHead, Rule,
-    SourceError, Verdict, authenticated,
+    AuditEvent, AuditSink, Clock, Exchange, HttpResponse, Palisade, Policy, Reply, RequestHead,
+    Rule, SourceError, Verdict, authenticated,
     firewall::{FirewallLimits, check_target},
     metered::Counters,
     public,
@@ -16,11 +18,12 @@ use crate::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
 };
-
-mod explain;
 
 struct Head {
     target: &'static str,
@@ -157,6 +160,19 @@ impl Scheme for Told {
     }
     fn challenge(&self) -> Option<Challenge> {
         Some(Challenge::new("Told").with("realm", "api"))
+    }
+}
+
+/// A clock that a test sets, in nanoseconds.
+#[derive(Debug, Default)]
+struct Ticks(AtomicU64);
+
+impl Clock for Ticks {
+    fn unix_millis(&self) -> u64 {
+        0
+    }
+    fn monotonic_nanos(&self) -> u64 {
+        self.0.load(Relaxed)
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use smallvec::SmallVec;
 
-use super::{LimitId, LimitSet, Quota, Report, Row};
+use super::{LimitId, LimitSet, Quota, Report, Row, own};
 
 impl LimitSet {
     /// The value of `RateLimit-Policy` for these limits, in the given order, with quota `q` per
@@ -18,10 +18,7 @@ impl LimitSet {
         let limits = limits.iter().filter_map(|id| self.limit(*id));
         for limit in limits.filter(|limit| !limit.shadow) {
             for (name, meter) in limit.quota_names.iter().zip(&limit.meters) {
-                let Quota { units, seconds } = meter.quota();
-                separate(&mut value);
-                // Writing to a String cannot fail.
-                let _ = write!(value, "\"{name}\";q={units};w={seconds}");
+                write_quota(&mut value, name, meter.quota());
             }
         }
         value
@@ -46,19 +43,13 @@ impl LimitSet {
     /// The name of a row's quota: the limit's, numbered from the second quota on.
     #[must_use]
     pub fn quota_name(&self, row: &Row) -> Option<&str> {
-        let name = self.limit(row.limit)?.quota_names.get(row.quota as usize)?;
-        Some(name)
-    }
-
-    /// The quota of a row, whose units are what `X-RateLimit-Limit` gives.
-    #[must_use]
-    pub fn quota(&self, row: &Row) -> Option<Quota> {
-        Some(
-            self.limit(row.limit)?
-                .meters
-                .get(row.quota as usize)?
-                .quota(),
-        )
+        match row.limit {
+            LimitId::OWN => own::name(row.index),
+            limit => {
+                let name = self.limit(limit)?.quota_names.get(row.index as usize)?;
+                Some(name)
+            }
+        }
     }
 }
 
@@ -79,10 +70,12 @@ impl FieldText {
     }
 }
 
-fn separate(value: &mut String) {
-    if !value.is_empty() {
-        value.push_str(", ");
-    }
+/// Appends a quota to the value of `RateLimit-Policy`.
+pub(super) fn write_quota(value: &mut String, name: &str, quota: Quota) {
+    let Quota { units, seconds } = quota;
+    let comma = if value.is_empty() { "" } else { ", " };
+    // Writing to a String cannot fail.
+    let _ = write!(value, "{comma}\"{name}\";q={units};w={seconds}");
 }
 
 #[cfg(test)]
@@ -123,6 +116,6 @@ mod tests {
             value.as_str(),
             r#""burst";r=99;t=1, "burst-2";r=999;t=87, "slow";r=0;t=30"#
         );
-        assert_eq!(set.quota(report.tightest().unwrap()).unwrap().units, 1);
+        assert_eq!(report.tightest().unwrap().quota.units, 1);
     }
 }

@@ -74,11 +74,6 @@ impl Meter {
         self.words.clone()
     }
 
-    /// Whether a slot owes this meter nothing.
-    pub(super) fn full(&self, slot: &[u64], now: u64) -> bool {
-        owed(slot.get(self.words()).unwrap_or_default(), now) == 0
-    }
-
     /// Whether words that `other` wrote mean the same to this meter.
     pub(super) fn reads_like(&self, other: &Self) -> bool {
         let same_kind = match (&self.kind, &other.kind) {

@@ -35,6 +35,7 @@
 mod fields;
 mod key;
 mod meter;
+mod own;
 mod quota;
 mod report;
 mod spec;
@@ -46,17 +47,21 @@ mod tests;
 use std::{num::NonZeroU32, sync::Arc};
 
 pub use fields::FieldText;
+pub(crate) use own::OwnQuotas;
+
 pub use key::{Key, KeyHash, KeyHasher};
 pub use quota::Quota;
 pub use report::{Report, Row};
 pub use spec::{LimitMistake, LimitOptions, LimitSpec};
 
+use own::OwnTable;
 use spec::Limit;
 
 /// All limits of a policy, with the memory of what each key has taken.
 #[derive(Debug, Default)]
 pub struct LimitSet {
     limits: Vec<Limit>,
+    own: Arc<OwnTable>,
 }
 
 impl LimitSet {
@@ -67,7 +72,8 @@ impl LimitSet {
     /// Every mistake, each with the limit's name and key and with what would be right.
     pub fn new(limits: Vec<LimitSpec>, options: LimitOptions) -> Result<Self, Vec<LimitMistake>> {
         let limits = spec::compile(limits, options)?;
-        Ok(Self { limits })
+        let own = Arc::new(OwnTable::new(options.max_keys));
+        Ok(Self { limits, own })
     }
 
     /// Goes on counting where `before` stands, in the same memory, wherever a limit of the same
@@ -89,6 +95,9 @@ impl LimitSet {
                 None => {}
             }
         }
+        if !self.go_on_with_own(before) {
+            anew.push(LimitId::OWN);
+        }
         anew
     }
 
@@ -106,7 +115,10 @@ impl LimitSet {
     /// The name of a limit.
     #[must_use]
     pub fn name(&self, id: LimitId) -> Option<&str> {
-        Some(&self.limit(id)?.name)
+        match id {
+            LimitId::OWN => own::name(0),
+            _ => Some(&self.limit(id)?.name),
+        }
     }
 
     /// A charge at the cost that the limit sets.
@@ -131,12 +143,12 @@ impl LimitSet {
     }
 }
 
-/// A limit of a [`LimitSet`]: its place in the policy.
+/// A limit of a [`LimitSet`]: its place in the policy, or the quotas that callers bring along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LimitId(u32);
 
 impl LimitId {
-    /// The place of the limit in the policy, from 0.
+    /// The place of the limit in the policy, from 0; beyond the end for quotas that callers bring along.
     pub(crate) fn index(self) -> usize {
         self.0 as usize
     }

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::LimitId;
+use super::{LimitId, Quota};
 
 /// One quota after a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,9 @@ pub struct Row {
     /// The limit that the quota belongs to.
     pub limit: LimitId,
     /// Which of the limit's quotas, from 0.
-    pub quota: u32,
+    pub index: u32,
+    /// That quota, whose units are what `X-RateLimit-Limit` gives.
+    pub quota: Quota,
     /// How many units are left.
     pub remaining: u32,
     /// Seconds, rounded up: until a unit is back if none is left, else until all are.
@@ -47,7 +49,7 @@ impl Report {
     /// Adds what another stage charged, so that all rows stand in the order of the policy.
     pub fn join(&mut self, other: &Self) {
         self.rows.extend_from_slice(&other.rows);
-        self.rows.sort_unstable_by_key(|row| (row.limit, row.quota));
+        self.rows.sort_unstable_by_key(|row| (row.limit, row.index));
     }
 
     /// The limit whose memory this charge has made half full: worth a warning. Told once, and

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Quota;
 use super::meter::Meter;
+use super::own;
 use super::table::Table;
 
 /// The most units of a strict quota: each key keeps a time for every unit.
@@ -16,7 +17,7 @@ const MAX_STRICT_UNITS: u32 = 1_000;
 const MAX_STRICT_WORDS: usize = 16 * 1024 * 1024;
 
 /// The most keys one limit may be told to keep.
-const MAX_KEYS: usize = 100_000_000;
+pub(super) const MAX_KEYS: usize = 100_000_000;
 
 /// One limit as a policy writes it: a name and its quotas, all of which hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,8 +176,6 @@ pub(super) struct Limit {
     pub(super) name: String,
     pub(super) quota_names: Vec<String>,
     pub(super) meters: Vec<Meter>,
-    /// The words of a key's slot.
-    pub(super) width: usize,
     pub(super) cost: NonZeroU32,
     pub(super) shadow: bool,
     /// Shared with later versions of the same limit.
@@ -214,7 +213,6 @@ impl Limit {
             shadow: spec.shadow,
             name: spec.name,
             meters,
-            width,
             table: Arc::new(table),
         }
     }
@@ -239,11 +237,17 @@ pub(super) fn compile(
     for spec in &specs {
         spec.check(options, &mut mistakes);
         for name in spec.quota_names() {
-            if let Some(taken) = names.replace(name) {
+            let taken = match own::is_name(&name) {
+                true => Some(format!("{name:?} names the own quota of an API key")),
+                false => names
+                    .replace(name)
+                    .map(|taken| format!("{taken:?} names another quota already")),
+            };
+            if let Some(taken) = taken {
                 mistakes.push(LimitMistake {
                     limit: spec.name.clone(),
                     key: "name",
-                    message: format!("{taken:?} names another quota already: write another name"),
+                    message: format!("{taken}: write another name"),
                 });
             }
         }
@@ -298,7 +302,8 @@ mod tests {
                 wild,
                 empty,
                 spec("twice", "1/s;2/s"),
-                spec("twice-2", "1/s")
+                spec("twice-2", "1/s"),
+                spec("key", "1/s"),
             ]),
             [
                 r#"limit "no spaces": name: write 1 to 32 of A-Z, a-z, 0-9, _ and -"#,
@@ -311,6 +316,7 @@ mod tests {
                 r#"limit "wild": quota: 0 units would refuse everybody: write at least 1"#,
                 r#"limit "empty": quota: write at least one quota"#,
                 r#"limit "twice-2": name: "twice-2" names another quota already: write another name"#,
+                r#"limit "key": name: "key" names the own quota of an API key: write another name"#,
             ]
         );
     }

@@ -69,20 +69,13 @@ impl Table {
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Finds the slot of a key, or makes it if there is room. `full` tells whether the words of a
-    /// slot owe nothing at `now`.
-    pub(super) fn slot(
-        &self,
-        shard: &mut Shard,
-        digest: Digest,
-        now: u64,
-        full: impl Fn(&[u64]) -> bool,
-    ) -> Slot {
+    /// Finds the slot of a key, or makes it if there is room.
+    pub(super) fn slot(&self, shard: &mut Shard, digest: Digest, now: u64) -> Slot {
         if let Some(slot) = shard.index.get(&digest) {
             return Slot::Known(usize::from(*slot));
         }
         if now >= shard.next_sweep {
-            let freed = shard.sweep(self.width, full);
+            let freed = shard.sweep(self.width, now);
             shard.next_sweep = now.saturating_add(SWEEP_INTERVAL);
             let keys = self.keys.fetch_sub(freed, Relaxed) - freed;
             if keys < self.max_keys() / 4 {
@@ -99,6 +92,11 @@ impl Table {
     /// How many keys have a slot; a few of them may owe nothing any more.
     pub(super) fn keys(&self) -> usize {
         self.keys.load(Relaxed)
+    }
+
+    /// How many words a slot has.
+    pub(super) fn width(&self) -> usize {
+        self.width
     }
 
     pub(super) fn max_keys(&self) -> usize {
@@ -158,12 +156,14 @@ impl Shard {
         slot.into()
     }
 
-    /// Drops the slots that owe nothing, and says how many.
-    fn sweep(&mut self, width: usize, full: impl Fn(&[u64]) -> bool) -> usize {
+    /// Drops the slots that owe nothing any more: no word is in the future. Says how many.
+    fn sweep(&mut self, width: usize, now: u64) -> usize {
         let before = self.index.len();
         self.index.retain(|_, slot| {
             let start = usize::from(*slot) * width;
-            let owes = !full(self.words.get(start..start + width).unwrap_or_default());
+            let words = self.words.get(start..start + width).unwrap_or_default();
+            // The last of a strict limit's many words is the latest.
+            let owes = words.iter().rev().any(|word| *word > now);
             if !owes {
                 self.free.push(*slot);
             }
@@ -209,7 +209,7 @@ mod tests {
     fn occupy(table: &Table, number: u32, now: u64, full_at: u64) -> Slot {
         let digest = digest(number);
         let mut shard = table.lock(table.shard(digest)).unwrap();
-        let found = table.slot(&mut shard, digest, now, |words| words[0] <= now);
+        let found = table.slot(&mut shard, digest, now);
         if let Slot::New(slot) | Slot::Known(slot) = found {
             shard.words(slot, table.width)[0] = full_at;
         }

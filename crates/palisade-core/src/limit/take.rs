@@ -5,10 +5,11 @@ use std::sync::MutexGuard;
 
 use smallvec::SmallVec;
 
+use super::meter::Meter;
 use super::meter::whole_seconds;
 use super::spec::Limit;
-use super::table::{Shard, Slot};
-use super::{Charge, Decision, LimitId, LimitSet, Report, Row};
+use super::table::{Shard, Slot, Table};
+use super::{Charge, Decision, LimitId, LimitSet, OwnQuotas, Report, Row};
 
 impl LimitSet {
     /// Makes the charges of one stage together: either every enforced limit admits them and all
@@ -18,12 +19,27 @@ impl LimitSet {
     /// `now` is in nanoseconds on any clock that does not run backwards. The report is
     /// overwritten. A limit that only another set can have named is refused.
     pub fn take(&self, charges: &[Charge], now: u64, report: &mut Report) -> Decision {
+        self.take_with_own(charges, None, now, report)
+    }
+
+    /// The same; [`Charge::own`] is charged by the quotas that the caller brought along.
+    pub(crate) fn take_with_own(
+        &self,
+        charges: &[Charge],
+        own: Option<&OwnQuotas>,
+        now: u64,
+        report: &mut Report,
+    ) -> Decision {
         report.rows.clear();
         report.alarm = None;
         let mut seats: SmallVec<[Seat<'_>; 4]> = SmallVec::new();
         for charge in charges {
-            match self.limit(charge.limit) {
-                Some(limit) => seats.push(Seat::new(limit, charge)),
+            let seat = match (charge.limit, own) {
+                (LimitId::OWN, Some(own)) => Some(Seat::own(own, self.own.table(), charge)),
+                (limit, _) => self.limit(limit).map(|limit| Seat::new(limit, charge)),
+            };
+            match seat {
+                Some(seat) => seats.push(seat),
                 None => return Decision::Refuse { retry_after: 1 },
             }
         }
@@ -44,11 +60,11 @@ impl LimitSet {
         let mut wait = None;
         for seat in &mut seats {
             let words = held.words(seat);
-            for meter in &seat.limit.meters {
+            for meter in seat.meters {
                 let words = words.get(meter.words()).unwrap_or_default();
                 let verdict = meter.judge(words, now, seat.total);
                 seat.violated |= verdict.is_err();
-                if !seat.limit.shadow {
+                if !seat.shadow {
                     wait = wait.max(verdict.err());
                 }
                 verdicts.push(verdict);
@@ -58,8 +74,8 @@ impl LimitSet {
         let mut verdicts = verdicts.iter();
         for seat in &seats {
             let words = held.words(seat);
-            let judged = seat.limit.meters.iter().zip(&mut verdicts);
-            for (quota, (meter, verdict)) in (0..).zip(judged) {
+            let judged = seat.meters.iter().zip(&mut verdicts);
+            for (index, (meter, verdict)) in (0..).zip(judged) {
                 let words = words.get_mut(meter.words()).unwrap_or_default();
                 if let (Ok(back), false, None) = (verdict, seat.violated, wait) {
                     meter.take(words, seat.charge.cost, *back);
@@ -67,11 +83,12 @@ impl LimitSet {
                 let (remaining, seconds) = meter.reading(words, now);
                 report.rows.push(Row {
                     limit: seat.charge.limit,
-                    quota,
+                    index,
+                    quota: meter.quota(),
                     remaining,
                     seconds,
                     violated: verdict.is_err(),
-                    shadow: seat.limit.shadow,
+                    shadow: seat.shadow,
                     shared: seat.shared,
                 });
             }
@@ -84,8 +101,10 @@ impl LimitSet {
 
 /// A charge, and where the state is that it goes against.
 struct Seat<'a> {
-    limit: &'a Limit,
     charge: &'a Charge,
+    meters: &'a [Meter],
+    table: &'a Table,
+    shadow: bool,
     /// The cost together with earlier charges against the same slot.
     total: NonZeroU32,
     shard: usize,
@@ -98,10 +117,23 @@ struct Seat<'a> {
 impl<'a> Seat<'a> {
     fn new(limit: &'a Limit, charge: &'a Charge) -> Self {
         Self {
-            limit,
+            shadow: limit.shadow,
+            ..Self::at(&limit.table, &limit.meters, charge)
+        }
+    }
+
+    fn own(own: &'a OwnQuotas, table: &'a Table, charge: &'a Charge) -> Self {
+        Self::at(table, own.meters(), charge)
+    }
+
+    fn at(table: &'a Table, meters: &'a [Meter], charge: &'a Charge) -> Self {
+        Self {
             charge,
+            meters,
+            table,
+            shadow: false,
             total: charge.cost,
-            shard: limit.table.shard(charge.key.digest),
+            shard: table.shard(charge.key.digest),
             guard: 0,
             slot: 0,
             shared: false,
@@ -112,12 +144,11 @@ impl<'a> Seat<'a> {
     /// Locks the shard and finds the slot; true if making it was worth an alarm. Where there is
     /// no room, the seat is to share.
     fn find(&mut self, held: &mut Held<'a>, now: u64) -> bool {
-        let Limit { table, meters, .. } = self.limit;
+        let (table, digest) = (self.table, self.charge.key.digest);
         let Some(shard) = held.lock(self) else {
             return false;
         };
-        let full = |words: &[u64]| meters.iter().all(|meter| meter.full(words, now));
-        match table.slot(shard, self.charge.key.digest, now, full) {
+        match table.slot(shard, digest, now) {
             Slot::Known(slot) => {
                 self.slot = slot;
                 false
@@ -136,7 +167,7 @@ impl<'a> Seat<'a> {
     /// Moves to the overflow slot of the key's family. These locks come after all others and in
     /// the same order among themselves, so that no two requests can wait for each other.
     fn share(&mut self, held: &mut Held<'a>) {
-        self.shard = self.limit.table.overflow();
+        self.shard = self.table.overflow();
         self.slot = self.charge.key.family as usize;
         held.lock(self);
     }
@@ -168,7 +199,7 @@ impl<'a> Held<'a> {
     fn lock(&mut self, seat: &mut Seat<'a>) -> Option<&mut Shard> {
         let shard = Some((seat.charge.limit, seat.shard));
         if self.last != shard {
-            self.guards.push(seat.limit.table.lock(seat.shard)?);
+            self.guards.push(seat.table.lock(seat.shard)?);
             self.last = shard;
         }
         seat.guard = self.guards.len() - 1;
@@ -177,7 +208,7 @@ impl<'a> Held<'a> {
 
     fn words(&mut self, seat: &Seat<'_>) -> &mut [u64] {
         match self.guards.get_mut(seat.guard) {
-            Some(shard) => shard.words(seat.slot, seat.limit.width),
+            Some(shard) => shard.words(seat.slot, seat.table.width()),
             None => Default::default(),
         }
     }

@@ -372,6 +372,27 @@ fn keys_without_room_share_one_bucket_for_each_family() {
 }
 
 #[test]
+fn callers_with_other_quotas_of_their_own_reset_nobody() {
+    let options = LimitOptions { max_keys: 2 };
+    let set = LimitSet::new(Vec::new(), options).unwrap();
+    let quotas = |text| OwnQuotas::new(&Quota::parse_list(text).unwrap()).unwrap();
+    let (mut report, both, one) = (Report::new(), quotas("1/s; 2/day"), quotas("1/s"));
+    let mut take = |own, number, now| {
+        let charge = Charge::own(key(number), cost(1));
+        let decision = set.take_with_own(&[charge], Some(own), now, &mut report);
+        (decision == ADMIT, report.rows()[0].shared)
+    };
+    assert_eq!(take(&both, 1, 0), (true, false));
+    assert_eq!(take(&both, 1, 2 * SECOND), (true, false));
+    // Its first quota owes nothing any more; the second does, so the slot is not for others.
+    for number in 2..100 {
+        take(&one, number, 10 * SECOND);
+    }
+    assert_eq!(take(&both, 1, 20 * SECOND), (false, false));
+    assert_eq!(OwnQuotas::new(&[]).unwrap_err(), "0 quotas: write 1 to 4");
+}
+
+#[test]
 fn a_limit_of_another_set_is_refused() {
     let one = One::new(spec("l", "3/hour"));
     let charge = Charge {

@@ -78,6 +78,8 @@ pub struct ApiKeyEntry {
     pub expires: Option<u64>,
     /// `active`. Default true.
     pub active: bool,
+    /// `quota`: what the key may do beside the limits of the policy, such as `10/second; 1000/day`; at most four.
+    pub quota: Option<String>,
 }
 
 impl ApiKey {
@@ -186,6 +188,7 @@ impl ApiKeyEntry {
             tenant: None,
             expires: None,
             active: true,
+            quota: None,
         }
     }
 
@@ -231,6 +234,13 @@ impl ApiKeyEntry {
         self
     }
 
+    /// Gives it a quota of its own, such as `10/second; 1000/day`.
+    #[must_use]
+    pub fn quota(mut self, quota: impl Into<String>) -> Self {
+        self.quota = Some(quota.into());
+        self
+    }
+
     fn read(section: &mut Section<'_, '_>) -> Self {
         Self {
             id: section.optional_string("id"),
@@ -241,6 +251,7 @@ impl ApiKeyEntry {
             tenant: section.optional_string("tenant"),
             expires: section.datetime("expires"),
             active: section.boolean("active").unwrap_or(true),
+            quota: section.optional_string("quota"),
         }
     }
 }
@@ -255,6 +266,7 @@ impl fmt::Debug for ApiKeyEntry {
             .field("tenant", &self.tenant)
             .field("expires", &self.expires)
             .field("active", &self.active)
+            .field("quota", &self.quota)
             .finish_non_exhaustive()
     }
 }

@@ -73,10 +73,8 @@ impl KeyImport {
             let of = |fault: String| StoreError::Invalid(format!("key {}: {fault}", index + 1));
             // Core reads both cases; one of them is stored.
             let digest = entry.digest.to_ascii_lowercase();
-            if StoredKey::new(&entry, &issuer).is_none() {
-                let right = "`sha256:` and 64 hex digits are needed";
-                return Err(of(format!("its digest is none; {right}")));
-            }
+            StoredKey::new(&entry, &issuer)
+                .map_err(|unfit| of(format!("{}: {}", unfit.key, unfit.message)))?;
             let scopes = match self.split_scopes {
                 true => split(&entry.scopes),
                 false => entry.scopes,
@@ -91,7 +89,7 @@ impl KeyImport {
                 tenant: entry.tenant,
                 expires: entry.expires,
                 note: None,
-                quota: None,
+                quota: entry.quota,
             };
             check(&key).map_err(|fault| of(fault.to_string()))?;
             let id = match entry.id {

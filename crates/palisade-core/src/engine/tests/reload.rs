@@ -1,7 +1,7 @@
 //! A policy replaced while it serves.
 
 use super::*;
-use crate::{Clock, Limit, LimitKey, all_of, role};
+use crate::{Limit, LimitKey, all_of, role};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -99,18 +99,6 @@ fn limits_go_on_unless_they_have_changed() {
     ] {
         palisade.replace(changed).unwrap();
         assert_eq!([status("/b"), status("/b")], [200, 429]);
-    }
-}
-
-#[derive(Debug, Default)]
-struct Ticks(AtomicU64);
-
-impl Clock for Ticks {
-    fn unix_millis(&self) -> u64 {
-        0
-    }
-    fn monotonic_nanos(&self) -> u64 {
-        self.0.load(Relaxed)
     }
 }
 

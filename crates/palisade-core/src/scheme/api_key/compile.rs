@@ -105,13 +105,12 @@ fn keys(
                 "is empty; name whom the key speaks for",
             );
         }
-        let Some(stored) = StoredKey::new(entry, issuer) else {
-            mistakes.add(
-                join(&path, "digest"),
-                "is no digest; `sha256:` and the SHA-256 of the whole key in 64 hex digits are \
-                 needed, never the key itself",
-            );
-            continue;
+        let stored = match StoredKey::new(entry, issuer) {
+            Ok(stored) => stored,
+            Err(unfit) => {
+                mistakes.add(join(&path, &unfit.key), unfit.message);
+                continue;
+            }
         };
         let digest = *stored.digest();
         if !digests.insert(digest) {

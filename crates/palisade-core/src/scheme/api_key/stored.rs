@@ -4,7 +4,11 @@ use super::{
     ApiKeyEntry,
     format::{self, Digest},
 };
-use crate::principal::{Principal, PrincipalKind};
+use crate::{
+    companion::Unfit,
+    limit::Quota,
+    principal::{Principal, PrincipalKind},
+};
 use std::{fmt, sync::Arc};
 
 /// An API key that was stored: its digest, and whom it speaks for.
@@ -17,10 +21,18 @@ pub struct StoredKey {
 }
 
 impl StoredKey {
-    /// Prepares an entry; `issuer` vouches for its owner. `None` if its digest is not `sha256:`
-    /// and 64 hex digits.
-    pub fn new(entry: &ApiKeyEntry, issuer: &Arc<str>) -> Option<Self> {
-        let digest = format::parse_digest(&entry.digest)?;
+    /// Prepares an entry; `issuer` vouches for its owner.
+    ///
+    /// # Errors
+    /// Its digest is not `sha256:` and 64 hex digits, or its quota is none.
+    pub fn new(entry: &ApiKeyEntry, issuer: &Arc<str>) -> Result<Self, Unfit> {
+        let digest = format::parse_digest(&entry.digest).ok_or_else(|| {
+            let right = "`sha256:` and the SHA-256 of the whole key in 64 hex digits are needed";
+            Unfit::new(
+                "digest",
+                format!("is no digest; {right}, never the key itself"),
+            )
+        })?;
         let name = match &entry.id {
             Some(id) => id.clone(),
             None => format::short_name(&digest),
@@ -33,7 +45,13 @@ impl StoredKey {
         if let Some(tenant) = &entry.tenant {
             principal = principal.tenant(tenant.as_str());
         }
-        Some(Self {
+        if let Some(quota) = &entry.quota {
+            let quotas = Quota::parse_list(quota);
+            principal = quotas
+                .and_then(|quotas| principal.quotas(&quotas))
+                .map_err(|why| Unfit::new("quota", why))?;
+        }
+        Ok(Self {
             digest,
             principal,
             expires: entry.expires,
