@@ -177,7 +177,8 @@ impl Node {
             // Also after a failure, which may have come after the change. If the changes cannot
             // be read, nothing is trusted for longer than promised anyway. A connection that hangs
             // must not keep the watch from asking by another.
-            let polled = tokio::time::timeout(LOOK_UP, shared.poll(&database)).await;
+            let patience = shared.pace.look_up;
+            let polled = tokio::time::timeout(patience, shared.poll(&database)).await;
             if !matches!(polled, Ok(Ok(()))) {
                 shared.wake.notify_one();
             }

@@ -6,6 +6,7 @@ mod nodes;
 mod policies;
 mod postgres;
 mod server;
+mod tls;
 mod users;
 
 use crate::{

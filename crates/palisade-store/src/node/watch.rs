@@ -2,7 +2,11 @@
 //! opens it again when it was lost.
 
 use super::{Shared, State, no_answer, poll::prune};
-use crate::{database::Database, error::unavailable, location::Kind};
+use crate::{
+    database::Database,
+    error::{cannot_open, unavailable},
+    location::Kind,
+};
 use palisade_core::{Clock, SourceError, SystemClock};
 use palisade_runtime::Stopping;
 use sqlx::{Error, postgres::PgListener};
@@ -80,7 +84,7 @@ async fn keep_open(shared: &Shared) {
                     }
                 }
             }
-            Err(error) => unavailable(&error),
+            Err(error) => cannot_open(&shared.location, &error),
         };
         outage.begins(shared, &error);
         shared.state.send_replace(State::Down(error));
