@@ -158,13 +158,20 @@ fn wait<T>(mut future: BoxFuture<T>) -> T {
     }
 }
 
-/// Who it is, or the word for the audit; a `?` before it if it took its time.
-fn verify(scheme: &dyn Scheme, pair: &str) -> String {
-    let credential = Credential {
+fn credential(pair: &str) -> Credential<'static> {
+    Credential {
         bytes: STANDARD.encode(pair).into_bytes().into(),
         carrier: 0,
-    };
-    let (later, outcome) = match scheme.verify(&credential, 0) {
+    }
+}
+
+fn verify(scheme: &dyn Scheme, pair: &str) -> String {
+    told(scheme.verify(&credential(pair), 0))
+}
+
+/// Who it is, or the word for the audit; a `?` before it if it took its time.
+fn told(judgement: Verification) -> String {
+    let (later, outcome) = match judgement {
         Verification::Done(outcome) => ("", outcome),
         Verification::Remote(future) => ("?", wait(future)),
     };
@@ -181,11 +188,7 @@ fn a_right_password_speaks_for_its_account() {
     let account = BasicAccount::new("backup", tiny("horse"));
     let account = account.scopes(["read"]).roles(["ops"]).tenant("acme");
     let (scheme, _) = compile(&Basic::new("s").account(account));
-    let credential = Credential {
-        bytes: STANDARD.encode("backup:horse").into_bytes().into(),
-        carrier: 0,
-    };
-    let Verification::Remote(judgement) = scheme.verify(&credential, 0) else {
+    let Verification::Remote(judgement) = scheme.verify(&credential("backup:horse"), 0) else {
         panic!("nobody hashed it")
     };
     let Outcome::Verified(caller) = wait(judgement) else {
@@ -301,6 +304,20 @@ fn a_weak_hash_of_the_store_is_replaced_once_the_password_is_there() {
     assert_eq!((name.as_str(), from), ("alice", &old));
     assert_eq!(password::verify("horse", to), Ok(true));
     memory.put("alice", to, true);
+    assert_eq!(verify(&*scheme, "alice:horse"), "?alice");
+    assert_eq!(memory.upgraded.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn an_explained_login_replaces_no_hash() {
+    let memory = Arc::new(Memory::default());
+    memory.put("alice", &bcrypt::hash("horse", 4).unwrap(), true);
+    let scheme = with_store(&memory);
+    assert_eq!(
+        told(scheme.rehearse(&credential("alice:horse"), 0)),
+        "?alice"
+    );
+    assert!(memory.upgraded.lock().unwrap().is_empty());
     assert_eq!(verify(&*scheme, "alice:horse"), "?alice");
     assert_eq!(memory.upgraded.lock().unwrap().len(), 1);
 }
