@@ -167,7 +167,7 @@ fn toml(scheme: &str, entry: &ApiKeyEntry) -> String {
 }
 
 /// A name that a section of TOML has without quotes.
-fn scheme(text: &str) -> Result<String, String> {
+pub(super) fn scheme(text: &str) -> Result<String, String> {
     let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     match !text.is_empty() && text.bytes().all(bare) {
         true => Ok(text.to_owned()),
@@ -176,7 +176,7 @@ fn scheme(text: &str) -> Result<String, String> {
 }
 
 /// `[a-z][a-z0-9]{1,9}`, as the policy demands it.
-fn prefix(text: &str) -> Result<String, String> {
+pub(super) fn prefix(text: &str) -> Result<String, String> {
     let fits = matches!(text.len(), 2..=10)
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text
