@@ -7,7 +7,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done, or yes |
-//! | 1 | no: the policy has mistakes, the token is not accepted, the password is another one |
+//! | 1 | no: the policy or the list has mistakes, the token is not accepted, the password is another one |
 //! | 2 | the command line is wrong |
 //! | 3 | something outside stands in the way: a file, an issuer, a database |
 
@@ -41,7 +41,7 @@ use tracing_subscriber::EnvFilter;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, or yes
-  1  no: the policy has mistakes, the token is not accepted, the password is another one
+  1  no: the policy or the list has mistakes, the token is not accepted, the password is another one
   2  the command line is wrong
   3  something outside stands in the way: a file, an issuer, a database
 

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// No token, password or list of headers is larger.
+/// No token, password, key set or list of headers is larger.
 const LONGEST: u64 = 1 << 20;
 
 /// Where a secret is read from.
@@ -62,18 +62,23 @@ impl SecretSource {
 
 /// The text of a file; `-` is standard input.
 pub(crate) fn read_text(path: &Path, what: &str) -> Result<String, Failure> {
+    read_text_within(LONGEST, path, what)
+}
+
+/// The text of a file that has at most so many bytes.
+pub(crate) fn read_text_within(longest: u64, path: &Path, what: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let read = if path != Path::new("-") {
-        File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+        File::open(path).and_then(|file| file.take(longest + 1).read_to_end(&mut bytes))
     } else if io::stdin().is_terminal() {
         return typed_lines(what);
     } else {
-        io::stdin().take(LONGEST + 1).read_to_end(&mut bytes)
+        io::stdin().take(longest + 1).read_to_end(&mut bytes)
     };
     let place = path.display().to_string();
     read.map_err(|why| unreadable(what, &place, &why.to_string()))?;
-    if is_too_long(bytes.len()) {
-        return Err(unreadable(what, &place, TOO_LONG));
+    if is_longer(bytes.len(), longest) {
+        return Err(unreadable(what, &place, &too_long(longest)));
     }
     String::from_utf8(bytes).map_err(|_| unreadable(what, &place, NOT_UTF8))
 }
@@ -84,14 +89,14 @@ fn typed_lines(what: &str) -> Result<String, Failure> {
         "type the {what}, which will not show, and end with ctrl-d:"
     ));
     let mut text = String::new();
-    while !is_too_long(text.len()) {
+    while !is_longer(text.len(), LONGEST) {
         match rpassword::read_password() {
             Ok(line) => text.extend([line.as_str(), "\n"]),
             Err(why) if why.kind() == ErrorKind::UnexpectedEof => return as_typed(what, text),
             Err(why) => return Err(unreadable(what, TERMINAL, &why.to_string())),
         }
     }
-    Err(unreadable(what, TERMINAL, TOO_LONG))
+    Err(unreadable(what, TERMINAL, &too_long(LONGEST)))
 }
 
 /// One line typed at the terminal, which does not show.
@@ -112,11 +117,14 @@ fn as_typed(what: &str, text: String) -> Result<String, Failure> {
 }
 
 const TERMINAL: &str = "the terminal";
-const TOO_LONG: &str = "it is larger than 1 MiB";
 const NOT_UTF8: &str = "it is not UTF-8";
 
-fn is_too_long(length: usize) -> bool {
-    u64::try_from(length).is_ok_and(|length| length > LONGEST)
+fn is_longer(length: usize, longest: u64) -> bool {
+    u64::try_from(length).is_ok_and(|length| length > longest)
+}
+
+fn too_long(longest: u64) -> String {
+    format!("it is larger than {} MiB", longest >> 20)
 }
 
 fn unreadable(what: &str, place: &str, why: &str) -> Failure {

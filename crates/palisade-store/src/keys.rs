@@ -2,7 +2,7 @@
 
 mod import;
 
-pub use import::{ImportReport, KeyImport};
+pub use import::{ImportReport, KeyImport, KeyMistake};
 
 use crate::{
     database::Database,
@@ -147,11 +147,10 @@ impl Keys<'_> {
     /// Takes over keys of an earlier system, all or none.
     ///
     /// # Errors
-    /// A key without `sha256:` digest or owner; no database.
+    /// What [`KeyImport::mistakes`] finds; an id that another key has already; no database.
     pub async fn import(&self, keys: KeyImport) -> Result<ImportReport, StoreError> {
-        let rows = keys.rows()?;
-        let task = move |database: Database| import::write(database, rows);
-        self.0.node.run_long(task).await
+        keys.check()?;
+        self.0.node.run_long(|database| keys.write(database)).await
     }
 }
 
@@ -182,34 +181,38 @@ const REPLACE: &str = "UPDATE palisade_api_keys SET replaced_by = $2, \
 
 /// What of a key can be wrong before anybody is asked.
 fn check(key: &NewKey) -> Result<(), StoreError> {
-    let mut letters = key.prefix.bytes();
+    check_scheme(&key.scheme, &key.prefix)?;
+    if let Some(quota) = &key.quota {
+        let kept = |quotas: Vec<Quota>| Principal::new("", "").quotas(&quotas);
+        let unfit = |why| StoreError::Invalid(format!("the quota {why}"));
+        Quota::parse_list(quota).and_then(kept).map_err(unfit)?;
+    }
+    match key.owner.is_empty() {
+        true => Err(StoreError::Invalid("the owner is empty".to_owned())),
+        false => Ok(()),
+    }
+}
+
+fn check_scheme(scheme: &str, prefix: &str) -> Result<(), StoreError> {
+    let mut letters = prefix.bytes();
     let letter = letters
         .next()
         .is_some_and(|first| first.is_ascii_lowercase());
     let rest = letters.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    if !letter || !rest || !matches!(key.prefix.len(), 2..=10) {
+    if !letter || !rest || !matches!(prefix.len(), 2..=10) {
         let right = "a letter and one to nine letters or digits in lower case are needed";
         return Err(StoreError::Invalid(format!("the prefix is none; {right}")));
     }
-    for (name, text) in [("owner", &key.owner), ("scheme", &key.scheme)] {
-        if text.is_empty() {
-            return Err(StoreError::Invalid(format!("the {name} is empty")));
-        }
+    match scheme.is_empty() {
+        true => Err(StoreError::Invalid("the scheme is empty".to_owned())),
+        false => Ok(()),
     }
-    if let Some(quota) = &key.quota {
-        let kept = |quotas: Vec<Quota>| Principal::new("", "").quotas(&quotas);
-        let unfit = |why| StoreError::Invalid(format!("the quota is none: {why}"));
-        Quota::parse_list(quota).and_then(kept).map_err(unfit)?;
-    }
-    Ok(())
 }
 
-/// A key as it is inserted.
+/// A key that was just made, as it is inserted.
 struct Row {
     id: String,
     digest: String,
-    legacy: bool,
-    active: bool,
     key: NewKey,
 }
 
@@ -218,8 +221,6 @@ impl Row {
         Self {
             id: made.id().to_owned(),
             digest: made.digest().to_owned(),
-            legacy: false,
-            active: true,
             key,
         }
     }
@@ -229,49 +230,31 @@ impl Row {
         self,
         executor: impl Executor<'e, Database = sqlx::Any>,
     ) -> Result<(), StoreError> {
-        match self.insert_new(executor).await? {
-            true => Ok(()),
-            false => Err(StoreError::Invalid(
-                "the source of randomness repeats itself".to_owned(),
-            )),
-        }
-    }
-
-    /// Whether the key is new.
-    async fn insert_new<'e>(
-        self,
-        executor: impl Executor<'e, Database = sqlx::Any>,
-    ) -> Result<bool, StoreError> {
         let key = self.key;
         let inserted = sqlx::query(
-            "INSERT INTO palisade_api_keys (id, scheme, prefix, digest, legacy, owner, scopes, \
-             roles, tenant, expires, active, created, note, quota) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
-             ON CONFLICT (digest) DO NOTHING",
+            "INSERT INTO palisade_api_keys (id, scheme, prefix, digest, owner, scopes, roles, \
+             tenant, expires, created, note, quota) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
         )
         .bind(self.id)
         .bind(key.scheme)
         .bind(key.prefix)
         .bind(self.digest)
-        .bind(i64::from(self.legacy))
         .bind(key.owner)
         .bind(json(&key.scopes))
         .bind(json(&key.roles))
         .bind(key.tenant)
         .bind(key.expires.map(signed))
-        .bind(i64::from(self.active))
         .bind(now())
         .bind(key.note)
         .bind(key.quota)
         .execute(executor)
-        .await;
-        match inserted {
-            Ok(inserted) => Ok(inserted.rows_affected() > 0),
-            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
-                let message = "there is another key of the same id already";
-                Err(StoreError::Invalid(message.to_owned()))
-            }
-            Err(error) => Err(error.into()),
+        .await?;
+        match inserted.rows_affected() {
+            0 => Err(StoreError::Invalid(
+                "the source of randomness repeats itself".to_owned(),
+            )),
+            _ => Ok(()),
         }
     }
 }

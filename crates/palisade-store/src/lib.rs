@@ -46,7 +46,7 @@ mod users;
 
 pub use companion::{Stores, companion};
 pub use error::StoreError;
-pub use keys::{ImportReport, KeyImport, Keys};
+pub use keys::{ImportReport, KeyImport, KeyMistake, Keys};
 pub use rows::{KeyFilter, KeyRecord, NewKey, NewUser, UserRecord};
 pub use store::Store;
 pub use users::Users;

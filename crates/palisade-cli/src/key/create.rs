@@ -7,7 +7,9 @@ use crate::{
     store::{self, StoreArguments},
 };
 use clap::Args;
-use palisade_core::{ApiKeyEntry, GeneratedKey, SystemEntropy, generate_key};
+use palisade_core::{
+    ApiKeyEntry, GeneratedKey, Principal, SystemEntropy, generate_key, limit::Quota,
+};
 use palisade_store::NewKey;
 use serde_json::json;
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ Examples:
   palisade key create --owner service1 --scopes items:read,items:write
   palisade key create --owner service1 --store sqlite:palisade.db --scheme partners --prefix shop
   palisade key create --owner service1 --expires 2027-01-01T00:00:00Z --key-file key.txt
+  palisade key create --owner service1 --quota '10/second; 1000/day'
 
 Without a database, the entry of the policy that accepts the key is printed. The key is shown
 this once; nothing that is stored can show it again.";
@@ -56,6 +59,10 @@ pub(crate) struct Create {
     #[arg(long, value_name = "MOMENT", value_parser = moment)]
     expires: Option<u64>,
 
+    /// What the key may do beside the limits of the policy: `10/second; 1000/day`, at most four
+    #[arg(long, value_parser = quota)]
+    quota: Option<String>,
+
     #[command(flatten)]
     shown: Shown,
 }
@@ -82,6 +89,7 @@ impl Create {
                     .roles(&self.roles);
                 new.tenant.clone_from(&self.tenant);
                 new.expires = self.expires;
+                new.quota.clone_from(&self.quota);
                 let made = store::ask(&url, async |store| store.keys().create(new).await)?;
                 Ok(made.map(|made| (made, None)))
             }
@@ -94,6 +102,7 @@ impl Create {
                     .roles(&self.roles);
                 entry.tenant.clone_from(&self.tenant);
                 entry.expires = self.expires;
+                entry.quota.clone_from(&self.quota);
                 let entry = toml(&self.scheme, &entry);
                 Ok(Some((made, Some(entry))))
             }
@@ -163,11 +172,14 @@ fn toml(scheme: &str, entry: &ApiKeyEntry) -> String {
     if let Some(expires) = entry.expires {
         line("expires", shown(expires));
     }
+    if let Some(quota) = &entry.quota {
+        line("quota", json!(quota).to_string());
+    }
     toml
 }
 
 /// A name that a section of TOML has without quotes.
-fn scheme(text: &str) -> Result<String, String> {
+pub(super) fn scheme(text: &str) -> Result<String, String> {
     let bare = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     match !text.is_empty() && text.bytes().all(bare) {
         true => Ok(text.to_owned()),
@@ -175,8 +187,16 @@ fn scheme(text: &str) -> Result<String, String> {
     }
 }
 
+/// Quotas that a key can have of its own.
+fn quota(text: &str) -> Result<String, String> {
+    let quotas = Quota::parse_list(text)?;
+    Principal::new("", "")
+        .quotas(&quotas)
+        .map(|_| text.to_owned())
+}
+
 /// `[a-z][a-z0-9]{1,9}`, as the policy demands it.
-fn prefix(text: &str) -> Result<String, String> {
+pub(super) fn prefix(text: &str) -> Result<String, String> {
     let fits = matches!(text.len(), 2..=10)
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text

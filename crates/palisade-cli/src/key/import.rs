@@ -1,30 +1,40 @@
 //! `palisade key import`: keys of an earlier system.
 
+mod entries;
+
 use crate::{
-    answer::{Answer, Failure, Outcome},
-    clock::moment,
-    secret::read_text,
+    answer::{Answer, Outcome},
+    key::create,
+    note,
+    secret::read_text_within,
     store::{self, StoreArguments},
 };
-use aws_lc_rs::digest::{SHA256, digest};
 use clap::Args;
-use palisade_core::ApiKeyEntry;
+use entries::{Format, Listed};
 use palisade_store::KeyImport;
-use serde::Deserialize;
-use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// No list of keys is larger: a million of them fit.
+const LONGEST: u64 = 512 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
   palisade key import keys.json --store sqlite:palisade.db --scheme partners
-  palisade key import - --store sqlite:palisade.db --scheme partners --split-scopes < keys.json
+  palisade key import keys.csv --store sqlite:palisade.db --scheme partners
+  palisade key import - --format json --store sqlite:palisade.db --split-scopes < keys.json
 
-The file is a list in JSON; of each key either the digest or the key itself is needed:
+Of each key either the digest or the key itself is needed, and its owner. In JSON:
   [
     { \"digest\": \"sha256:9f86d081…\", \"owner\": \"service1\", \"scopes\": [\"read:write\"] },
     { \"key\": \"…\", \"owner\": \"service2\", \"roles\": [\"admin\"], \"expires\": \"2027-01-01T00:00:00Z\" }
   ]
-Only digests are stored. Keys that are there already stay as they are.";
+In CSV the first line names the fields, and spaces separate scopes and roles:
+  digest,owner,scopes,tenant
+  sha256:9f86d081…,service1,items:read items:write,acme
+All fields: key, digest, id, owner, scopes, roles, tenant, expires, active (true or false), quota.
+
+Only digests are stored. Keys that are there already stay as they are. Exit code 1: the list has
+mistakes, which are named with their lines, and no key was imported.";
 
 /// Take over keys of an earlier system, all or none
 #[derive(Debug, Args)]
@@ -33,15 +43,19 @@ pub(crate) struct Import {
     /// The file with the keys; `-` is standard input
     file: PathBuf,
 
+    /// What the file is written in; if not given, csv for a file named so, else json
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+
     #[command(flatten)]
     store: StoreArguments,
 
     /// The scheme's name: `partners` in [api_key.partners]
-    #[arg(long, default_value = "main")]
+    #[arg(long, default_value = "main", value_parser = create::scheme)]
     scheme: String,
 
     /// What the keys begin with that take their place one day
-    #[arg(long, default_value = "pal")]
+    #[arg(long, default_value = "pal", value_parser = create::prefix)]
     prefix: String,
 
     /// A colon separates scopes: `read:write` is `read` and `write`
@@ -49,41 +63,16 @@ pub(crate) struct Import {
     split_scopes: bool,
 }
 
-/// One key of the file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    key: Option<String>,
-    digest: Option<String>,
-    id: Option<String>,
-    owner: String,
-    #[serde(default)]
-    scopes: Vec<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-    tenant: Option<String>,
-    expires: Option<String>,
-    active: Option<bool>,
-}
-
 impl Import {
     pub(super) fn run(self) -> Outcome {
         let url = self.store.required_url()?;
-        let text = read_text(&self.file, "list of keys")?;
-        let list: Vec<Value> = serde_json::from_str(&text)
-            .map_err(|why| wrong(&format!("no list in JSON (line {})", why.line())))?;
-        let mut keys = KeyImport::new(self.scheme, self.prefix).split_scopes(self.split_scopes);
-        for (index, value) in list.into_iter().enumerate() {
-            // What exactly is wrong is not told: it may be the key itself.
-            let read = Entry::deserialize(value).ok().and_then(Entry::into_stored);
-            keys = keys.key(read.ok_or_else(|| {
-                wrong(&format!(
-                    "key {} needs an owner and either key or digest; besides, it may have id, \
-                     scopes, roles, tenant, expires and active",
-                    index + 1
-                ))
-            })?);
-        }
+        let format = self.format.unwrap_or_else(|| Format::of(&self.file));
+        let text = read_text_within(LONGEST, &self.file, "list of keys")?;
+        let keys = KeyImport::new(self.scheme, self.prefix).split_scopes(self.split_scopes);
+        let keys = match checked(keys, format.read(&text)) {
+            Ok(keys) => keys,
+            Err(mistakes) => return Ok(mistaken(&self.file, &mistakes)),
+        };
         let report = store::ask(&url, async |store| store.keys().import(keys).await)?;
         Ok(match report {
             Some(report) => Answer::yes(format!(
@@ -95,35 +84,38 @@ impl Import {
     }
 }
 
-impl Entry {
-    fn into_stored(self) -> Option<ApiKeyEntry> {
-        let digest = match (self.key, self.digest) {
-            (Some(key), None) => {
-                let bytes = digest(&SHA256, key.as_bytes());
-                let digits: String = bytes
-                    .as_ref()
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                format!("sha256:{digits}")
+/// What is wrong, and in which line.
+type Mistake = (u64, String);
+
+/// The import with all keys of the list, or everything that is wrong with them.
+fn checked(mut keys: KeyImport, list: Vec<Listed>) -> Result<KeyImport, Vec<Mistake>> {
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    let mut lines = Vec::new();
+    for Listed { line, key } in list {
+        match key {
+            Ok(key) => {
+                lines.push(line);
+                keys.keys.push(key);
             }
-            (None, Some(digest)) => digest,
-            _ => return None,
-        };
-        let mut entry = ApiKeyEntry::new(self.owner, digest);
-        entry.id = self.id;
-        entry.scopes = self.scopes;
-        entry.roles = self.roles;
-        entry.tenant = self.tenant;
-        entry.expires = match self.expires {
-            Some(text) => Some(moment(&text).ok()?),
-            None => None,
-        };
-        entry.active = self.active.unwrap_or(true);
-        Some(entry)
+            Err(message) => mistakes.push((line, message)),
+        }
+    }
+    let found = keys.mistakes().into_iter();
+    mistakes.extend(found.filter_map(|one| Some((*lines.get(one.index)?, one.message))));
+    // Stable: the order within a line is that of the checks.
+    mistakes.sort_by_key(|(line, _)| *line);
+    match mistakes.is_empty() {
+        true => Ok(keys),
+        false => Err(mistakes),
     }
 }
 
-fn wrong(what: &str) -> Failure {
-    Failure::Outside(format!("the list of keys cannot be read: {what}"))
+fn mistaken(file: &Path, mistakes: &[Mistake]) -> Answer {
+    note(&match mistakes.len() {
+        1 => "1 mistake; no key was imported".to_owned(),
+        many => format!("{many} mistakes; no key was imported"),
+    });
+    let lines = mistakes.iter();
+    let lines = lines.map(|(line, message)| format!("{}:{line}: {message}\n", file.display()));
+    Answer::no(lines.collect::<String>())
 }

@@ -76,6 +76,7 @@ impl List {
             "SCOPES",
             "ROLES",
             "TENANT",
+            "QUOTA",
             "STATE",
             "EXPIRES",
             "LAST USED",
@@ -104,6 +105,7 @@ fn row(key: &KeyRecord) -> Vec<String> {
         names(&key.scopes),
         names(&key.roles),
         or_dash(key.tenant.clone()),
+        or_dash(key.quota.clone()),
         state(key),
         or_dash(key.expires.map(shown)),
         or_dash(key.last_used.map(shown)),
@@ -127,5 +129,6 @@ fn object(key: &KeyRecord) -> Value {
         "last_used": key.last_used.map(shown),
         "replaced_by": key.replaced_by,
         "note": key.note,
+        "quota": key.quota,
     })
 }

@@ -70,6 +70,10 @@ impl Folder {
             "keys.json",
             r#"[{ "key": "old-swordfish", "owner": "service1", "scopes": ["read:write"] }]"#,
         );
+        folder.write(
+            "keys.csv",
+            "key,owner,scopes\nold-swordfish,service1,read:write\n",
+        );
         let pair = ["--private", "signing.pem", "--public", "jwks.json"];
         folder
             .run(&[&["jwks", "generate"][..], &pair].concat())

@@ -32,8 +32,11 @@ fn a_key_for_a_policy_is_accepted_by_it() {
         "acme",
         "--expires",
         "2090-01-01T00:00:00Z",
+        "--quota",
+        "10/second; 1000/day",
     ]);
     let made = made.expect(0);
+    assert!(made.out.contains("quota = \"10/second; 1000/day\"\n"));
     folder.write(
         "p.toml",
         &format!("[api_key.partners]\nprefix = 'shop'\n\n{}", made.out),
@@ -79,7 +82,7 @@ fn a_database_keeps_keys_from_their_making_to_their_end() {
     let run = |arguments: &[&str]| folder.run(&[&["key"], arguments, &STORE].concat());
     let made = run(&[
         "create", "--owner", "service1", "--scheme", "partners", "--prefix", "shop", "--scopes",
-        "a",
+        "a", "--quota", "7/day",
     ]);
     let made = made.expect(0);
     let key = key_of(&made.out);
@@ -105,6 +108,8 @@ fn a_database_keeps_keys_from_their_making_to_their_end() {
     let json = run(&["list", "--json", "--active"]).expect(0).json();
     assert_eq!(json["keys"].as_array().unwrap().len(), 1);
     assert_eq!(json["keys"][0]["replaced_by"], id_of(new));
+    assert_eq!(json["keys"][0]["quota"], "7/day");
+    run(&["create", "--owner", "a", "--quota", "often"]).expect(2);
     assert!(!run(&["list"]).shown().contains(&key[22..]));
     let ran = run(&["revoke", "0000000000000000"]).expect(1);
     assert!(ran.err.contains("there is no key"), "{}", ran.err);
@@ -151,15 +156,66 @@ fn keys_of_an_earlier_system_are_taken_over() {
         .expect(0);
     assert_eq!(verified.line(&["scopes"]), ["scopes", "read,", "write"]);
 
-    for bad in [
-        "[{\"key\": \"swordfish\"}]",
-        "[{\"kee\": \"swordfish\", \"owner\": \"a\"}]",
-        "swordfish",
+    let known = |out: &str| out.starts_with("keys added: 0, there already: 1");
+    folder.write("keys.csv", "key,owner,scopes\nold-swordfish,service2,\n");
+    let csv = ["key", "import", "keys.csv"];
+    assert!(known(
+        &folder.run(&[&csv[..], &STORE].concat()).expect(0).out
+    ));
+    let piped = ["key", "import", "-", "--format", "csv"];
+    let piped = folder.run_with(&[&piped[..], &STORE].concat(), &folder.read("keys.csv"));
+    assert!(known(&piped.expect(0).out));
+}
+
+#[test]
+fn every_mistake_in_a_list_of_keys_is_told_with_its_line() {
+    let folder = Folder::new();
+    let import = |name: &str| folder.run(&[&["key", "import", name][..], &STORE].concat());
+    folder.write(
+        "keys.csv",
+        "key,owner,expires\nswordfish,a,\nswordfish,b,\nswordfish 2,,\nswordfish 3,a,swordfish\n",
+    );
+    folder.write(
+        "keys.json",
+        "[{ \"key\": \"swordfish\", \"owner\": \"a\" },\n { \"digest\": \"swordfish\", \"owner\": \"a\" },\n\
+         { \"kee\": \"swordfish\", \"owner\": \"a\" },\n swordfish]",
+    );
+    for (name, starts) in [
+        (
+            "keys.csv",
+            &[
+                "keys.csv:3: it is the same key",
+                "keys.csv:4: its owner is empty",
+                "keys.csv:5: its expires is no moment",
+            ][..],
+        ),
+        (
+            "keys.json",
+            &[
+                "keys.json:2: its digest is no digest",
+                "keys.json:3: the fields of a key are",
+                "keys.json:4: this is no list",
+            ],
+        ),
     ] {
-        folder.write("keys.json", bad);
-        let shown = run().expect(3).shown();
-        assert!(!shown.contains("swordfish"), "{shown}");
+        let ran = import(name).expect(1);
+        let lines: Vec<_> = ran.out.lines().collect();
+        assert_eq!(lines.len(), starts.len(), "{}", ran.out);
+        for (line, start) in lines.iter().zip(starts) {
+            assert!(line.starts_with(start), "{}", ran.out);
+        }
+        assert!(
+            ran.err.contains("3 mistakes; no key was imported"),
+            "{}",
+            ran.err
+        );
+        assert!(!ran.shown().contains("swordfish"), "{}", ran.out);
     }
+    let list = folder
+        .run(&[&["key", "list", "--json"][..], &STORE].concat())
+        .expect(0);
+    assert_eq!(list.json()["keys"], serde_json::json!([]));
+    import("missing.csv").expect(3);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The administration of keys, and what look-ups make of it.
 
 use super::{Folder, active, in_memory, is_active, keys, look_up, node, settle, store, until};
-use crate::{KeyFilter, KeyImport, NewKey, StoreError};
+use crate::{KeyFilter, KeyImport, NewKey, Store, StoreError};
 use palisade_core::{
     ApiKeyEntry,
     companion::{Answer, KeyStore},
@@ -230,6 +230,68 @@ async fn keys_of_an_earlier_system_are_found_by_digest() {
 }
 
 #[tokio::test]
+async fn all_keys_are_imported_or_none() {
+    let folder = Folder::new();
+    let node = node(&folder.url());
+    import_all_or_none(&store(&node).await).await;
+}
+
+/// More keys than one statement writes; then some that are there, and one whose id is taken.
+pub(super) async fn import_all_or_none(store: &Store) {
+    let entry = |number: u32| ApiKeyEntry::new("old", format!("sha256:{number:016x}{:048}", 0));
+    let import = |keys: Vec<ApiKeyEntry>| {
+        let mut import = KeyImport::new("partners", "shop");
+        import.keys = keys;
+        async { store.keys().import(import).await }
+    };
+    let (id, taken) = ("0123456789abcdef", "fedcba9876543210");
+    let full = entry(1_000_000)
+        .id(id)
+        .scopes(["a", "b \"c\""])
+        .roles(["admin"])
+        .tenant("acme")
+        .expires(4_000_000_000)
+        .active(false);
+    let mut keys: Vec<_> = (0..6_000).map(entry).collect();
+    keys.extend([full, entry(1_000_001).id(taken)]);
+    let report = import(keys.clone()).await.unwrap();
+    assert_eq!((report.added, report.known), (6_002, 0));
+    let kept = store.keys().find(id).await.unwrap();
+    assert_eq!(
+        (kept.scopes, kept.roles),
+        (
+            vec!["a".to_owned(), "b \"c\"".to_owned()],
+            vec!["admin".to_owned()],
+        )
+    );
+    assert_eq!(
+        (kept.tenant.as_deref(), kept.expires),
+        (Some("acme"), Some(4_000_000_000))
+    );
+    assert_eq!(
+        (kept.legacy, kept.active, &*kept.prefix),
+        (false, false, "shop")
+    );
+    let kept = store.keys().find("0000000000000007").await.unwrap();
+    assert!(kept.legacy && kept.active && kept.scopes.is_empty() && kept.tenant.is_none());
+
+    keys.push(entry(6_000));
+    let report = import(keys).await.unwrap();
+    assert_eq!((report.added, report.known), (1, 6_002));
+
+    let error = import(vec![entry(7_000), entry(8_000).id(taken)])
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::Invalid(_)), "{error}");
+    assert_eq!(
+        error.to_string(),
+        format!("other keys have these ids already: {taken}")
+    );
+    let name = format!("{:016x}", 7_000);
+    assert!(store.keys().find(&name).await.is_err(), "none of them");
+}
+
+#[tokio::test]
 async fn what_cannot_be_stored_is_refused_with_its_place() {
     let folder = Folder::new();
     let node = node(&folder.url());
@@ -243,13 +305,37 @@ async fn what_cannot_be_stored_is_refused_with_its_place() {
         let error = store.keys().create(bad).await.unwrap_err();
         assert!(matches!(error, StoreError::Invalid(_)), "{error}");
     }
-    let good = ApiKeyEntry::new("a", format!("sha256:{}", "01".repeat(32)));
+    let digest = |byte: &str| format!("sha256:{}", byte.repeat(32));
+    let with_id = |byte, id| ApiKeyEntry::new("a", digest(byte)).id(id);
     let import = KeyImport::new("partners", "shop")
-        .key(good)
-        .key(ApiKeyEntry::new("b", "hunter2"));
+        .key(ApiKeyEntry::new("a", digest("0a")))
+        .key(ApiKeyEntry::new("b", "hunter2"))
+        .key(ApiKeyEntry::new("b", digest("0A")))
+        .key(with_id("01", "0123456789abcdef"))
+        .key(with_id("02", "0123456789abcdef"))
+        .key(with_id("03", "hunter2"))
+        .key(ApiKeyEntry::new("", digest("04")))
+        .key(ApiKeyEntry::new("a\0b", digest("05")))
+        .key(ApiKeyEntry::new("a", digest("06")).quota("hunter2"));
+    let found = import.mistakes().into_iter();
+    let found: Vec<_> = found.map(|one| (one.index, one.message)).collect();
+    let starts = [
+        (1, "its digest is no digest"),
+        (2, "it is the same key"),
+        (4, "its id is that"),
+        (5, "its id is none"),
+        (6, "its owner is empty"),
+        (7, "it holds a zero byte"),
+        (8, "its quota is none"),
+    ];
+    assert_eq!(found.len(), starts.len(), "{found:?}");
+    for ((index, message), (at, start)) in found.iter().zip(starts) {
+        assert!(*index == at && message.starts_with(start), "{found:?}");
+    }
     let error = store.keys().import(import).await.unwrap_err().to_string();
+    assert!(error.starts_with("key 2: its digest"), "{error}");
     assert!(
-        error.starts_with("key 2:") && !error.contains("hunter2"),
+        error.lines().count() == 7 && !error.contains("hunter2"),
         "{error}"
     );
     assert!(

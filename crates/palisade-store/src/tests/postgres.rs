@@ -1,8 +1,8 @@
 //! The same on Postgres, and what only Postgres can: it notifies, and it restarts.
 
 use super::{
-    Manual, account, accounts, active, in_memory, keys, keys_at, look_up, node, node_at,
-    server::Server, settle, store, until,
+    Manual, account, accounts, active, in_memory, keys, keys::import_all_or_none, keys_at, look_up,
+    node, node_at, server::Server, settle, store, until,
 };
 use crate::{KeyFilter, KeyImport, NewKey, NewUser, location::Location, node::Pace};
 use palisade_core::{ApiKeyEntry, companion::KeyStore};
@@ -64,6 +64,7 @@ async fn keys_and_users(server: &Server) {
     assert_eq!(store.keys().import(import).await.unwrap().known, 1);
     assert!(keys.has_legacy_keys());
     assert!(settle(keys.by_digest(&[0xab; 32])).await.unwrap().is_some());
+    import_all_or_none(&store).await;
 
     store
         .users()
