@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     drive::{PATH, head},
     measure::quantile,
+    report::by_name,
     rows::{Credential, Framework, Row, Side, Subject},
     stacks::{runtime, serve},
 };
@@ -30,24 +31,30 @@ const CONNECTIONS: u32 = 32;
 const REQUESTS: u32 = 625;
 const VISITS: u32 = 3;
 
+/// The servers of each framework: the bare router, both full stacks, and ours with a token that it knows.
+pub(crate) const SERVERS: [(Side, Row); 4] = [
+    (Side::Bare, Row::Bare),
+    (Side::Peers, Row::Full(Credential::Hs256)),
+    (Side::Ours, Row::Full(Credential::Hs256)),
+    (Side::Ours, Row::Cached(Credential::Rs256)),
+];
+
 /// How much one server carried.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Throughput {
     pub(crate) framework: Framework,
     pub(crate) side: Side,
+    #[serde(serialize_with = "by_name")]
+    pub(crate) row: Row,
     pub(crate) requests_per_second: f64,
 }
 
-/// Loads the bare router and both full HS256 stacks of every framework.
+/// Loads the servers of every framework.
 pub(crate) fn run() -> Vec<Throughput> {
     let servers: Vec<(Subject, SocketAddr)> = Framework::ALL
         .into_iter()
-        .flat_map(|framework| Side::ALL.map(|side| (framework, side)))
-        .map(|(framework, side)| {
-            let row = match side {
-                Side::Bare => Row::Bare,
-                Side::Peers | Side::Ours => Row::Full(Credential::Hs256),
-            };
+        .flat_map(|framework| SERVERS.map(|(side, row)| (framework, side, row)))
+        .map(|(framework, side, row)| {
             let subject = Subject {
                 framework,
                 side,
@@ -72,6 +79,7 @@ pub(crate) fn run() -> Vec<Throughput> {
         .map(|((subject, _), mut rates)| Throughput {
             framework: subject.framework,
             side: subject.side,
+            row: subject.row,
             requests_per_second: quantile(&mut rates, 0.5),
         })
         .collect()

@@ -3,9 +3,10 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::{
+    loopback::SERVERS,
     measure::Cost,
     report::{Instructions, Line, Report, Verdict},
-    rows::{Framework, Side},
+    rows::Framework,
 };
 
 /// The whole report for a terminal.
@@ -50,15 +51,16 @@ impl Display for Table<'_> {
         if !loopback.is_empty() {
             writeln!(
                 f,
-                "\nloopback, requests/s {:>14} {:>18} {:>18}",
-                "bare", "peers HS256", "ours HS256"
+                "\nloopback, requests/s {:>14} {:>18} {:>18} {:>18}",
+                "bare", "peers HS256", "ours HS256", "ours, known RS256"
             )?;
             for framework in Framework::ALL {
                 write!(f, "{:<20}", framework.name())?;
-                for side in Side::ALL {
+                for (side, row) in SERVERS {
+                    let wanted = (framework, side, row);
                     let server = loopback
                         .iter()
-                        .find(|server| (server.framework, server.side) == (framework, side));
+                        .find(|server| (server.framework, server.side, server.row) == wanted);
                     let rate = server.map(|server| grouped(server.requests_per_second));
                     write!(f, " {:>18}", rate.unwrap_or_else(|| "–".to_owned()))?;
                 }

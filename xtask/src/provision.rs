@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// By this the tests learn where Postgres is.
+/// By this the tests learn where Postgres is; without it, they look in `PATH` only.
 pub(crate) const POSTGRES: &str = "PALISADE_POSTGRES_BIN";
 
 /// With this set, tests without a Postgres fail.

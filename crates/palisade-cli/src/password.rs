@@ -24,7 +24,8 @@ Examples:
   palisade password hash --file password.txt
   palisade password hash < password.txt > hash.txt
 
-The policy takes the hash as `password_hash` of a [[basic.NAME.account]].";
+At a terminal, the password is typed twice and does not show. The policy takes the hash as
+`password_hash` of a [[basic.NAME.account]].";
 
 /// Hash a password with argon2id
 #[derive(Debug, Args)]
@@ -78,7 +79,7 @@ impl Hash {
     fn run(self) -> Outcome {
         let cost = Cost::new(self.memory, self.passes, self.lanes)
             .map_err(|why| Failure::Usage(format!("such a hash {why}")))?;
-        let password = self.password.read("password")?;
+        let password = self.password.read_new("password")?;
         let hash = password::hash(password.expose_secret(), cost, &SystemEntropy);
         let hash = hash.map_err(|why| Failure::Outside(why.to_string()))?;
         Ok(Answer::yes(hash + "\n"))

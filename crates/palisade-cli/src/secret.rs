@@ -2,10 +2,10 @@
 
 use crate::{answer::Failure, note};
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::{
     fs::File,
-    io::{self, IsTerminal, Read},
+    io::{self, ErrorKind, IsTerminal, Read},
     path::{Path, PathBuf},
 };
 
@@ -15,7 +15,8 @@ const LONGEST: u64 = 1 << 20;
 /// Where a secret is read from.
 #[derive(Debug, Args)]
 pub(crate) struct SecretSource {
-    /// Read it from this file; `-` is standard input, which is the default
+    /// Read it from this file; `-` is standard input, which is the default. What is typed does
+    /// not show
     #[arg(long, value_name = "FILE", conflicts_with = "env")]
     file: Option<PathBuf>,
 
@@ -32,6 +33,7 @@ impl SecretSource {
             (Some(name), _) => std::env::var(name).map_err(|_| {
                 Failure::Outside(format!("the environment variable {name} is not set"))
             })?,
+            _ if self.is_typed() => typed(what, &format!("{what}: "))?,
             (None, Some(path)) => read_text(path, what)?,
             (None, None) => read_text(Path::new("-"), what)?,
         };
@@ -41,30 +43,82 @@ impl SecretSource {
             false => Ok(text.into()),
         }
     }
+
+    /// A secret that nothing can be compared with yet: typed twice, because nobody sees a slip.
+    pub(crate) fn read_new(&self, what: &str) -> Result<SecretString, Failure> {
+        let secret = self.read(what)?;
+        if self.is_typed() && typed(what, &format!("{what} again: "))? != secret.expose_secret() {
+            let differs = format!("the {what} was typed differently the second time");
+            return Err(Failure::Outside(differs));
+        }
+        Ok(secret)
+    }
+
+    fn is_typed(&self) -> bool {
+        let path = self.file.as_deref().unwrap_or(Path::new("-"));
+        self.env.is_none() && path == Path::new("-") && io::stdin().is_terminal()
+    }
 }
 
 /// The text of a file; `-` is standard input.
 pub(crate) fn read_text(path: &Path, what: &str) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        if io::stdin().is_terminal() {
-            note(&format!(
-                "type the {what}, which will show, and end with ctrl-d:"
-            ));
-        }
-        io::stdin().take(LONGEST + 1).read_to_end(&mut bytes)
-    } else {
+    let read = if path != Path::new("-") {
         File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes))
+    } else if io::stdin().is_terminal() {
+        return typed_lines(what);
+    } else {
+        io::stdin().take(LONGEST + 1).read_to_end(&mut bytes)
     };
-    let failed = |why: &str| {
-        Failure::Outside(format!(
-            "the {what} cannot be read from {}: {why}",
-            path.display()
-        ))
-    };
-    read.map_err(|why| failed(&why.to_string()))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST) {
-        return Err(failed("it is larger than 1 MiB"));
+    let place = path.display().to_string();
+    read.map_err(|why| unreadable(what, &place, &why.to_string()))?;
+    if is_too_long(bytes.len()) {
+        return Err(unreadable(what, &place, TOO_LONG));
     }
-    String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| unreadable(what, &place, NOT_UTF8))
+}
+
+/// Lines typed at the terminal; any of them may hold a secret, so none shows.
+fn typed_lines(what: &str) -> Result<String, Failure> {
+    note(&format!(
+        "type the {what}, which will not show, and end with ctrl-d:"
+    ));
+    let mut text = String::new();
+    while !is_too_long(text.len()) {
+        match rpassword::read_password() {
+            Ok(line) => text.extend([line.as_str(), "\n"]),
+            Err(why) if why.kind() == ErrorKind::UnexpectedEof => return as_typed(what, text),
+            Err(why) => return Err(unreadable(what, TERMINAL, &why.to_string())),
+        }
+    }
+    Err(unreadable(what, TERMINAL, TOO_LONG))
+}
+
+/// One line typed at the terminal, which does not show.
+fn typed(what: &str, prompt: &str) -> Result<String, Failure> {
+    let line = rpassword::prompt_password(prompt);
+    as_typed(
+        what,
+        line.map_err(|why| unreadable(what, TERMINAL, &why.to_string()))?,
+    )
+}
+
+/// A byte that is not UTF-8 arrives as a replacement character: a password that nobody typed.
+fn as_typed(what: &str, text: String) -> Result<String, Failure> {
+    match text.contains(char::REPLACEMENT_CHARACTER) {
+        true => Err(unreadable(what, TERMINAL, NOT_UTF8)),
+        false => Ok(text),
+    }
+}
+
+const TERMINAL: &str = "the terminal";
+const TOO_LONG: &str = "it is larger than 1 MiB";
+const NOT_UTF8: &str = "it is not UTF-8";
+
+fn is_too_long(length: usize) -> bool {
+    u64::try_from(length).is_ok_and(|length| length > LONGEST)
+}
+
+fn unreadable(what: &str, place: &str, why: &str) -> Failure {
+    Failure::Outside(format!("the {what} cannot be read from {place}: {why}"))
 }

@@ -8,14 +8,11 @@ use std::time::{Duration, Instant};
 use crate::answer::Answer;
 use crate::http1::{self, Progress, Reading};
 
-/// How long a server may take to answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server may take to answer, or to close a connection: nothing is decided by how fast a machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long to look at a connection that must stay open.
 const GLANCE: Duration = Duration::from_millis(150);
-
-/// How long a server may take to close one.
-const CLOSING: Duration = Duration::from_secs(2);
 
 /// How long a request hangs in the server before a client that hangs up does so.
 const BEFORE_HANGING_UP: Duration = Duration::from_millis(50);
@@ -96,7 +93,7 @@ impl Connection {
     /// Whether the server has closed its side, and nothing follows the last response; `expected` says how long to wait
     /// for that.
     pub(crate) fn is_closed(&mut self, expected: bool) -> bool {
-        let patience = if expected { CLOSING } else { GLANCE };
+        let patience = if expected { PATIENCE } else { GLANCE };
         if !self.ahead.is_empty() || self.stream.set_read_timeout(Some(patience)).is_err() {
             return false;
         }

@@ -13,7 +13,7 @@ use crate::answer::{Answer, shown};
 use crate::beside::Beside;
 use crate::case::{Advance, CaseText};
 use crate::check::{Observed, check};
-use crate::client::{Connection, Request};
+use crate::client::{Connection, PATIENCE, Request};
 use crate::explain::{Explained, Twin};
 use crate::harness::{AuditLog, Fixture, Running};
 use crate::http2;
@@ -25,11 +25,7 @@ use crate::revoke;
 use crate::suite::File;
 use crate::text::Macros;
 
-/// How long an audit event may follow its response.
-const EVENT_DELAY: Duration = Duration::from_secs(1);
-
-/// How long what happens `eventually` may take, and how long to wait before looking again.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait before looking again for what happens `eventually`.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A server under test, with the cells that it shares with the runner.
@@ -220,7 +216,12 @@ impl<'a> Conversation<'a> {
                     handled: handlers,
                     ..
                 } = &self.server.fixture;
-                let events = take_events(audit, step.events.unwrap_or(1));
+                // Whoever was not reached writes none.
+                let wanted = match answer {
+                    Answer::Unreachable(_) => 0,
+                    _ => step.events.unwrap_or(1),
+                };
+                let events = take_events(audit, wanted);
                 let handlers = handlers.count() - handled;
                 let seen = Observed {
                     answer,
@@ -342,7 +343,7 @@ fn leaks(credentials: &[String], seen: &Observed) -> Vec<String> {
 
 /// Waits until `wanted` events are there; takes also those that are too many.
 fn take_events(audit: &AuditLog, wanted: usize) -> Vec<Value> {
-    let deadline = Instant::now() + EVENT_DELAY;
+    let deadline = Instant::now() + PATIENCE;
     let mut events = audit.take();
     while events.len() < wanted && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));

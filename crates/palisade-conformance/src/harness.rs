@@ -21,10 +21,6 @@ use palisade_core::{Clock, MemoryRevocations, Palisade, Policy};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::runtime::Builder;
-use tokio::time::timeout;
-
-/// How long a start waits for what its policy depends on.
-const READY: Duration = Duration::from_millis(500);
 
 /// The harnesses of all frameworks that are built in.
 pub fn all() -> Vec<&'static dyn Harness> {
@@ -69,7 +65,7 @@ pub struct Fixture {
 
 impl Fixture {
     /// The policy, compiled, with the fixture's clock, audit and revocations. What it depends on has answered, or had
-    /// the time to.
+    /// the `timeout` of the policy to.
     ///
     /// # Errors
     /// The mistakes in the policy.
@@ -83,12 +79,12 @@ impl Fixture {
             .with_revocations(self.revocations.clone())
             .build()
             .map_err(|why| why.to_string())?;
-        let runtime = Builder::new_current_thread().enable_time().build();
+        let runtime = Builder::new_current_thread().build();
         let runtime = runtime.map_err(|why| why.to_string())?;
         // On a thread of its own, because actix-web may ask within one of its own runtimes. A server starts without
         // an answer, too: then its cases say what is missing.
         let asked = palisade.clone();
-        let ready = move || runtime.block_on(async { timeout(READY, asked.ready()).await });
+        let ready = move || runtime.block_on(asked.ready());
         let _ = thread::spawn(ready).join();
         Ok(palisade)
     }

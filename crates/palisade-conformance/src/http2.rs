@@ -4,7 +4,6 @@
 //! unless a line `:authority: …` says otherwise; a `Host` line is sent as an ordinary field beside it.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client;
@@ -16,9 +15,6 @@ use tokio::time::timeout;
 use crate::answer::Answer;
 use crate::client::{PATIENCE, Request};
 use crate::http1::Response;
-
-/// After a response without an end, how long the rest may take.
-const REST: Duration = Duration::from_secs(1);
 
 /// Sends one request on a connection of its own and reads the response.
 ///
@@ -60,7 +56,7 @@ async fn send(address: SocketAddr, head: Head<()>, body: Bytes) -> Result<Answer
     }
     let (parts, mut receiving) = response.await.map_err(closed)?.into_parts();
     let mut received = Vec::new();
-    while let Ok(Some(Ok(data))) = timeout(REST, receiving.data()).await {
+    while let Some(Ok(data)) = receiving.data().await {
         let _ = receiving.flow_control().release_capacity(data.len());
         received.extend_from_slice(&data);
     }

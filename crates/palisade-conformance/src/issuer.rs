@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 pub(crate) use said::IssuerText;
 use said::WordOr;
 
+use crate::client::PATIENCE;
 use crate::keys::Keys;
 use crate::loopback::{Loopback, Received, Reply};
 use crate::token;
@@ -25,9 +26,6 @@ const CLIENT: &str = "api";
 
 /// How late `slow` answers.
 const SLOW: Duration = Duration::from_millis(300);
-
-/// How long a request to the issuer may follow what caused it.
-const DELAY: Duration = Duration::from_secs(2);
 
 /// The server, with all its issuers.
 #[derive(Debug)]
@@ -109,7 +107,7 @@ impl Issuer {
     /// Waits a moment for those of `wanted` that have not come yet. `jwks` and `introspect` stand for their paths,
     /// `discovery` for that of the metadata; those of other issuers begin with their path, as in `second/jwks`.
     pub(crate) fn count(&self, wanted: &BTreeMap<String, usize>) -> BTreeMap<String, usize> {
-        let deadline = Instant::now() + DELAY;
+        let deadline = Instant::now() + PATIENCE;
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         loop {
             for received in self.server.take_all() {

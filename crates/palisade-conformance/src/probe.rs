@@ -38,7 +38,7 @@ pub(crate) const ROUTES: [&str; 14] = [
 pub(crate) const TEAPOT: &str = "short and stout";
 
 /// How long `/slow` takes.
-pub(crate) const SLOW: Duration = Duration::from_millis(200);
+pub(crate) const SLOW: Duration = Duration::from_secs(5);
 
 /// What every handler of a probe application gets: an extractor that never fails.
 ///

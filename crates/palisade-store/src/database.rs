@@ -6,10 +6,15 @@ use sqlx::{
     any::{AnyPoolOptions, install_default_drivers},
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
-use std::{fs, io, path::Path, time::Duration};
-
-/// How long anybody waits for a connection, or for a lock in SQLite.
-const PATIENCE: Duration = Duration::from_secs(2);
+use std::{
+    fs, io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// Look-ups are short; more connections would only wait for each other.
 const CONNECTIONS: u32 = 4;
@@ -23,12 +28,19 @@ pub(crate) struct Database {
     pool: AnyPool,
     kind: Kind,
     file: Option<Identity>,
+    /// How long anybody waits for a connection.
+    patience: Duration,
+    suspect: Arc<AtomicBool>,
 }
 
 impl Database {
     /// Opens the database and brings its tables up to date. `create`: a file that is missing is
-    /// made, readable by its owner alone.
-    pub(crate) async fn open(location: &Location, create: bool) -> Result<Self, Error> {
+    /// made, readable by its owner alone. `patience`: how long anybody waits for a connection.
+    pub(crate) async fn open(
+        location: &Location,
+        create: bool,
+        patience: Duration,
+    ) -> Result<Self, Error> {
         install_default_drivers();
         if let Some(file) = location.file()
             && create
@@ -44,7 +56,7 @@ impl Database {
             .await?;
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(patience)
             // Whoever polls finds a dead connection; asking before each question costs as much
             // as the question.
             .test_before_acquire(false)
@@ -58,7 +70,13 @@ impl Database {
             })
             .connect(location.reveal())
             .await?;
-        let database = Self { pool, kind, file };
+        let database = Self {
+            pool,
+            kind,
+            file,
+            patience,
+            suspect: Arc::default(),
+        };
         // Two processes that open a new file at once both begin; the second finds it done.
         if !database.is_migrated().await && database.migrate().await.is_err() {
             let migrated = database.migrate().await;
@@ -90,9 +108,19 @@ impl Database {
         Ok(())
     }
 
+    /// Takes note that a look-up failed, so that the database must be opened anew: connections
+    /// that are open may know parts of a broken file by heart.
+    pub(crate) fn suspect(&self) {
+        self.suspect.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Relaxed)
+    }
+
     /// Closes all connections, but waits for none that hangs.
     pub(crate) async fn close(self) {
-        let _ = tokio::time::timeout(PATIENCE, self.pool.close()).await;
+        let _ = tokio::time::timeout(self.patience, self.pool.close()).await;
     }
 
     /// Whether the tables are there, perhaps with what a newer version added. Whoever may not

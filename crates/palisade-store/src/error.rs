@@ -1,5 +1,6 @@
 //! Why the administration of keys and users failed.
 
+use crate::location::Location;
 use palisade_core::SourceError;
 
 /// Why a [`Store`](crate::Store) did not do what it was asked for. No text holds a secret.
@@ -41,5 +42,39 @@ impl From<sqlx::Error> for StoreError {
 
 /// A failure of the database, as the audit names it.
 pub(crate) fn unavailable(error: &sqlx::Error) -> SourceError {
-    SourceError::new("the database", error.to_string())
+    SourceError::new("the database", reason(error))
+}
+
+/// Why a database cannot be opened, where nothing else says which one it is.
+pub(crate) fn cannot_open(location: &Location, error: &sqlx::Error) -> SourceError {
+    SourceError::new("the database", format!("{location}: {}", reason(error)))
+}
+
+fn reason(error: &sqlx::Error) -> String {
+    let unfit = certificate(error).map(|why| format!("the server's certificate {why}"));
+    unfit.unwrap_or_else(|| error.to_string())
+}
+
+/// What is wrong with the certificate of a server; the text of the error names types.
+fn certificate(error: &sqlx::Error) -> Option<&'static str> {
+    use rustls::{CertificateError as Unfit, Error::InvalidCertificate};
+    let sqlx::Error::Io(error) = error else {
+        return None;
+    };
+    let InvalidCertificate(unfit) = error.get_ref()?.downcast_ref()? else {
+        return None;
+    };
+    Some(match unfit {
+        Unfit::UnknownIssuer | Unfit::BadSignature => {
+            "is of an authority that is not trusted; name the right one by sslrootcert=FILE"
+        }
+        Unfit::NotValidForName | Unfit::NotValidForNameContext { .. } => {
+            "is for another host; write the host as the certificate names it"
+        }
+        Unfit::Expired | Unfit::ExpiredContext { .. } => "has expired; renew it",
+        Unfit::NotValidYet | Unfit::NotValidYetContext { .. } => {
+            "is not valid yet; look at the clocks"
+        }
+        _ => "is not acceptable; it must be that of a server, signed by its authority",
+    })
 }

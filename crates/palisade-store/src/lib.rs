@@ -25,8 +25,10 @@
 //!   To put a copy in its place, `sqlite3 FILE ".restore COPY"` works while it is in use; who
 //!   moves files instead removes `FILE-wal` and `FILE-shm` with the old one.
 //! - `postgres://USER:PASSWORD@HOST:PORT/NAME`: encrypted, and the server must prove to be HOST
-//!   (`sslmode=verify-full`) unless it is on this machine or `sslmode` says otherwise;
-//!   `sslrootcert=FILE` names who vouches for it.
+//!   (`sslmode=verify-full`) unless it is on this machine or `sslmode` says `require`, which
+//!   encrypts for whoever answers, or `disable`. `sslrootcert=FILE` names who vouches for it
+//!   beside the public authorities; a relative file is relative to the policy's folder. Modes
+//!   that may fall back to plaintext are refused for other machines.
 
 mod companion;
 mod database;

@@ -1,14 +1,13 @@
 //! Where a database is: its URL, read.
 
+mod postgres;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::PgConnectOptions;
 use std::{
     fmt, fs,
-    net::IpAddr,
     path::{Path, PathBuf},
 };
-use url::Url;
 
 /// What a path keeps when it becomes part of a URL.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -16,22 +15,6 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'-')
     .remove(b'_');
-
-/// What the driver understands. Anything else it would log, with its value.
-const PARAMETERS: &[&str] = &[
-    "application_name",
-    "dbname",
-    "host",
-    "hostaddr",
-    "options",
-    "password",
-    "port",
-    "sslcert",
-    "sslkey",
-    "sslmode",
-    "sslrootcert",
-    "user",
-];
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +33,8 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// Reads `sqlite:FILE` or `postgres://USER@HOST/NAME`. A relative file is relative to
-    /// `folder`, or else to the working directory.
+    /// Reads `sqlite:FILE` or `postgres://USER@HOST/NAME`. A relative file, also one of
+    /// certificates, is relative to `folder`, or else to the working directory.
     ///
     /// # Errors
     /// What is wrong with the URL, without any part of it.
@@ -59,7 +42,7 @@ impl Location {
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         match scheme {
             "sqlite" => Self::sqlite(rest.strip_prefix("//").unwrap_or(rest), folder),
-            "postgres" | "postgresql" => Self::postgres(url),
+            "postgres" | "postgresql" => Self::postgres(url, folder),
             _ => Err(
                 "is no URL of a database; write sqlite:FILE or postgres://USER@HOST/NAME"
                     .to_owned(),
@@ -86,53 +69,11 @@ impl Location {
         })
     }
 
-    fn postgres(url: &str) -> Result<Self, String> {
-        let cannot = "cannot be read; write postgres://USER:PASSWORD@HOST:PORT/NAME, with \
-                      special characters percent-encoded";
-        let mut url = Url::parse(url).map_err(|_| cannot)?;
-        let parameter = |name: &str| {
-            let found = url.query_pairs().find(|(own, _)| own == name);
-            found.map(|(_, value)| value.into_owned())
-        };
-        let unknown = url.query_pairs().find(|(name, _)| {
-            !PARAMETERS.contains(&name.as_ref()) && !name.starts_with("options[")
-        });
-        if unknown.is_some() {
-            return Err(format!(
-                "has an unknown parameter; these are known: {}",
-                PARAMETERS.join(", ")
-            ));
-        }
-        let host = parameter("host")
-            .or_else(|| parameter("hostaddr"))
-            .or_else(|| url.host_str().map(str::to_owned))
-            .filter(|host| !host.is_empty())
-            .ok_or("names no host; write postgres://USER@HOST/NAME")?;
-        let host = host.replace("%2F", "/").replace("%2f", "/");
-        let port = parameter("port").or_else(|| url.port().map(|port| port.to_string()));
-        let database = parameter("dbname");
-        let database = database
-            .as_deref()
-            .unwrap_or(url.path())
-            .trim_start_matches('/');
-        let name = match port {
-            Some(port) => format!("postgres://{host}:{port}/{database}"),
-            None => format!("postgres://{host}/{database}"),
-        };
-        if parameter("sslmode").is_none() {
-            let mode = if is_here(&host) {
-                "prefer"
-            } else {
-                "verify-full"
-            };
-            url.query_pairs_mut().append_pair("sslmode", mode);
-        }
-        if url.as_str().parse::<PgConnectOptions>().is_err() {
-            return Err(format!("has a parameter that {cannot}"));
-        }
+    fn postgres(url: &str, folder: Option<&Path>) -> Result<Self, String> {
+        let (url, name) = postgres::read(url, folder)?;
         Ok(Self {
             kind: Kind::Postgres,
-            url: String::from(url).into(),
+            url: url.into(),
             file: None,
             name,
         })
@@ -180,13 +121,6 @@ fn canonical(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether a host is this machine, so that nobody can listen in between.
-fn is_here(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = |address: IpAddr| address.is_loopback();
-    host.starts_with('/') || host == "localhost" || address.parse().is_ok_and(loopback)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,34 +144,6 @@ mod tests {
         let location = Location::parse("sqlite:/a b/100%.db", None).unwrap();
         assert_eq!(location.file(), Some(Path::new("/a b/100%.db")));
         assert_eq!(location.reveal(), "sqlite:///a%20b/100%25.db");
-    }
-
-    #[test]
-    fn another_machine_must_prove_itself_unless_the_url_says_otherwise() {
-        let mode = |url: &str| {
-            let location = Location::parse(url, None).unwrap();
-            let (_, mode) = location.reveal().split_once("sslmode=").unwrap();
-            mode.to_owned()
-        };
-        assert_eq!(mode("postgres://db.example.com/keys"), "verify-full");
-        assert_eq!(
-            mode("postgresql://db/keys?application_name=a"),
-            "verify-full"
-        );
-        assert_eq!(mode("postgres://db/keys?sslmode=require"), "require");
-        for here in [
-            "localhost",
-            "127.0.0.1:5433",
-            "[::1]",
-            "%2Frun%2Fpostgresql",
-        ] {
-            assert_eq!(
-                mode(&format!("postgres://me@{here}/keys")),
-                "prefer",
-                "{here}"
-            );
-        }
-        assert_eq!(mode("postgres:///keys?host=/run/postgresql"), "prefer");
     }
 
     #[test]

@@ -23,9 +23,6 @@ use std::{
 };
 use tokio::sync::{Notify, watch as tokio_watch};
 
-/// How long a look-up may take before the request is refused.
-const LOOK_UP: Duration = Duration::from_secs(2);
-
 /// How long a task of administration may take, and one that moves very much.
 const TASK: Duration = Duration::from_secs(30);
 const LONG_TASK: Duration = Duration::from_secs(3600);
@@ -37,9 +34,37 @@ pub(crate) struct Node {
     pub(crate) background: Background,
 }
 
+/// How long a node waits for its database, and how often it asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How long opening the database may take.
+    pub(crate) open: Duration,
+    /// How long a look-up may take before the request is refused, a wait for a connection too.
+    pub(crate) look_up: Duration,
+    /// How often the database is asked for changes, unless a table has to be fresher.
+    pub(crate) poll: Duration,
+    /// How often times of use are written.
+    pub(crate) write: Duration,
+    /// How often the log of changes is shortened.
+    pub(crate) prune: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            open: Duration::from_secs(5),
+            look_up: Duration::from_secs(2),
+            poll: Duration::from_millis(2_500),
+            write: Duration::from_secs(3),
+            prune: Duration::from_secs(60),
+        }
+    }
+}
+
 /// What the background works with; it must not hold its own [`Background`].
 pub(crate) struct Shared {
     location: Location,
+    pace: Pace,
     state: tokio_watch::Sender<State>,
     /// Who remembers answers.
     tables: Mutex<Vec<Weak<dyn Table>>>,
@@ -49,9 +74,6 @@ pub(crate) struct Shared {
     poll_millis: AtomicU64,
     /// Asks for changes now.
     wake: Notify,
-    /// Whether a look-up failed, so that the database must be opened anew: connections that are
-    /// open may know parts of a broken file by heart.
-    suspect: AtomicBool,
     /// Whether there may be keys without an id.
     legacy: AtomicBool,
     pub(crate) usage: Usage,
@@ -78,21 +100,21 @@ impl Node {
         if let Some(node) = live.find(|node| node.shared.location.is(&location)) {
             return node;
         }
-        let node = Self::new(location);
+        let node = Self::new(location, Pace::default());
         open.push(Arc::downgrade(&node));
         node
     }
 
     /// A view of its own, as another process would have.
-    pub(crate) fn new(location: Location) -> Arc<Self> {
+    pub(crate) fn new(location: Location, pace: Pace) -> Arc<Self> {
         let shared = Arc::new(Shared {
             location,
+            pace,
             state: tokio_watch::Sender::new(State::Opening),
             tables: Mutex::default(),
             position: tokio::sync::Mutex::new(None),
-            poll_millis: AtomicU64::new(2_500),
+            poll_millis: AtomicU64::new(millis(pace.poll)),
             wake: Notify::new(),
-            suspect: AtomicBool::new(false),
             legacy: AtomicBool::new(true),
             usage: Usage::default(),
         });
@@ -155,7 +177,8 @@ impl Node {
             // Also after a failure, which may have come after the change. If the changes cannot
             // be read, nothing is trusted for longer than promised anyway. A connection that hangs
             // must not keep the watch from asking by another.
-            let polled = tokio::time::timeout(LOOK_UP, shared.poll(&database)).await;
+            let patience = shared.pace.look_up;
+            let polled = tokio::time::timeout(patience, shared.poll(&database)).await;
             if !matches!(polled, Ok(Ok(()))) {
                 shared.wake.notify_one();
             }
@@ -192,17 +215,18 @@ impl Shared {
         F: Future<Output = Result<T, sqlx::Error>>,
     {
         let work = async {
-            let answer = question(self.database().await?).await;
-            answer.map_err(|error| {
+            let database = self.database().await?;
+            question(database.clone()).await.map_err(|error| {
                 if is_failure(&error) {
-                    self.suspect.store(true, Ordering::Relaxed);
+                    database.suspect();
                     self.wake.notify_one();
                 }
                 unavailable(&error)
             })
         };
-        let answer = tokio::time::timeout(LOOK_UP, work).await;
-        answer.unwrap_or_else(|_| Err(no_answer(LOOK_UP)))
+        let limit = self.pace.look_up;
+        let answer = tokio::time::timeout(limit, work).await;
+        answer.unwrap_or_else(|_| Err(no_answer(limit)))
     }
 
     /// Whether there may be keys without an id.
@@ -222,6 +246,10 @@ fn is_failure(error: &sqlx::Error) -> bool {
         error,
         Database(_) | Io(_) | Protocol(_) | Tls(_) | WorkerCrashed
     )
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn no_answer(after: Duration) -> SourceError {

@@ -6,18 +6,20 @@ mod nodes;
 mod policies;
 mod postgres;
 mod server;
+mod tls;
 mod users;
 
 use crate::{
     companion::{Accounts, SchemeKeys},
     location::Location,
-    node::Node,
+    node::{Node, Pace},
     store::Store,
 };
 use palisade_core::{
-    Clock, SourceError, StoredKey, SystemClock,
+    Clock, SourceError, StoredKey,
     companion::{Account, AccountStore, AccountTable, Answer, DatabaseUrl, KeyStore, KeyTable},
 };
+use sqlx::{Any, pool::PoolConnection};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -27,6 +29,10 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+/// How long anything may take before it has failed: nothing here is decided by how fast this
+/// machine is.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder that is removed in the end.
 struct Folder(PathBuf);
@@ -61,7 +67,17 @@ impl Drop for Folder {
 
 /// One process with a view of its own.
 fn node(url: &str) -> Arc<Node> {
-    Node::new(Location::parse(url, None).unwrap())
+    node_at(url, Pace::default())
+}
+
+/// One that asks at this pace, but waits patiently.
+fn node_at(url: &str, pace: Pace) -> Arc<Node> {
+    let patient = Pace {
+        open: PATIENCE,
+        look_up: PATIENCE,
+        ..pace
+    };
+    Node::new(Location::parse(url, None).unwrap(), patient)
 }
 
 async fn store(node: &Arc<Node>) -> Store {
@@ -71,8 +87,9 @@ async fn store(node: &Arc<Node>) -> Store {
     }
 }
 
+/// Keys whose clock stands still: what was confirmed once is trusted until it changes.
 fn keys(node: &Arc<Node>, fresh: u64) -> SchemeKeys {
-    keys_at(node, fresh, Arc::new(SystemClock::default()))
+    keys_at(node, fresh, Arc::new(Manual::default()))
 }
 
 fn keys_at(node: &Arc<Node>, fresh: u64, clock: Arc<dyn Clock>) -> SchemeKeys {
@@ -95,7 +112,7 @@ fn accounts(node: &Arc<Node>, fresh: u64) -> Accounts {
         folder: None,
         issuer: "palisade:basic/services".into(),
         freshness_seconds: fresh,
-        clock: Arc::new(SystemClock::default()),
+        clock: Arc::new(Manual::default()),
     };
     Accounts::new(Arc::clone(node), source)
 }
@@ -131,14 +148,24 @@ async fn account(accounts: &Accounts, name: &str) -> Option<Account> {
     accounts.by_name(name).await.unwrap()
 }
 
-/// Waits until something is so, and says after how long.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
+/// Waits until something is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !is_so().await {
-        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    start.elapsed()
+}
+
+/// All connections of a node: whoever asked for one before has let go of it, and as long as they
+/// are held, nobody else gets an answer.
+async fn connections(node: &Arc<Node>) -> Vec<PoolConnection<Any>> {
+    let database = node.shared.database().await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..database.pool().options().get_max_connections() {
+        held.push(database.pool().acquire().await.unwrap());
+    }
+    held
 }
 
 /// Another program that uses the file, such as `sqlite3`.

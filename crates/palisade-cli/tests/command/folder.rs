@@ -121,17 +121,11 @@ impl Folder {
 
     /// Runs a line in a shell that finds the command.
     pub(crate) fn shell(&self, line: &str, variables: &[(&str, &str)]) -> Ran {
-        let binary = Path::new(env!("CARGO_BIN_EXE_palisade"));
-        let path = format!(
-            "{}:{}",
-            binary.parent().unwrap().display(),
-            env::var("PATH").unwrap_or_default()
-        );
         let mut command = Command::new("sh");
         command
             .args(["-c", line])
             .env_remove("PALISADE_STORE")
-            .env("PATH", path)
+            .env("PATH", search_path())
             .env("HOME", &self.0);
         command.envs(variables.iter().copied());
         self.finish(command, "")
@@ -154,6 +148,13 @@ impl Folder {
             err: String::from_utf8(output.stderr).unwrap(),
         }
     }
+}
+
+/// Where a shell finds the command.
+pub(crate) fn search_path() -> String {
+    let binary = Path::new(env!("CARGO_BIN_EXE_palisade"));
+    let others = env::var("PATH").unwrap_or_default();
+    format!("{}:{others}", binary.parent().unwrap().display())
 }
 
 impl Drop for Folder {

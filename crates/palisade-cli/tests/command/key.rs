@@ -111,6 +111,27 @@ fn a_database_keeps_keys_from_their_making_to_their_end() {
 }
 
 #[test]
+fn to_explain_is_not_to_use() {
+    let folder = Folder::new();
+    let run = |arguments: &[&str]| folder.run(&[arguments, &STORE].concat()).expect(0);
+    let made = run(&["key", "create", "--owner", "a", "--prefix", "shop"]);
+    let key = key_of(&made.out);
+    folder.write(
+        "p.toml",
+        "[api_key.main]\nprefix = 'shop'\nstore = 'sqlite:keys.db'\n\
+         [[rule]]\npath = '/items'\nrequire = 'authenticated'\n",
+    );
+    folder
+        .run_with(&["token", "verify", "p.toml"], key)
+        .expect(0);
+    let explain = ["explain", "p.toml", "-p", "/items", "--headers-file", "-"];
+    let told = folder.run_with(&explain, &format!("X-Api-Key: {key}"));
+    assert_eq!(told.expect(0).line(&["ending"]), ["ending", "admit"]);
+    let kept = run(&["key", "list", "--json"]).json();
+    assert!(kept["keys"][0]["last_used"].is_null(), "{kept}");
+}
+
+#[test]
 fn keys_of_an_earlier_system_are_taken_over() {
     let folder = Folder::furnished();
     let import = [

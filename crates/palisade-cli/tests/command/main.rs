@@ -16,4 +16,6 @@ mod help;
 mod jwks;
 mod key;
 mod password;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod token;

@@ -6,6 +6,7 @@ use std::io;
 use std::net::TcpListener;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceFactory, ServiceRequest, ServiceResponse};
@@ -27,6 +28,9 @@ use super::serve::{Stop, Threads};
 use super::{App, Fixture, Handled, Harness, Running};
 use crate::inputs::{self, Contact, NewItem, Order, Param, Search};
 use crate::probe::{ROUTES, SLOW, Said, Seen, TEAPOT, chunks};
+
+/// How long a connection may rest: longer than a case waits for its end.
+const REST: Duration = Duration::from_secs(3600);
 
 /// `HttpServer` with two workers.
 pub(super) struct Actix;
@@ -66,6 +70,9 @@ where
 {
     HttpServer::new(app)
         .workers(2)
+        // Neither a request that comes late nor a connection that rests is cut off: a machine may be slow.
+        .client_request_timeout(Duration::ZERO)
+        .keep_alive(REST)
         .shutdown_signal(stop)
         .shutdown_timeout(1)
         .listen(listener)?

@@ -297,7 +297,6 @@ fn a_sound_server_is_green() {
         matches!(&report.rows[8].cells[2].verdict, Verdict::Declared(reason) if reason == "answers otherwise")
     );
     assert_eq!(report.rows[8].equality, Equality::NotCompared);
-    assert!(report.elapsed.as_secs() < 5);
 }
 
 #[test]

@@ -177,7 +177,11 @@ impl Compiled {
             self.hide(&candidate, view, facts);
         }
         let now = self.lineage.clock.unix_seconds(&*self.ports.clock);
-        match own.scheme.verify(&candidate.credential, now) {
+        let verification = match facts.trace {
+            None => own.scheme.verify(&candidate.credential, now),
+            Some(_) => own.scheme.rehearse(&candidate.credential, now),
+        };
+        match verification {
             Verification::Done(outcome) => self.settle(outcome, facts),
             Verification::Remote(remote) => Decision::Ask(remote),
         }

@@ -128,8 +128,8 @@ impl Palisade {
     /// Decides about a request as a server would, by the same code, and tells how.
     ///
     /// It asks whom a server would ask, and takes from the quotas of this `Palisade`, but
-    /// nothing is audited. The future borrows nothing and waits for nobody unless the
-    /// credential must be asked about.
+    /// nothing is audited, counted or written: no key was used. The future borrows nothing and
+    /// waits for nobody unless the credential must be asked about.
     ///
     /// ```
     /// # use palisade_core::{Ending, Palisade, RequestHead};

@@ -102,6 +102,13 @@ pub trait Scheme: Debug + Send + Sync {
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
 
+    /// Judges the credential of a request that is only
+    /// [explained](crate::Palisade::explain): as [`verify`](Self::verify) does, but leaves out
+    /// whatever that writes, such as when a key was last used.
+    fn rehearse(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
+        self.verify(credential, unix_seconds)
+    }
+
     /// Whether the handler may see the credential. If not, the engine removes the header or the
     /// cookie it came in; a query stays, because the checked target must reach the router.
     fn shows_credential(&self) -> bool {
@@ -225,6 +232,15 @@ impl Debug for Credential<'_> {
             .field("carrier", &self.carrier)
             .finish_non_exhaustive()
     }
+}
+
+/// Why a credential is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// It was sent.
+    Request,
+    /// What became of it is to be told; nobody sent it, so nothing is written.
+    Explanation,
 }
 
 /// The judgement of a credential, now or later.

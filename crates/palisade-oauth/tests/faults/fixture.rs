@@ -15,10 +15,14 @@ use palisade_core::{
 use palisade_oauth::{OAuth, companion};
 use serde_json::{Value, json};
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
+
+/// How long anything may take before it has failed: nothing here is decided by how fast this
+/// machine is.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The client secret of every test: with characters that a form escapes.
 pub(crate) const CLIENT_SECRET: &str = "s3cr3t:+/ &%ü";
@@ -101,12 +105,31 @@ impl Issuer {
     }
 }
 
-/// The loopback over plain HTTP, with a second to answer.
+/// The loopback over plain HTTP, with all the time that a slow machine needs.
 pub(crate) fn outgoing() -> Outgoing {
     let mut outgoing = Outgoing::default();
     outgoing.plain_http = vec!["127.0.0.1".to_owned()];
+    outgoing.timeout_seconds = PATIENCE.as_secs();
+    outgoing
+}
+
+/// The same with a second to answer, for who waits in vain.
+pub(crate) fn hurried() -> Outgoing {
+    let mut outgoing = outgoing();
     outgoing.timeout_seconds = 1;
     outgoing
+}
+
+/// A reply that is held back until what comes with it is dropped.
+pub(crate) fn held(reply: Reply) -> (Reply, mpsc::Sender<()>) {
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let late = Reply::by(move |_| {
+        // Nothing is ever sent: the end of the sender is the signal.
+        let _ = gate.lock().unwrap().recv();
+        reply.clone()
+    });
+    (late, open)
 }
 
 /// The public key of RFC 8037 appendix A.2, under any name.
@@ -144,7 +167,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{what}");
+        assert!(start.elapsed() < PATIENCE, "{what}");
         thread::sleep(Duration::from_millis(2));
     }
 }

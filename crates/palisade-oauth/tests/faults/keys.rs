@@ -1,6 +1,8 @@
 //! Keys of an issuer that fails.
 
-use crate::fixture::{Issuer, REFRESH, STALE, key, keys, names, set, settle, wait};
+use crate::fixture::{
+    Issuer, REFRESH, STALE, eventually, held, hurried, key, keys, names, set, settle, wait,
+};
 use palisade_conformance::loopback::Reply;
 use palisade_core::{companion::AuthorizationServers, jwt::Algorithm};
 use serde_json::json;
@@ -30,7 +32,7 @@ fn old_keys_serve_to_the_stated_end() {
     let issuer = Issuer::start();
     let feed = issuer.ready_feed();
     let first = feed.keys().unwrap();
-    for down in [Reply::HangUp, Reply::status(500), Reply::Silence] {
+    for down in [Reply::HangUp, Reply::status(500), Reply::json("")] {
         issuer.publish(down);
         issuer.advance(REFRESH);
         settle(&feed);
@@ -54,6 +56,24 @@ fn old_keys_serve_to_the_stated_end() {
 }
 
 #[test]
+fn a_silent_issuer_is_waited_for_as_long_as_timeout_says_and_asked_again() {
+    let issuer = Issuer::start();
+    issuer.publish(Reply::Silence);
+    let mut source = issuer.source();
+    source.outgoing = hurried();
+    let feed = issuer.companion.keys(source).unwrap();
+    let error = wait(feed.ready()).unwrap_err().to_string();
+    assert!(error.contains("within 1 s"), "{error}");
+
+    issuer.publish(set(&["a"]));
+    eventually("keys", || {
+        issuer.advance(30);
+        settle(&feed);
+        feed.keys().is_ok()
+    });
+}
+
+#[test]
 fn an_issuer_that_is_down_is_not_asked_for_every_request() {
     let issuer = Issuer::start();
     let feed = issuer.ready_feed();
@@ -71,10 +91,12 @@ fn an_issuer_that_is_down_is_not_asked_for_every_request() {
 fn a_slow_answer_is_taken_and_delays_nobody_who_has_a_key() {
     let issuer = Issuer::start();
     let feed = issuer.ready_feed();
-    issuer.publish(Reply::Late(Duration::from_millis(300), set(&["b"]).into()));
+    let (slow, answer) = held(set(&["b"]));
+    issuer.publish(slow);
     issuer.advance(REFRESH);
     assert_eq!(names(&feed.keys().unwrap()), ["a"]);
     assert_eq!(names(&feed.keys().unwrap()), ["a"]);
+    drop(answer);
     settle(&feed);
     assert_eq!(names(&feed.keys().unwrap()), ["b"]);
     assert_eq!(issuer.asked(), 1);
@@ -184,10 +206,12 @@ fn ten_thousand_unknown_keys_are_one_fetch_and_few_who_wait() {
         .into_iter()
         .enumerate()
     {
-        issuer.publish(Reply::Late(Duration::from_millis(200), wrong.into()));
+        let (slow, answer) = held(wrong);
+        issuer.publish(slow);
         issuer.advance(300);
         let waiting: Vec<_> = (0..10_000).filter_map(|_| feed.renew()).collect();
         assert!((1..=256).contains(&waiting.len()), "{}", waiting.len());
+        drop(answer);
         waiting.into_iter().for_each(wait);
         issuer.advance(29);
         assert!(feed.renew().is_none());

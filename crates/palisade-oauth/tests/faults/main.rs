@@ -12,6 +12,7 @@ mod discovery;
 mod fixture;
 mod introspection;
 mod keys;
+mod proxy;
 mod requests;
 mod secrets;
 mod transport;

@@ -1,8 +1,11 @@
 //! What is printed and logged, and that no secret is in it.
 
-use crate::fixture::{CLIENT_SECRET, Issuer, REFRESH, key, keys, set, settle, wait};
+use crate::fixture::{
+    CLIENT_SECRET, Issuer, REFRESH, eventually, hurried, key, keys, set, settle, wait,
+};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use palisade_conformance::loopback::Reply;
+use palisade_core::companion::AuthorizationServers;
 use serde_json::json;
 use std::{
     io,
@@ -60,7 +63,9 @@ impl io::Write for Appending {
 fn neither_debug_nor_log_shows_a_secret() {
     let log = Log::start();
     let issuer = Issuer::start();
-    let introspector = issuer.introspector();
+    let mut source = issuer.introspection();
+    source.outgoing = hurried();
+    let introspector = issuer.companion.introspector(source).unwrap();
     let mut shown = format!(
         "{:?} {introspector:?} {:?}",
         issuer.companion,
@@ -100,6 +105,9 @@ fn an_outage_and_its_end_are_a_line_each() {
     issuer.advance(REFRESH);
     settle(&feed);
     drop(feed.keys());
+    // It is told once the new keys serve.
+    let told = |line: &String| line.contains("answers again");
+    eventually("the last line", || log.lines(&issuer).iter().any(told));
     let lines = log.lines(&issuer);
     let said = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
     assert_eq!(said("the old ones serve"), 1, "{lines:#?}");

@@ -1,6 +1,6 @@
 //! Whom we ask, and whom we trust: real TLS, private addresses.
 
-use crate::fixture::{Issuer, names, wait};
+use crate::fixture::{Issuer, names, outgoing, wait};
 use palisade_conformance::loopback::Reply;
 use palisade_core::{
     Outgoing, Secret,
@@ -73,7 +73,8 @@ fn feed(issuer: &Issuer, url: &str, outgoing: Outgoing) -> Result<Arc<dyn KeyFee
 
 /// Hosts that may have a private address, and an authority to trust.
 fn private(hosts: &[&str], ca: Option<&str>) -> Outgoing {
-    let mut outgoing = Outgoing::default();
+    let mut outgoing = outgoing();
+    outgoing.plain_http.clear();
     outgoing.private = hosts.iter().map(|host| (*host).to_owned()).collect();
     outgoing.ca = ca.map(Secret::value);
     outgoing

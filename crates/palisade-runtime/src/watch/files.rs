@@ -83,17 +83,16 @@ impl Watched {
             Some(before) if before.settled && before.stamp == stamp => before,
             _ => Seen {
                 stamp,
-                settled: stamp.is_none_or(|stamp| self.is_settled(stamp)),
+                settled: stamp.is_none_or(|stamp| stamp.is_settled(self.now())),
                 // Only if there is a stamp: reading from a pipe would wait for its writer.
                 hash: stamp.and_then(|_| self.hash(path)),
             },
         }
     }
 
-    fn is_settled(&self, stamp: Stamp) -> bool {
-        let now = Duration::from_millis(self.clock.unix_millis());
-        let age = stamp.changed.and_then(|changed| now.checked_sub(changed));
-        age.is_some_and(|age| age > STEP)
+    /// Since 1970-01-01T00:00:00Z.
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.clock.unix_millis())
     }
 
     fn hash(&self, path: &Path) -> Option<u64> {
@@ -113,6 +112,12 @@ impl Stamp {
             length: metadata.len(),
             identity: identity(&metadata),
         })
+    }
+
+    /// Whether a change after `now` is sure to leave another stamp.
+    fn is_settled(self, now: Duration) -> bool {
+        let age = self.changed.and_then(|changed| now.checked_sub(changed));
+        age.is_some_and(|age| age > STEP)
     }
 }
 
@@ -147,13 +152,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_second_write_shows_in_the_stamp_once_the_first_is_old() {
+        let at = |changed| Stamp {
+            changed,
+            length: 0,
+            identity: (0, 0),
+        };
+        let written = Duration::from_secs(1_000);
+        let settled = |now| at(Some(written)).is_settled(now);
+        assert!(!settled(written) && !settled(written + STEP));
+        assert!(settled(written + STEP + Duration::from_millis(1)));
+        assert!(!settled(Duration::ZERO), "in the future");
+        assert!(!at(None).is_settled(written));
+    }
+
+    #[test]
     fn a_file_is_read_again_only_when_it_may_have_changed() {
         let path = std::env::temp_dir().join(format!("palisade-files-{}", std::process::id()));
         fs::write(&path, "one").unwrap();
         let mut watched = Watched::default();
         let first = watched.look(vec![path.clone()]);
-        // Written a moment ago, so that a second write might leave the same stamp.
-        assert!(!watched.seen[&path].settled);
         fs::write(&path, "two").unwrap();
         assert_ne!(watched.look(vec![path.clone()]), first);
 

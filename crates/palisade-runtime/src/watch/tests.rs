@@ -201,7 +201,7 @@ fn sighup_loads_at_once_and_a_dropped_watch_ends_at_once() {
         signal_hook::low_level::raise(signal_hook::consts::SIGHUP).unwrap();
         let start = Instant::now();
         while policy.loads() < loads {
-            assert!(start.elapsed() < Duration::from_secs(10), "no reload");
+            assert!(start.elapsed() < Duration::from_secs(120), "no reload");
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -1,8 +1,12 @@
 //! The work in the background: opens the database, asks for changes, writes what was noted, and
 //! opens it again when it was lost.
 
-use super::{LOOK_UP, Shared, State, no_answer, poll::prune};
-use crate::{database::Database, error::unavailable, location::Kind};
+use super::{Shared, State, no_answer, poll::prune};
+use crate::{
+    database::Database,
+    error::{cannot_open, unavailable},
+    location::Kind,
+};
 use palisade_core::{Clock, SourceError, SystemClock};
 use palisade_runtime::Stopping;
 use sqlx::{Error, postgres::PgListener};
@@ -11,12 +15,6 @@ use std::{
     time::Duration,
 };
 use tokio::time::{interval, sleep, timeout};
-
-/// How often times of use are written.
-const WRITE_EVERY: Duration = Duration::from_secs(3);
-
-/// How often the log of changes is shortened.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// How long it waits before it tries again, first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -59,7 +57,9 @@ async fn keep_open(shared: &Shared) {
     let mut wait = RETRY.0;
     loop {
         // A file that is gone is no empty database: it was there.
-        let opened = timeout(RETRY.1, Database::open(&shared.location, !opened_before)).await;
+        let pace = shared.pace;
+        let opening = Database::open(&shared.location, !opened_before, pace.look_up);
+        let opened = timeout(pace.open, opening).await;
         let opened = opened.unwrap_or_else(|_| Err(Error::PoolTimedOut));
         let error = match opened {
             Ok(database) => {
@@ -84,7 +84,7 @@ async fn keep_open(shared: &Shared) {
                     }
                 }
             }
-            Err(error) => unavailable(&error),
+            Err(error) => cannot_open(&shared.location, &error),
         };
         outage.begins(shared, &error);
         shared.state.send_replace(State::Down(error));
@@ -97,14 +97,15 @@ async fn keep_open(shared: &Shared) {
 async fn stay(shared: &Shared, database: &Database) -> SourceError {
     tokio::select! {
         error = serve(shared, database) => error,
-        () = listen(shared, database.kind()) => no_answer(LOOK_UP),
+        () = listen(shared, database.kind()) => no_answer(shared.pace.look_up),
     }
 }
 
 async fn serve(shared: &Shared, database: &Database) -> SourceError {
     let mut writing = Writing::default();
-    let mut writes = interval(WRITE_EVERY);
-    let mut prunes = interval(PRUNE_EVERY);
+    let pace = shared.pace;
+    let mut writes = interval(pace.write);
+    let mut prunes = interval(pace.prune);
     loop {
         let pause = Duration::from_millis(shared.poll_millis.load(Ordering::Relaxed));
         // Whatever ends the pause, it asks for changes then. A lock that somebody else holds
@@ -113,15 +114,15 @@ async fn serve(shared: &Shared, database: &Database) -> SourceError {
             () = sleep(pause) => {}
             () = shared.wake.notified() => {}
             _ = writes.tick() => {
-                let written = timeout(LOOK_UP, shared.usage.write(database)).await;
+                let written = timeout(pace.look_up, shared.usage.write(database)).await;
                 writing.ended(shared, written.unwrap_or(Err(Error::PoolTimedOut)));
             }
             _ = prunes.tick() => {
                 // What is not removed now is removed later.
-                let _ = timeout(LOOK_UP, prune(database)).await;
+                let _ = timeout(pace.look_up, prune(database)).await;
             }
         }
-        if shared.suspect.swap(false, Ordering::Relaxed) {
+        if database.is_suspect() {
             return SourceError::new("the database", "a look-up failed");
         }
         if let Err(error) = poll(shared, database).await {
@@ -131,9 +132,10 @@ async fn serve(shared: &Shared, database: &Database) -> SourceError {
 }
 
 async fn poll(shared: &Shared, database: &Database) -> Result<(), SourceError> {
-    match timeout(LOOK_UP, shared.poll(database)).await {
+    let limit = shared.pace.look_up;
+    match timeout(limit, shared.poll(database)).await {
         Ok(polled) => polled.map_err(|error| unavailable(&error)),
-        Err(_) => Err(no_answer(LOOK_UP)),
+        Err(_) => Err(no_answer(limit)),
     }
 }
 
@@ -165,7 +167,7 @@ async fn listener(shared: &Shared) -> Result<PgListener, Error> {
         listener.listen("palisade_changes").await?;
         Ok(listener)
     };
-    timeout(RETRY.1, connecting)
+    timeout(shared.pace.open, connecting)
         .await
         .unwrap_or(Err(Error::PoolTimedOut))
 }

@@ -2,12 +2,13 @@
 //! log says so once, and it heals by itself.
 
 use super::{
-    Folder, active, execute, in_memory, keep_log, keys, logged, look_up, node, other_program,
-    store, until,
+    Folder, Manual, active, connections, execute, in_memory, keep_log, keys, keys_at, logged,
+    look_up, node, other_program, store, until,
 };
 use crate::{NewKey, Store, StoreError, companion::SchemeKeys, node::Node};
 use palisade_core::{GeneratedKey, companion::KeyStore};
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use sqlx::Row;
+use std::{fs, path::Path, sync::Arc};
 
 const LOST: &str = "a database is lost";
 const BACK: &str = "a database is back";
@@ -21,6 +22,7 @@ struct Scene {
     node: Arc<Node>,
     store: Store,
     keys: SchemeKeys,
+    clock: Arc<Manual>,
     made: GeneratedKey,
 }
 
@@ -29,7 +31,8 @@ async fn scene() -> Scene {
     keep_log();
     let folder = Folder::new();
     let node = node(&folder.url());
-    let (store, keys) = (store(&node).await, keys(&node, 1));
+    let clock = Arc::new(Manual::default());
+    let (store, keys) = (store(&node).await, keys_at(&node, 1, clock.clone()));
     let made = store.keys().create(new()).await.unwrap();
     assert!(active(&keys, made.id()).await);
     Scene {
@@ -37,15 +40,19 @@ async fn scene() -> Scene {
         node,
         store,
         keys,
+        clock,
         made,
     }
 }
 
 impl Scene {
-    /// Until the key that is in memory is refused too.
-    async fn is_refused(&self) -> Duration {
-        let refused = async || look_up(&self.keys, self.made.id()).await.is_err();
-        until("memory is not trusted any more", refused).await
+    /// Until the key that is in memory is refused too, for nobody confirms it as time passes.
+    async fn is_refused(&self) {
+        let refused = async || {
+            self.clock.pass(2);
+            look_up(&self.keys, self.made.id()).await.is_err()
+        };
+        until("memory is not trusted any more", refused).await;
     }
 
     async fn is_back(&self) {
@@ -65,8 +72,11 @@ async fn a_file_that_is_gone() {
     let scene = scene().await;
     let away = scene.folder.0.join("away.db");
     fs::rename(scene.folder.file(), &away).unwrap();
-    let took = scene.is_refused().await;
-    assert!(took <= Duration::from_millis(1_500), "{took:?}");
+    until("the log says so", async || scene.logged(LOST) == 1).await;
+    scene.clock.pass(1);
+    assert!(in_memory(&scene.keys, scene.made.id()), "it is fresh");
+    scene.clock.pass(1);
+    assert!(look_up(&scene.keys, scene.made.id()).await.is_err());
     let refused = scene.store.keys().revoke(scene.made.id()).await;
     assert!(
         matches!(refused, Err(StoreError::Unavailable(_))),
@@ -116,7 +126,12 @@ async fn a_file_that_is_corrupt() {
     let scene = scene().await;
     let good = scene.folder.0.join("good.db");
     let mut other = other_program(&scene.folder.file()).await;
-    execute(&mut other, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    until("nothing is in the log of SQLite", async || {
+        let row = sqlx::query(checkpoint).fetch_one(&mut other).await.unwrap();
+        row.get::<i64, _>("busy") == 0
+    })
+    .await;
     drop(other);
     fs::copy(scene.folder.file(), &good).unwrap();
     let length = fs::metadata(&good).unwrap().len();
@@ -230,16 +245,9 @@ async fn a_file_that_is_full() {
 
 /// The limit holds for each connection by itself.
 async fn limit_pages(node: &Arc<Node>, sql: &'static str) {
-    let limit = move |database: crate::database::Database| async move {
-        let mut connections = Vec::new();
-        for _ in 0..4 {
-            let mut connection = database.pool().acquire().await?;
-            sqlx::raw_sql(sql).execute(&mut *connection).await?;
-            connections.push(connection);
-        }
-        Ok(())
-    };
-    node.run(limit).await.unwrap();
+    for connection in &mut connections(node).await {
+        sqlx::raw_sql(sql).execute(&mut **connection).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,22 +1,23 @@
 //! Two processes with one database, and what memory may say.
 
 use super::{
-    Folder, Manual, active, execute, in_memory, keys, keys_at, look_up, node, other_program, store,
-    until,
+    Folder, Manual, active, connections, execute, in_memory, keys, keys_at, look_up, node,
+    other_program, store, until,
 };
 use crate::{KeyFilter, KeyImport, NewKey, Store};
 use palisade_core::{
     ApiKeyEntry,
     companion::{Answer, KeyStore},
 };
-use std::{sync::Arc, time::Duration};
+use std::{fs, sync::Arc};
 
 fn new() -> NewKey {
     NewKey::new("partners", "shop", "service1")
 }
 
+/// Memory is trusted all the time, because the clock of the keys stands still.
 #[tokio::test]
-async fn a_change_of_another_node_is_seen_within_fresh() {
+async fn a_change_of_another_node_is_seen() {
     let folder = Folder::new();
     let (here, there) = (node(&folder.url()), node(&folder.url()));
     let (store, keys) = (store(&there).await, keys(&here, 1));
@@ -24,11 +25,10 @@ async fn a_change_of_another_node_is_seen_within_fresh() {
     assert!(active(&keys, made.id()).await);
     until("it is in memory", async || in_memory(&keys, made.id())).await;
     store.keys().revoke(made.id()).await.unwrap();
-    let took = until("it is revoked here", async || {
+    until("it is revoked here", async || {
         !active(&keys, made.id()).await
     })
     .await;
-    assert!(took <= Duration::from_millis(1_200), "{took:?}");
 }
 
 #[tokio::test]
@@ -52,6 +52,9 @@ async fn memory_is_not_trusted_for_longer_than_fresh() {
     let (store, keys) = (store(&node).await, keys_at(&node, 3_600, clock.clone()));
     let made = store.keys().create(new()).await.unwrap();
     assert!(active(&keys, made.id()).await);
+    until("it is in memory", async || in_memory(&keys, made.id())).await;
+    fs::remove_file(folder.file()).unwrap();
+    until("the database is lost", async || node.ready().await.is_err()).await;
     clock.pass(3_600);
     assert!(in_memory(&keys, made.id()));
     clock.pass(1);
@@ -79,8 +82,10 @@ async fn many_who_ask_for_one_key_ask_once() {
     let node = node(&folder.url());
     let (store, keys) = (store(&node).await, keys(&node, 5));
     let made = store.keys().create(new()).await.unwrap();
-    // Nothing can be answered before all have asked: this thread alone would run the background.
+    // Nothing can be answered before all have asked.
+    let held = connections(&node).await;
     let asked: Vec<_> = (0..100).map(|_| keys.by_id(made.id())).collect();
+    drop(held);
     let mut principals = Vec::new();
     for answer in asked {
         let found = super::settle(answer).await.unwrap().unwrap();
@@ -99,9 +104,11 @@ async fn a_flood_of_unknown_ids_is_bounded() {
     let folder = Folder::new();
     let node = node(&folder.url());
     let (_store, keys) = (store(&node).await, keys(&node, 5));
-    let asked: Vec<_> = (0..20_000)
+    let held = connections(&node).await;
+    let asked: Vec<_> = (0..3_000)
         .map(|n| keys.by_id(&format!("{n:016}")))
         .collect();
+    drop(held);
     let mut refused = 0;
     for answer in asked {
         match answer {
@@ -112,11 +119,12 @@ async fn a_flood_of_unknown_ids_is_bounded() {
             },
         }
     }
-    assert!(refused > 0, "over the bound it is 503, not memory");
-    let remembered = (0..20_000)
+    let bound = 1_024;
+    assert_eq!(refused, 3_000 - bound, "over it, it is 503");
+    let remembered = (0..3_000)
         .filter(|n| in_memory(&keys, &format!("{n:016}")))
         .count();
-    assert!(remembered <= 1_100, "{remembered}");
+    assert!(remembered <= bound, "{remembered}");
 }
 
 #[tokio::test]

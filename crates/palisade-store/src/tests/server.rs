@@ -1,6 +1,6 @@
 //! A Postgres of the tests' own: on a port of this machine, in a temporary folder.
 
-use super::Folder;
+use super::{Folder, PATIENCE};
 use std::{
     env, fs,
     net::TcpListener,
@@ -12,6 +12,10 @@ use std::{
 
 /// The user that owns nothing, under this number on every Linux.
 const NOBODY: &str = "65534";
+
+/// Where Postgres looks for its own certificate.
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
 
 /// A running Postgres, stopped when it is dropped.
 pub(super) struct Server {
@@ -27,15 +31,13 @@ impl Server {
     pub(super) fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             let why = "there is no Postgres: its programs initdb and postgres are neither in \
-                       PALISADE_POSTGRES_BIN, nor in PATH, nor in /usr/lib/postgresql";
+                       PALISADE_POSTGRES_BIN nor in PATH; `cargo xtask test` finds or installs it";
             assert!(env::var_os("PALISADE_REQUIRE_POSTGRES").is_none(), "{why}");
             eprintln!("not run: {why}");
             return None;
         };
         let folder = Folder::new();
-        if is_root() {
-            run(Command::new("chown").arg(NOBODY).arg(&folder.0));
-        }
+        give_away(&folder.0);
         let mut server = Self {
             folder,
             programs,
@@ -66,21 +68,22 @@ impl Server {
             .arg("-k")
             .arg(&self.folder.0);
         postgres.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-F"]);
-        self.process = Some(
-            postgres
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap(),
-        );
+        postgres.stdout(Stdio::null()).stderr(Stdio::null());
+        if self.data().join(CERTIFICATE).exists() {
+            postgres.args(["-c", "ssl=on"]);
+        }
         let start = Instant::now();
         // Its last line says whether it answers.
         let status = self.data().join("postmaster.pid");
-        while !fs::read_to_string(&status).is_ok_and(|text| text.contains("\nready")) {
-            assert!(
-                start.elapsed() < Duration::from_secs(60),
-                "postgres does not start"
-            );
+        loop {
+            // Somebody else may have had its port for a moment.
+            if !self.process.as_mut().is_some_and(is_running) {
+                self.process = Some(postgres.spawn().unwrap());
+            }
+            if fs::read_to_string(&status).is_ok_and(|text| text.contains("\nready")) {
+                return;
+            }
+            assert!(start.elapsed() < PATIENCE, "postgres does not start");
             sleep(Duration::from_millis(50));
         }
     }
@@ -95,6 +98,23 @@ impl Server {
             assert!(quit.is_ok_and(|status| status.success()));
             process.wait().unwrap();
         }
+    }
+
+    /// Serves TLS from now on, as whom this certificate says.
+    pub(super) fn serve_tls(&mut self, certificate: &str, key: &str) {
+        self.stop();
+        for (name, pem) in [(CERTIFICATE, certificate), (KEY, key)] {
+            let file = self.data().join(name);
+            fs::write(&file, pem).unwrap();
+            // Others may not read a key, or Postgres does not start.
+            run(Command::new("chmod").arg("0600").arg(&file));
+            give_away(&file);
+        }
+        self.begin();
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(super) fn url(&self) -> String {
@@ -153,23 +173,27 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {error}");
 }
 
+fn is_running(process: &mut Child) -> bool {
+    process.try_wait().unwrap().is_none()
+}
+
+/// Makes a file or folder belong to whom Postgres runs as.
+fn give_away(path: &Path) {
+    if is_root() {
+        run(Command::new("chown").arg(NOBODY).arg(path));
+    }
+}
+
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|output| output.stdout == b"0\n")
 }
 
+/// The folder of Postgres's programs.
 fn programs() -> Option<PathBuf> {
     let named = env::var_os("PALISADE_POSTGRES_BIN").map(PathBuf::from);
     let path = env::var_os("PATH").unwrap_or_default();
-    let versions = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let installed = versions.map(|version| version.path().join("bin"));
-    let mut places = named
-        .into_iter()
-        .chain(env::split_paths(&path))
-        .chain(installed);
+    let mut places = named.into_iter().chain(env::split_paths(&path));
     places.find(|place| has(place, "initdb") && has(place, "postgres"))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     companion::{Answer, KeyStore},
     ports::Clock,
     revocation::{Revocations, unless_revoked},
-    scheme::{Outcome, Rejected, Verification},
+    scheme::{Occasion, Outcome, Rejected, Verification},
 };
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -36,9 +36,12 @@ impl Judge {
         answer: StoreAnswer,
         digest: Digest,
         unix_seconds: u64,
+        occasion: Occasion,
     ) -> Verification {
         let answer = match answer {
-            Answer::Known(found) => return self.found(found.as_deref(), &digest, unix_seconds),
+            Answer::Known(found) => {
+                return self.found(found.as_deref(), &digest, unix_seconds, occasion);
+            }
             Answer::Ask(answer) => answer,
         };
         let judge = Arc::clone(self);
@@ -49,16 +52,26 @@ impl Judge {
             };
             // The answer may have taken long enough for the key to end.
             let now = unix_seconds.max(judge.clock.unix_millis() / 1000);
-            match judge.found(found.as_deref(), &digest, now) {
+            match judge.found(found.as_deref(), &digest, now, occasion) {
                 Verification::Done(outcome) => outcome,
                 Verification::Remote(outcome) => outcome.await,
             }
         }))
     }
 
-    fn found(&self, found: Option<&StoredKey>, digest: &Digest, unix_seconds: u64) -> Verification {
+    fn found(
+        &self,
+        found: Option<&StoredKey>,
+        digest: &Digest,
+        unix_seconds: u64,
+        occasion: Occasion,
+    ) -> Verification {
+        let store = match occasion {
+            Occasion::Request => self.store.as_ref(),
+            Occasion::Explanation => None,
+        };
         match same(found, digest) {
-            Ok(key) => self.judge(key, unix_seconds, self.store.as_ref()),
+            Ok(key) => self.judge(key, unix_seconds, store),
             Err(cause) => rejected(cause),
         }
     }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     companion::{Answer, BoxFuture, KeyStore},
     ports::SourceError,
-    scheme::{Carrier, Carriers, Challenge, Credential, Presented, Scheme, Verification},
+    scheme::{Carrier, Carriers, Challenge, Credential, Occasion, Presented, Scheme, Verification},
     view::View,
 };
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -26,12 +26,32 @@ pub(super) struct KeyScheme {
 }
 
 impl KeyScheme {
+    fn judge(
+        &self,
+        credential: &Credential<'_>,
+        unix_seconds: u64,
+        occasion: Occasion,
+    ) -> Verification {
+        let presented = &*credential.bytes;
+        match format::parse(presented, &self.prefix) {
+            Ok(id) => self.judge_own(id, presented, unix_seconds, occasion),
+            Err(fault) => self.judge_legacy(presented, fault, unix_seconds, occasion),
+        }
+    }
+
     /// A key with an id.
-    fn verify_own(&self, id: KeyId, presented: &[u8], unix_seconds: u64) -> Verification {
+    fn judge_own(
+        &self,
+        id: KeyId,
+        presented: &[u8],
+        unix_seconds: u64,
+        occasion: Occasion,
+    ) -> Verification {
         let digest = format::digest(presented);
         let listed = self.keys.get(&id);
         if let (None, Some(store), Ok(id)) = (listed, &self.judge.store, std::str::from_utf8(&id)) {
-            return self.judge.stored(store.by_id(id), digest, unix_seconds);
+            let answer = store.by_id(id);
+            return self.judge.stored(answer, digest, unix_seconds, occasion);
         }
         match judge::same(listed, &digest) {
             Ok(key) => self.judge.listed(key, unix_seconds),
@@ -41,11 +61,12 @@ impl KeyScheme {
 
     /// A key of an earlier system has no id. Finding it by its digest tells by timing at most
     /// how the digest of a wrong key begins, which leads to no right one.
-    fn verify_legacy(
+    fn judge_legacy(
         &self,
         presented: &[u8],
         fault: &'static str,
         unix_seconds: u64,
+        occasion: Occasion,
     ) -> Verification {
         let store = self.legacy_store();
         if self.legacy.is_empty() && store.is_none() {
@@ -56,7 +77,7 @@ impl KeyScheme {
             (Some(key), _) => self.judge.listed(key, unix_seconds),
             (None, Some(store)) => {
                 let answer = store.by_digest(&digest);
-                self.judge.stored(answer, digest, unix_seconds)
+                self.judge.stored(answer, digest, unix_seconds, occasion)
             }
             (None, None) => rejected("key_unknown"),
         }
@@ -103,11 +124,11 @@ impl Scheme for KeyScheme {
     }
 
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
-        let presented = &*credential.bytes;
-        match format::parse(presented, &self.prefix) {
-            Ok(id) => self.verify_own(id, presented, unix_seconds),
-            Err(fault) => self.verify_legacy(presented, fault, unix_seconds),
-        }
+        self.judge(credential, unix_seconds, Occasion::Request)
+    }
+
+    fn rehearse(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
+        self.judge(credential, unix_seconds, Occasion::Explanation)
     }
 
     fn shows_credential(&self) -> bool {

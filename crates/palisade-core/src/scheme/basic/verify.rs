@@ -11,7 +11,7 @@ use crate::{
     principal::Principal,
     revocation::{Revocations, unless_revoked},
     scheme::{
-        Carrier, Carriers, Challenge, Credential, Outcome, Presented, Rejected, Scheme,
+        Carrier, Carriers, Challenge, Credential, Occasion, Outcome, Presented, Rejected, Scheme,
         Verification, flights::Flights,
     },
     view::View,
@@ -48,6 +48,19 @@ pub(super) struct Account {
     pub(super) active: bool,
 }
 
+impl BasicScheme {
+    fn judge(&self, credential: &Credential<'_>, occasion: Occasion) -> Verification {
+        let presented = match Credentials::parse(&credential.bytes) {
+            Ok(presented) => presented,
+            Err(cause) => return Verification::Done(refused(cause)),
+        };
+        self.verifier.judge_at_once(&presented).unwrap_or_else(|| {
+            let verifier = Arc::clone(&self.verifier);
+            Verification::Remote(Box::pin(verifier.judge(presented, occasion)))
+        })
+    }
+}
+
 impl Verifier {
     /// The judgement that needs nobody: an account of the policy, whose password was verified a
     /// moment ago.
@@ -58,7 +71,7 @@ impl Verifier {
     }
 
     /// The judgement that may look the account up and hash the password.
-    async fn judge(self: Arc<Self>, presented: Credentials) -> Outcome {
+    async fn judge(self: Arc<Self>, presented: Credentials, occasion: Occasion) -> Outcome {
         let account = match self.find(presented.name()).await {
             Ok(account) => account,
             Err(source) => return Outcome::Unavailable(source),
@@ -68,7 +81,7 @@ impl Verifier {
             .tag(&presented, self.password_of(account.as_ref()).as_str());
         let same = match account.is_some() && self.remembered.knows(&tag) {
             true => Ok(true),
-            false => self.hash(tag, account.clone(), presented).await,
+            false => self.hash(tag, account.clone(), presented, occasion).await,
         };
         let account = match (account, same) {
             (Some(account), Ok(true)) => account,
@@ -93,6 +106,7 @@ impl Verifier {
         tag: Tag,
         account: Option<Account>,
         presented: Credentials,
+        occasion: Occasion,
     ) -> Result<bool, SourceError> {
         let verifier = Arc::clone(self);
         let hash = async move {
@@ -105,8 +119,11 @@ impl Verifier {
             let Some(account) = account.filter(|_| same) else {
                 return Ok(false);
             };
-            verifier.remembered.add(tag);
-            verifier.upgrade(&account, &presented).await;
+            // To remember it now would keep the next request from replacing its weak hash.
+            if occasion == Occasion::Request {
+                verifier.remembered.add(tag);
+                verifier.upgrade(&account, &presented).await;
+            }
             Ok(true)
         };
         self.flights.join(tag, || Box::pin(hash))?.await
@@ -195,14 +212,11 @@ impl Scheme for BasicScheme {
     }
 
     fn verify(&self, credential: &Credential<'_>, _unix_seconds: u64) -> Verification {
-        let presented = match Credentials::parse(&credential.bytes) {
-            Ok(presented) => presented,
-            Err(cause) => return Verification::Done(refused(cause)),
-        };
-        self.verifier.judge_at_once(&presented).unwrap_or_else(|| {
-            let verifier = Arc::clone(&self.verifier);
-            Verification::Remote(Box::pin(verifier.judge(presented)))
-        })
+        self.judge(credential, Occasion::Request)
+    }
+
+    fn rehearse(&self, credential: &Credential<'_>, _unix_seconds: u64) -> Verification {
+        self.judge(credential, Occasion::Explanation)
     }
 
     /// No handler needs the password.

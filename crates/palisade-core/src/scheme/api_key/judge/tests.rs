@@ -176,12 +176,15 @@ fn compile(
     (scheme, clock)
 }
 
-fn start(scheme: &dyn Scheme, key: &str) -> Verification {
-    let credential = Credential {
+fn credential(key: &str) -> Credential<'_> {
+    Credential {
         bytes: key.as_bytes().into(),
         carrier: 0,
-    };
-    scheme.verify(&credential, NOW)
+    }
+}
+
+fn start(scheme: &dyn Scheme, key: &str) -> Verification {
+    scheme.verify(&credential(key), NOW)
 }
 
 /// The owner of the key, or the word for the audit; a `?` before it if somebody was asked.
@@ -228,6 +231,27 @@ fn keys_of_the_policy_come_before_those_of_the_store() {
     assert_eq!(memory.asked.load(Relaxed), 2);
     // Only keys of the store, and only good ones, count as used.
     assert_eq!(*memory.used.lock().unwrap(), [("kept".to_owned(), NOW)]);
+}
+
+#[test]
+fn a_key_that_is_only_explained_was_not_used() {
+    let (key, old) = (made(), "sk-old");
+    for later in [false, true] {
+        let store = Arc::new(Memory {
+            later,
+            ..memory(&[&key.entry("new"), &legacy("old", old)])
+        });
+        let asks = [None, Some(TakenBack::Asked("nobody".to_owned()))];
+        for revocations in asks {
+            let (scheme, _) = compile(&stored(), &store, revocations);
+            for presented in [key.reveal(), old] {
+                let judged = scheme.rehearse(&credential(presented), NOW);
+                let outcome = finish(Box::pin(judged.outcome()));
+                assert!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
+            }
+        }
+        assert!(store.used.lock().unwrap().is_empty());
+    }
 }
 
 #[test]
@@ -312,12 +336,7 @@ fn keys_of_an_earlier_system_are_looked_up_only_if_there_are_some() {
     let (scheme, _) = compile(&stored(), &with, None);
     assert_eq!(verify(&*scheme, old), "old");
     assert_eq!(verify(&*scheme, unknown), "key_unknown");
-    let recognises = |key: &str| {
-        scheme.recognises(&Credential {
-            bytes: key.as_bytes().into(),
-            carrier: 0,
-        })
-    };
+    let recognises = |key: &str| scheme.recognises(&credential(key));
     assert!(recognises(old) && !recognises(unknown));
     let without = Arc::new(memory(&[]));
     let (scheme, _) = compile(&stored(), &without, None);
