@@ -157,11 +157,27 @@ impl Feed {
 
     /// Whether both fetch the same, at the same times.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        self.location.is(&other.location)
-            && self.options == other.options
+        self.has_keys_of(other)
             && self.refresh_seconds == other.refresh_seconds
             && self.stale_seconds == other.stale_seconds
+    }
+
+    /// Whether both fetch the same, whenever they do.
+    pub(crate) fn has_keys_of(&self, other: &Self) -> bool {
+        self.location.is(&other.location)
+            && self.options == other.options
             && Arc::ptr_eq(&self.clock, &other.clock)
+    }
+
+    /// Begins with the keys of another feed, as old as they are: a policy that is loaded again
+    /// with other times refuses nobody meanwhile.
+    pub(crate) fn go_on_from(&self, other: &Self) {
+        let (mut own, before) = (self.state(), other.state());
+        own.schedule.go_on_from(&before.schedule);
+        own.set.clone_from(&before.set);
+        self.keys.store(other.keys.load_full());
+        self.stale_at.store(own.schedule.stale_at(), Relaxed);
+        self.due.store(own.schedule.due(), Relaxed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

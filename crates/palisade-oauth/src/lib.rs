@@ -151,13 +151,12 @@ impl Shared {
 
     /// The feed that fetches the same already, or this one.
     fn feed(&mut self, feed: Feed) -> SharedFeed {
-        let known = self
-            .feeds
-            .iter()
-            .filter_map(Weak::upgrade)
-            .find(|known| known.is(&feed));
-        if let Some(known) = known {
+        let known = || self.feeds.iter().filter_map(Weak::upgrade);
+        if let Some(known) = known().find(|known| known.is(&feed)) {
             return SharedFeed(known);
+        }
+        if let Some(known) = known().find(|known| known.has_keys_of(&feed)) {
+            feed.go_on_from(&known);
         }
         let feed = SharedFeed::start(feed);
         self.feeds.retain(|known| known.strong_count() > 0);

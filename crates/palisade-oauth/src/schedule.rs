@@ -42,6 +42,13 @@ impl Schedule {
         }
     }
 
+    /// Takes over what became of the attempts that another made, which has other times.
+    pub(crate) fn go_on_from(&mut self, before: &Self) {
+        self.attempted_at = before.attempted_at;
+        self.fetched_at = before.fetched_at;
+        self.failed = before.failed;
+    }
+
     /// When a request that finds the keys old has them fetched.
     pub(crate) fn due(&self) -> u64 {
         match (self.failed, self.fetched_at) {

@@ -6,7 +6,7 @@ use crate::{
     files::{self, Readers},
     store::{self, StoreArguments},
 };
-use clap::Args;
+use clap::{Args, builder::NonEmptyStringValueParser};
 use palisade_core::{
     ApiKeyEntry, GeneratedKey, Principal, SystemEntropy, generate_key, limit::Quota,
 };
@@ -40,7 +40,7 @@ pub(crate) struct Create {
     prefix: String,
 
     /// Whom the key speaks for
-    #[arg(long)]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     owner: String,
 
     /// The owner's scopes, with commas between
@@ -206,5 +206,20 @@ pub(super) fn prefix(text: &str) -> Result<String, String> {
     match fits {
         true => Ok(text.to_owned()),
         false => Err(format!("is no prefix; {right}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::CommandLine;
+    use clap::Parser;
+
+    /// A policy refuses the entry of such a key.
+    #[test]
+    fn nobody_is_no_owner() {
+        let parse =
+            |owner| CommandLine::try_parse_from(["palisade", "key", "create", "--owner", owner]);
+        assert!(parse("service1").is_ok());
+        assert!(parse("").is_err());
     }
 }

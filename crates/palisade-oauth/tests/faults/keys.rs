@@ -4,7 +4,7 @@ use crate::fixture::{
     Issuer, REFRESH, STALE, eventually, held, hurried, key, keys, names, set, settle, wait,
 };
 use palisade_conformance::loopback::Reply;
-use palisade_core::companion::AuthorizationServers;
+use palisade_core::{companion::AuthorizationServers, jwt::Algorithm};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
@@ -252,10 +252,28 @@ fn schemes_of_one_issuer_share_its_keys() {
     assert_eq!(issuer.asked(), 0);
 
     let mut other = issuer.source();
-    other.refresh_seconds = 60;
+    other.options.rsa_algorithm = Algorithm::PS256;
     let other = issuer.companion.keys(other).unwrap();
     wait(other.ready()).unwrap();
     assert_eq!(issuer.asked(), 1);
+}
+
+#[test]
+fn other_times_for_the_same_keys_lose_none() {
+    let issuer = Issuer::start();
+    let first = issuer.ready_feed();
+    issuer.publish(Reply::HangUp);
+    issuer.advance(30);
+    let mut other = issuer.source();
+    other.stale_seconds = REFRESH;
+    let other = issuer.companion.keys(other).unwrap();
+    drop(first);
+    assert_eq!(names(&other.keys().unwrap()), ["a"]);
+    // They are as old as they were.
+    issuer.advance(REFRESH - 31);
+    assert!(other.keys().is_ok());
+    issuer.advance(1);
+    assert!(other.keys().is_err());
 }
 
 #[test]
