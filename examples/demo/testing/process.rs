@@ -10,6 +10,9 @@ use std::{
     time::Duration,
 };
 
+/// How long anything may take before it has failed: nothing is decided by how fast a machine is.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A running server; killed when dropped.
 pub(super) struct Server {
     process: Child,
@@ -129,8 +132,7 @@ pub(super) struct Response {
 impl Connection {
     pub(super) fn to(server: SocketAddr) -> Self {
         let stream = TcpStream::connect(server).unwrap();
-        let patience = Some(Duration::from_secs(20));
-        stream.set_read_timeout(patience).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(BufReader::new(stream))
     }
 
@@ -211,9 +213,7 @@ pub(super) fn run_curl_for_text(line: &str) -> String {
     let (host, path) = rest.split_once('/').unwrap();
     let length = body.len();
     let mut stream = TcpStream::connect(host).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(
         stream,
         "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\

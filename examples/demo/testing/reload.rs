@@ -1,6 +1,6 @@
 //! The policy changes while the server runs.
 
-use super::process::{Connection, Server, scratch};
+use super::process::{Connection, PATIENCE, Server, scratch};
 use palisade_example_demo::POLICY;
 use std::{
     fs,
@@ -29,10 +29,16 @@ impl File {
         path.to_str().unwrap().to_owned()
     }
 
-    /// Puts a version of the built-in policy in the place of the file, as editors do.
+    /// Puts a version of the built-in policy in the place of the file, as editors do. However
+    /// slowly a test runs, requests in general are never too many, and what is spent of the
+    /// sensitive ones stays spent.
     fn write(&self, version: &str, edit: impl Fn(String) -> String) {
         let set = format!("preset = \"api\"\nset = {{ x-version = \"{version}\" }}");
-        let text = edit(POLICY.replace("preset = \"api\"", &set));
+        let text = POLICY
+            .replace("preset = \"api\"", &set)
+            .replace("600/minute", "1000000/second")
+            .replace("\"10/minute\"", "\"10/day\"");
+        let text = edit(text);
         let beside = self.folder.join("palisade.toml~");
         fs::write(&beside, text).unwrap();
         fs::rename(beside, self.path()).unwrap();
@@ -55,7 +61,7 @@ fn version(server: &Server) -> String {
 fn wait_for(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(20), "no {what}");
+        assert!(start.elapsed() < PATIENCE, "no {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -158,10 +164,7 @@ fn a_thousand_reloads_under_load_answer_right_and_leave_nothing_behind() {
     let file = File::new("thousand");
     let write = |number: usize| {
         let (version, path) = [("closed", "\"/other\""), ("open", "\"/api/data\"")][number % 2];
-        file.write(version, |text| {
-            text.replace("600/minute", "1000000/second")
-                .replace("\"/api/data\"", path)
-        });
+        file.write(version, |text| text.replace("\"/api/data\"", path));
     };
     write(0);
     let mut server = Server::start(&["--policy", &file.path()]);
@@ -195,7 +198,7 @@ fn a_thousand_reloads_under_load_answer_right_and_leave_nothing_behind() {
             client.join().unwrap();
         }
         let late = server.size();
-        assert_eq!(late.1, early.1, "threads");
+        assert!(late.1 <= early.1, "{} threads, were {}", late.1, early.1);
         late.0.saturating_sub(early.0)
     });
     println!(
