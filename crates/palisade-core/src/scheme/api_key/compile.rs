@@ -108,7 +108,7 @@ fn keys(
         let stored = match StoredKey::new(entry, issuer) {
             Ok(stored) => stored,
             Err(unfit) => {
-                mistakes.add(join(&path, &unfit.key), unfit.message);
+                mistakes.add(join(&path, unfit.key), unfit.message);
                 continue;
             }
         };
