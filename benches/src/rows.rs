@@ -36,8 +36,6 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    pub(crate) const ALL: [Self; 3] = [Self::Bare, Self::Peers, Self::Ours];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",

@@ -19,6 +19,7 @@ use palisade_core::{
     Clock, SourceError, StoredKey,
     companion::{Account, AccountStore, AccountTable, Answer, DatabaseUrl, KeyStore, KeyTable},
 };
+use server::PATIENCE;
 use sqlx::{Any, pool::PoolConnection};
 use std::{
     fs,
@@ -29,10 +30,6 @@ use std::{
     },
     time::{Duration, Instant},
 };
-
-/// How long anything may take before it has failed: nothing here is decided by how fast this
-/// machine is.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder that is removed in the end.
 struct Folder(PathBuf);

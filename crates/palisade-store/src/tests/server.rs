@@ -1,6 +1,6 @@
 //! A Postgres of the tests' own: on a port of this machine, in a temporary folder.
 
-use super::{Folder, PATIENCE};
+use super::Folder;
 use std::{
     env, fs,
     net::TcpListener,
@@ -9,6 +9,9 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
+
+/// How long anything may take before it has failed: nothing is decided by how fast this machine is.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The user that owns nothing, under this number on every Linux.
 const NOBODY: &str = "65534";
