@@ -1,24 +1,45 @@
 //! axum: the router, a call inside the process, a server.
 
-use std::{net::SocketAddr, rc::Rc};
+use std::{convert::Infallible, net::SocketAddr, rc::Rc};
 
-use axum::{Json, Router, body::Body, extract::ConnectInfo, routing::get};
-use http::{Request, Uri};
+use axum::{
+    Json, Router, ServiceExt,
+    body::Body,
+    extract::{ConnectInfo, Request},
+    response::Response,
+    routing::get,
+};
+use http::Uri;
 use tokio::{net::TcpListener, runtime::Runtime};
 use tower_service::Service;
 
 use super::{ITEMS, Item, PATH, PEER, header_map};
 use crate::{measure::Stack, rows::Subject};
 
+/// A router's service, in one word.
+pub(crate) trait App:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> App for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 pub(crate) fn app() -> Router {
-    Router::new().route(PATH, get(items))
+    // As `axum::serve` does: routes are made once, not on each request.
+    Router::new().route(PATH, get(items)).with_state(())
 }
 
 async fn items() -> Json<[Item; 2]> {
     Json(ITEMS)
 }
 
-pub(crate) fn stack(runtime: &Rc<Runtime>, subject: Subject, mut app: Router) -> Stack {
+pub(crate) fn stack(runtime: &Rc<Runtime>, subject: Subject, mut app: impl App) -> Stack {
     let uri = Uri::from_static(PATH);
     let headers = header_map(subject.row);
     Stack::new(runtime, subject, async move || {
@@ -31,12 +52,8 @@ pub(crate) fn stack(runtime: &Rc<Runtime>, subject: Subject, mut app: Router) ->
     })
 }
 
-pub(crate) async fn serve(app: Router, listener: std::net::TcpListener) {
+pub(crate) async fn serve(app: impl App, listener: std::net::TcpListener) {
     let listener = TcpListener::from_std(listener).expect("a listener");
-    axum::serve(
-        listener,
-        app.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .await
-    .expect("axum serves");
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    axum::serve(listener, app).await.expect("axum serves");
 }

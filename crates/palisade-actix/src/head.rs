@@ -10,6 +10,7 @@ use actix_web::{
         header::{HeaderName as ActixName, HeaderValue as ActixValue},
     },
 };
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use palisade_core::{HeadEdits, KnownFields, Reply, RequestHead, ResponseHead};
 use std::net::SocketAddr;
@@ -105,8 +106,8 @@ impl<B> ResponseHead for Outgoing<'_, B> {
         }
     }
 
-    fn insert_text(&mut self, field: &HeaderName, text: &str) {
-        if let (Some(name), Ok(value)) = (name(field), ActixValue::from_str(text)) {
+    fn insert_text(&mut self, field: &HeaderName, text: Bytes) {
+        if let (Some(name), Ok(value)) = (name(field), ActixValue::from_maybe_shared(text)) {
             self.0.headers_mut().insert(name, value);
         }
     }

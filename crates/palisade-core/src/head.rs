@@ -4,6 +4,7 @@
 //! uses the types of `http` 1.x.
 
 use crate::{fields::KnownFields, reply::Reply};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::{fmt, net::SocketAddr};
 
@@ -71,9 +72,9 @@ pub trait ResponseHead {
     fn insert(&mut self, name: &HeaderName, value: HeaderValue);
 
     /// Like [`insert`](Self::insert) for a text, which an adapter may turn into its own type at
-    /// once; a text that no field can hold is left out.
-    fn insert_text(&mut self, name: &HeaderName, text: &str) {
-        if let Ok(value) = HeaderValue::from_str(text) {
+    /// once, without a copy; a text that no field can hold is left out.
+    fn insert_text(&mut self, name: &HeaderName, text: Bytes) {
+        if let Ok(value) = HeaderValue::from_maybe_shared(text) {
             self.insert(name, value);
         }
     }

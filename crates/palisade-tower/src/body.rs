@@ -34,6 +34,15 @@ impl<B> GuardedBody<B> {
     pub(crate) fn new(inner: B, guard: Option<BodyGuard>) -> Self {
         Self { inner, guard }
     }
+
+    /// The body itself, unless a rule limits it.
+    #[cfg(feature = "axum")]
+    pub(crate) fn unguarded(self) -> Result<B, Self> {
+        match self.guard {
+            None => Ok(self.inner),
+            Some(_) => Err(self),
+        }
+    }
 }
 
 impl<B: Default> Default for GuardedBody<B> {

@@ -5,10 +5,16 @@ use crate::{
     head::{Head, Outgoing},
     reply::into_response,
 };
+#[cfg(feature = "axum")]
+use axum::{
+    ServiceExt, extract::connect_info::IntoMakeServiceWithConnectInfo, routing::future::RouteFuture,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use palisade_core::{Exchange, Grant, Palisade, Reply, Verdict};
 use pin_project_lite::pin_project;
+#[cfg(feature = "axum")]
+use std::{convert::Infallible, error::Error};
 use std::{
     fmt,
     future::Future,
@@ -38,9 +44,11 @@ impl SecurityLayer {
     ///
     /// `Router::layer` would put the policy inside of each route, where axum still adds an
     /// `Allow` to answers for methods that the route lacks: refusals would differ from those of
-    /// the other frameworks.
-    pub fn around(self, router: axum::Router) -> axum::Router {
-        axum::Router::new().fallback_service(self.layer(router))
+    /// the other frameworks. To make the result a part of another router, use
+    /// `Router::fallback_service`.
+    pub fn around(self, router: axum::Router) -> SecuredRouter {
+        // As `axum::serve` does with a router: routes are made now, not on each request.
+        self.layer(Routes(router.with_state(())))
     }
 }
 
@@ -105,6 +113,47 @@ where
             exchange: Some(exchange),
             state,
         }
+    }
+}
+
+/// A router of axum behind its security policy.
+#[cfg(feature = "axum")]
+pub type SecuredRouter = Security<Routes>;
+
+/// The router inside of a [`SecuredRouter`].
+#[cfg(feature = "axum")]
+#[derive(Debug, Clone)]
+pub struct Routes(axum::Router);
+
+#[cfg(feature = "axum")]
+impl SecuredRouter {
+    /// What `axum::serve` takes. `C` is the address of a peer, `SocketAddr` for TCP; without it
+    /// every request is refused.
+    pub fn into_make_service_with_connect_info<C>(self) -> IntoMakeServiceWithConnectInfo<Self, C> {
+        ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info(self)
+    }
+}
+
+#[cfg(feature = "axum")]
+impl<B> Service<Request<GuardedBody<B>>> for Routes
+where
+    B: http_body::Body<Data = Bytes, Error: Error + Send + Sync> + Send + 'static,
+{
+    type Response = axum::response::Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Routers always are.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<GuardedBody<B>>) -> Self::Future {
+        // The body of a request is mostly axum's own already; only a limit makes it another.
+        self.0.call(request.map(|body| match body.unguarded() {
+            Ok(body) => axum::body::Body::new(body),
+            Err(body) => axum::body::Body::new(body),
+        }))
     }
 }
 

@@ -44,6 +44,8 @@ pub use body::{BodyError, GuardedBody};
 #[cfg(feature = "axum")]
 pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
 pub use head::PeerAddress;
+#[cfg(feature = "axum")]
+pub use layer::{Routes, SecuredRouter};
 pub use layer::{Security, SecurityFuture, SecurityLayer};
 pub use palisade_core::{
     self as core, ConfigError, Grant, Palisade, Policy, Requirement, all_of, any_of, authenticated,

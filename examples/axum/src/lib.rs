@@ -12,8 +12,8 @@ use palisade_example_demo::{
     Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, Store, User, answers,
 };
 use palisade_tower::{
-    Grant, Palisade, Principal, Rejection, SecurityLayer, ValidJson, ValidPath, ValidQuery,
-    require, scope,
+    Grant, Palisade, Principal, Rejection, SecuredRouter, SecurityLayer, ValidJson, ValidPath,
+    ValidQuery, require, scope,
 };
 use std::{
     future::Future,
@@ -22,7 +22,7 @@ use std::{
 };
 
 /// The routes, inside the one layer that guards them all.
-pub fn app(store: Store, palisade: Palisade) -> Router {
+pub fn app(store: Store, palisade: Palisade) -> SecuredRouter {
     let can_write = require(scope("items:write"));
     let routes = Router::new()
         .route("/health", get(async || Json(answers::health())))

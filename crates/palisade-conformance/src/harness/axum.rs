@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::handler::Handler;
@@ -13,11 +12,13 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, request::Parts};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, options, post};
+use axum::{Router, ServiceExt};
 use palisade_example_axum as example;
 use palisade_tower::{
     Claims, Grant, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
     all_of, any_of, permission, require, role, scope,
 };
+use tower::Service;
 
 use super::serve::Threads;
 use super::{App, Fixture, Handled, Harness, Running};
@@ -40,9 +41,9 @@ impl Harness for Axum {
 }
 
 /// Starts a server; `wrap` puts the layer around the routes.
-pub(crate) fn start(
+pub(crate) fn start<S: Server>(
     fixture: &Fixture,
-    wrap: impl FnOnce(Router, Palisade) -> Router,
+    wrap: impl FnOnce(Router, Palisade) -> S,
 ) -> Result<Running, String> {
     let threads = Threads::new()?;
     if fixture.app == App::Demo {
@@ -51,14 +52,31 @@ pub(crate) fn start(
     }
     let palisade = fixture.palisade()?;
     let routes = routes(fixture.handled.clone(), &palisade);
-    let (app, has_peer) = match fixture.app {
-        App::Unlayered => (routes, true),
-        other => (wrap(routes, palisade), other != App::Peerless),
-    };
+    match fixture.app {
+        App::Unlayered => serve(threads, routes, true),
+        other => serve(threads, wrap(routes, palisade), other != App::Peerless),
+    }
+}
+
+/// What `axum::serve` can serve.
+pub(crate) trait Server:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<S> Server for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+fn serve(threads: Threads, app: impl Server, has_peer: bool) -> Result<Running, String> {
     threads.serve(async move |listener, stop| {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         if !has_peer {
-            return axum::serve(listener, app)
+            return axum::serve(listener, app.into_make_service())
                 .with_graceful_shutdown(stop)
                 .await;
         }

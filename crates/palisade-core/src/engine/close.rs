@@ -9,6 +9,7 @@ use crate::{
     audit::{self, AuditEvent, Decision, printable},
     cors::AllowOrigin,
     head::ResponseHead,
+    limit::FieldText,
     policy::{AddressDetail, PrincipalDetail},
     problem::{Code, Reason},
     reply::Reply,
@@ -43,9 +44,8 @@ impl Exchange {
         response.reserve(policy.known_fields_per_response());
         self.set_security_headers(policy, there, response);
         self.set_cors(policy, there, response);
-        self.set_rate_limit(policy, response);
         self.set_caching(policy, there, response);
-        response.insert_text(&X_REQUEST_ID, self.facts.request_id.as_str());
+        self.set_fresh(policy, response);
         for name in &NEVER_SENT {
             there.remove(response, name);
         }
@@ -126,31 +126,6 @@ impl Exchange {
         }
     }
 
-    fn set_rate_limit(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
-        if self.facts.charged.rows().is_empty() {
-            return;
-        }
-        let rule = policy.rule_or_unlisted(self.facts.rule);
-        let ruled = rule.limits.policy_field;
-        match policy.limits.own_policy_field(&self.facts.charged) {
-            Some(own) => {
-                let ruled = ruled.and_then(|index| policy.known.get(index)?.1.to_str().ok());
-                let parts: Vec<&str> = ruled.into_iter().chain([&*own]).collect();
-                response.insert_text(&RATELIMIT_POLICY, &parts.join(", "));
-            }
-            None => {
-                if let Some(index) = ruled {
-                    response.insert_known(&policy.known, index);
-                }
-            }
-        }
-        let field = policy.limits.field(&self.facts.charged);
-        let text = field.as_str();
-        if !text.is_empty() {
-            response.insert_text(&RATELIMIT, text);
-        }
-    }
-
     /// RFC 9111 §3.5 lets shared caches keep less than most people think, and browsers more.
     fn set_caching(&self, policy: &Compiled, there: There, response: &mut dyn ResponseHead) {
         let rule = policy.rule_or_unlisted(self.facts.rule);
@@ -176,6 +151,34 @@ impl Exchange {
             for name in &rule.vary {
                 vary(response, name);
             }
+        }
+    }
+
+    /// What is another on every response: its name, and what is left of the quotas. Both values
+    /// share an allocation.
+    fn set_fresh(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+        let request_id = self.facts.request_id.as_str();
+        let mut text = FieldText::starting_with(request_id);
+        if !self.facts.charged.rows().is_empty() {
+            self.set_limit_policy(policy, response);
+            policy.limits.write_field(&self.facts.charged, &mut text);
+        }
+        let mut left = text.into_bytes();
+        response.insert_text(&X_REQUEST_ID, left.split_to(request_id.len()));
+        if !left.is_empty() {
+            response.insert_text(&RATELIMIT, left);
+        }
+    }
+
+    /// The quotas of the rule are the same on every response; those of a key are not.
+    fn set_limit_policy(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
+        let ruled = policy.rule_or_unlisted(self.facts.rule).limits.policy_field;
+        if let Some(own) = policy.limits.own_policy_field(&self.facts.charged) {
+            let ruled = ruled.and_then(|index| policy.known.get(index)?.1.to_str().ok());
+            let parts: Vec<&str> = ruled.into_iter().chain([&*own]).collect();
+            response.insert_text(&RATELIMIT_POLICY, parts.join(", ").into());
+        } else if let Some(index) = ruled {
+            response.insert_known(&policy.known, index);
         }
     }
 

@@ -3,7 +3,6 @@
 use super::{
     compiled::Compiled,
     exchange::{Decision, Facts},
-    gate::note_host,
     limits::Stage,
     methods::MethodId,
     read::{Candidate, Found, Reading},
@@ -38,7 +37,7 @@ impl Compiled {
         // 1
         facts.at(At::Firewall);
         let passed = self.pass_firewall(head, &mut view, facts);
-        let target = passed.inspect_err(|_| note_host(head, &view, facts))?;
+        let target = passed.inspect_err(|_| self.note_host(head, &view, facts))?;
         let method = facts.method.unwrap_or(MethodId::GET);
         let is_metadata = self.is_metadata(target.path);
         let listed = match is_metadata {

@@ -127,13 +127,61 @@ impl Compiled {
         rule: &CompiledRule,
         facts: &mut Facts,
     ) -> Result<Host<'h>, Reason> {
-        let host = named_host(head, view, target.authority)?;
+        let host = self.named_host(head, view, target.authority)?;
         let ours = self.hosts.as_ref().is_none_or(|list| list.allows(&host));
         if !ours && !rule.probe {
             return Err(Reason::new(Code::MisdirectedRequest, "host_not_listed"));
         }
         facts.hsts_host = is_for_hsts(&host);
         Ok(host)
+    }
+
+    /// The host that the head names (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
+    pub(super) fn named_host<'h>(
+        &self,
+        head: &'h dyn RequestHead,
+        view: &View<'h>,
+        in_target: Option<&'h str>,
+    ) -> Result<Host<'h>, Reason> {
+        let rejected = |cause| Reason::new(Code::RequestRejected, cause);
+        let mut lines = view.header(&header::HOST);
+        let (first, second) = (lines.next(), lines.next());
+        if second.is_some() {
+            return Err(rejected("host_repeated"));
+        }
+        let parse = |raw| match self.hosts.as_ref().and_then(|list| list.find(raw)) {
+            Some(host) => Ok(host),
+            None => parse_host(raw).map_err(|_| rejected("host_malformed")),
+        };
+        let authority = head
+            .authority()
+            .or(in_target.map(str::as_bytes))
+            .filter(|authority| !authority.is_empty());
+        match (authority, first) {
+            (Some(authority), Some(host)) if head.http2() => {
+                let (authority, host) = (parse(authority)?, parse(host)?);
+                if authority != host {
+                    return Err(rejected("host_differs_from_authority"));
+                }
+                Ok(authority)
+            }
+            (None, None) => Err(rejected("host_missing")),
+            (Some(_), None) if !head.http2() => Err(rejected("host_missing")),
+            (Some(authority), _) => parse(authority),
+            (None, Some(host)) => parse(host),
+        }
+    }
+
+    /// What a refusal by the firewall needs of the host: every response over HTTPS has the same HSTS.
+    pub(super) fn note_host<'h>(
+        &self,
+        head: &'h dyn RequestHead,
+        view: &View<'h>,
+        facts: &mut Facts,
+    ) {
+        facts.hsts_host = self
+            .named_host(head, view, None)
+            .is_ok_and(|host| is_for_hsts(&host));
     }
 
     /// Stage 4: HTTPS.
@@ -226,43 +274,6 @@ fn content_length(view: &View<'_>) -> Result<Option<u64>, Reason> {
     }
     let digits = std::str::from_utf8(line).map_err(|_| rejected())?;
     digits.parse().map(Some).map_err(|_| rejected())
-}
-
-/// The host that the head names (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
-pub(super) fn named_host<'h>(
-    head: &'h dyn RequestHead,
-    view: &View<'h>,
-    in_target: Option<&'h str>,
-) -> Result<Host<'h>, Reason> {
-    let rejected = |cause| Reason::new(Code::RequestRejected, cause);
-    let mut lines = view.header(&header::HOST);
-    let (first, second) = (lines.next(), lines.next());
-    if second.is_some() {
-        return Err(rejected("host_repeated"));
-    }
-    let parse = |raw| parse_host(raw).map_err(|_| rejected("host_malformed"));
-    let authority = head
-        .authority()
-        .or(in_target.map(str::as_bytes))
-        .filter(|authority| !authority.is_empty());
-    match (authority, first) {
-        (Some(authority), Some(host)) if head.http2() => {
-            let (authority, host) = (parse(authority)?, parse(host)?);
-            if authority != host {
-                return Err(rejected("host_differs_from_authority"));
-            }
-            Ok(authority)
-        }
-        (None, None) => Err(rejected("host_missing")),
-        (Some(_), None) if !head.http2() => Err(rejected("host_missing")),
-        (Some(authority), _) => parse(authority),
-        (None, Some(host)) => parse(host),
-    }
-}
-
-/// What a refusal by the firewall needs of the host: every response over HTTPS has the same HSTS.
-pub(super) fn note_host<'h>(head: &'h dyn RequestHead, view: &View<'h>, facts: &mut Facts) {
-    facts.hsts_host = named_host(head, view, None).is_ok_and(|host| is_for_hsts(&host));
 }
 
 /// RFC 6797 §8.1.1: an address is no HSTS host; and a name of this machine is nobody's.

@@ -142,11 +142,9 @@ impl Limits {
         self.set.own_policy_field(report)
     }
 
-    /// The value of `RateLimit`; empty where every limit is only watched.
-    pub(super) fn field(&self, report: &Report) -> FieldText {
-        let mut value = FieldText::default();
-        self.set.write_field(report, &mut value);
-        value
+    /// Appends the value of `RateLimit`; nothing where every limit is only watched.
+    pub(super) fn write_field(&self, report: &Report, value: &mut FieldText) {
+        self.set.write_field(report, value);
     }
 
     /// Sorts the limits of a rule into stages; their order is that of the policy.

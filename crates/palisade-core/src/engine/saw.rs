@@ -1,8 +1,8 @@
 //! What each stage saw of a request, in words and without any credential.
 
 use super::{
-    compiled::Compiled, exchange::Exchange, explain::LimitReport, gate::named_host,
-    methods::MethodId, read::Found, rules::Listed, trace::Stage,
+    compiled::Compiled, exchange::Exchange, explain::LimitReport, methods::MethodId, read::Found,
+    rules::Listed, trace::Stage,
 };
 use crate::{
     audit::printable,
@@ -77,7 +77,7 @@ impl Saw {
                 Some(peer) => format!("the peer {peer}"),
                 None => "no address of a peer".to_owned(),
             },
-            host: match named_host(head, &view, in_target) {
+            host: match policy.named_host(head, &view, in_target) {
                 Ok(host) => policy.saw_host(&host),
                 Err(reason) => reason.cause().to_owned(),
             },

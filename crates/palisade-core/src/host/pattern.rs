@@ -126,6 +126,20 @@ impl HostList {
     pub fn allows(&self, host: &Host<'_>) -> bool {
         self.0.iter().any(|pattern| pattern.allows(host))
     }
+
+    /// The host, if it is written just as an entry writes it: most are, and none of the entries
+    /// has to be checked for its form again.
+    pub(crate) fn find<'h>(&self, raw: &'h [u8]) -> Option<Host<'h>> {
+        let listed = self.0.iter().any(|pattern| match &pattern.name {
+            PatternName::Dns(name) => name.as_bytes() == raw,
+            _ => false,
+        });
+        let name = str::from_utf8(raw).ok().filter(|_| listed)?;
+        Some(Host {
+            name: Name::Dns(name),
+            port: None,
+        })
+    }
 }
 
 impl FromIterator<HostPattern> for HostList {
@@ -155,6 +169,26 @@ mod tests {
         assert!(!allows("[::1]", "127.0.0.1"));
         assert!(allows("127.0.0.1", "127.0.0.1."));
         assert!(allows("under_score.test", "under_score.test"));
+    }
+
+    #[test]
+    fn a_host_that_is_written_as_an_entry_is_read_alike() {
+        let patterns = ["api.example.com", "b.test:8443", "*.example.com", "[::1]"];
+        let list = patterns.into_iter().map(HostPattern::parse);
+        let list = list.collect::<Result<HostList, _>>().unwrap();
+        for host in ["api.example.com", "b.test"] {
+            let found = list.find(host.as_bytes()).unwrap();
+            assert_eq!(Ok(found), parse_host(host.as_bytes()));
+        }
+        for other in [
+            "API.example.com",
+            "b.test:8443",
+            ".example.com",
+            "[::1]",
+            "",
+        ] {
+            assert_eq!(list.find(other.as_bytes()), None, "{other}");
+        }
     }
 
     #[test]

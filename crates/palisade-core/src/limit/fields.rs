@@ -5,6 +5,7 @@
 
 use std::fmt::Write;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{LimitId, LimitSet, Quota, Report, Row, own};
@@ -28,9 +29,11 @@ impl LimitSet {
     /// [`Row`]: `"burst";r=50;t=30`. The reports of two stages are joined first.
     pub fn write_field(&self, report: &Report, value: &mut FieldText) {
         let mut digits = itoa::Buffer::new();
+        let mut before = "\"";
         for row in report.rows().iter().filter(|row| !row.shadow) {
             if let Some(name) = self.quota_name(row) {
-                value.push_str(if value.0.is_empty() { "\"" } else { ", \"" });
+                value.push_str(before);
+                before = ", \"";
                 value.push_str(name);
                 value.push_str("\";r=");
                 value.push_str(digits.format(row.remaining));
@@ -53,11 +56,21 @@ impl LimitSet {
     }
 }
 
-/// The value of a `RateLimit` being written; two quotas fit without an allocation.
+/// The value of a `RateLimit` being written, and what stands before it; two quotas fit without an
+/// allocation.
 #[derive(Clone, Debug, Default)]
-pub struct FieldText(SmallVec<[u8; 64]>);
+pub struct FieldText(SmallVec<[u8; 96]>);
 
 impl FieldText {
+    pub(crate) fn starting_with(text: &str) -> Self {
+        Self(text.as_bytes().into())
+    }
+
+    /// All of it, in one allocation that parts of it can share.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self.0)
+    }
+
     /// What was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
