@@ -16,6 +16,7 @@ pub(crate) struct Head<'a, B> {
     request: &'a Request<B>,
     /// The target before any nested router cut off its prefix; looked up once.
     uri: &'a Uri,
+    peer: Option<SocketAddr>,
 }
 
 impl<'a, B> Head<'a, B> {
@@ -26,7 +27,11 @@ impl<'a, B> Head<'a, B> {
             Some(original) => &original.0,
             None => uri,
         };
-        Self { request, uri }
+        Self {
+            request,
+            uri,
+            peer: peer(request),
+        }
     }
 }
 
@@ -55,18 +60,7 @@ impl<B> RequestHead for Head<'_, B> {
     }
 
     fn peer(&self) -> Option<SocketAddr> {
-        #[cfg(feature = "axum")]
-        if let Some(info) = self
-            .request
-            .extensions()
-            .get::<axum::extract::ConnectInfo<SocketAddr>>()
-        {
-            return Some(info.0);
-        }
-        self.request
-            .extensions()
-            .get::<PeerAddress>()
-            .map(|peer| peer.0)
+        self.peer
     }
 
     fn peer_missing(&self) -> &'static str {
@@ -74,6 +68,15 @@ impl<B> RequestHead for Head<'_, B> {
          `into_make_service_with_connect_info::<SocketAddr>()`, or put a \
          `palisade_tower::PeerAddress` into the extensions of every request"
     }
+}
+
+fn peer<B>(request: &Request<B>) -> Option<SocketAddr> {
+    let extensions = request.extensions();
+    #[cfg(feature = "axum")]
+    if let Some(info) = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {
+        return Some(info.0);
+    }
+    extensions.get::<PeerAddress>().map(|peer| peer.0)
 }
 
 /// A response on its way out.
