@@ -347,6 +347,7 @@ mod tests {
         let server = Loopback::start().unwrap();
         server.set("/a", Reply::HangUp);
         assert_eq!(ask(&server, "/a", ""), "");
+        assert_eq!(server.take("/a").len(), 1);
         server.set("/a", Reply::Silence);
         thread::scope(|scope| {
             let asking = scope.spawn(|| ask(&server, "/a", ""));
