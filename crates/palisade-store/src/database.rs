@@ -28,14 +28,13 @@ pub(crate) struct Database {
     pool: AnyPool,
     kind: Kind,
     file: Option<Identity>,
-    /// How long anybody waits for a connection.
-    patience: Duration,
     suspect: Arc<AtomicBool>,
 }
 
 impl Database {
     /// Opens the database and brings its tables up to date. `create`: a file that is missing is
-    /// made, readable by its owner alone. `patience`: how long anybody waits for a connection.
+    /// made, readable by its owner alone. `patience`: how long anybody waits for a connection;
+    /// a look-up gives up before.
     pub(crate) async fn open(
         location: &Location,
         create: bool,
@@ -74,7 +73,6 @@ impl Database {
             pool,
             kind,
             file,
-            patience,
             suspect: Arc::default(),
         };
         // Two processes that open a new file at once both begin; the second finds it done.
@@ -118,9 +116,9 @@ impl Database {
         self.suspect.load(Ordering::Relaxed)
     }
 
-    /// Closes all connections, but waits for none that hangs.
-    pub(crate) async fn close(self) {
-        let _ = tokio::time::timeout(self.patience, self.pool.close()).await;
+    /// Closes all connections, but waits no longer than this for one that hangs.
+    pub(crate) async fn close(self, limit: Duration) {
+        let _ = tokio::time::timeout(limit, self.pool.close()).await;
     }
 
     /// Whether the tables are there, perhaps with what a newer version added. Whoever may not

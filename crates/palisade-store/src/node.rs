@@ -37,9 +37,11 @@ pub(crate) struct Node {
 /// How long a node waits for its database, and how often it asks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// How long opening the database may take.
+    /// How long opening the database for the first time may take: a new file has its tables made.
+    pub(crate) first_open: Duration,
+    /// How long opening it again may take.
     pub(crate) open: Duration,
-    /// How long a look-up may take before the request is refused, a wait for a connection too.
+    /// How long a look-up may take before the request is refused, with the wait for a connection.
     pub(crate) look_up: Duration,
     /// How often the database is asked for changes, unless a table has to be fresher.
     pub(crate) poll: Duration,
@@ -52,6 +54,7 @@ pub(crate) struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
+            first_open: Duration::from_secs(30),
             open: Duration::from_secs(5),
             look_up: Duration::from_secs(2),
             poll: Duration::from_millis(2_500),

@@ -70,6 +70,7 @@ fn node(url: &str) -> Arc<Node> {
 /// One that asks at this pace, but waits patiently.
 fn node_at(url: &str, pace: Pace) -> Arc<Node> {
     let patient = Pace {
+        first_open: PATIENCE,
         open: PATIENCE,
         look_up: PATIENCE,
         ..pace

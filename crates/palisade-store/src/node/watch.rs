@@ -35,7 +35,7 @@ pub(super) async fn watch(shared: Arc<Shared>, stopping: Stopping) {
     let written = match &last {
         State::Open(database) => {
             let written = shared.usage.write(database).await;
-            database.clone().close().await;
+            database.clone().close(shared.pace.look_up).await;
             written.map_err(|error| unavailable(&error))
         }
         State::Down(error) => Err(error.clone()),
@@ -57,9 +57,12 @@ async fn keep_open(shared: &Shared) {
     let mut wait = RETRY.0;
     loop {
         // A file that is gone is no empty database: it was there.
-        let pace = shared.pace;
-        let opening = Database::open(&shared.location, !opened_before, pace.look_up);
-        let opened = timeout(pace.open, opening).await;
+        let limit = match opened_before {
+            true => shared.pace.open,
+            false => shared.pace.first_open,
+        };
+        let opening = Database::open(&shared.location, !opened_before, limit);
+        let opened = timeout(limit, opening).await;
         let opened = opened.unwrap_or_else(|_| Err(Error::PoolTimedOut));
         let error = match opened {
             Ok(database) => {
@@ -75,11 +78,11 @@ async fn keep_open(shared: &Shared) {
                             wait = RETRY.0;
                         }
                         shared.state.send_replace(State::Down(error.clone()));
-                        database.close().await;
+                        database.close(shared.pace.look_up).await;
                         error
                     }
                     Err(error) => {
-                        database.close().await;
+                        database.close(shared.pace.look_up).await;
                         error
                     }
                 }
