@@ -2,6 +2,7 @@
 
 use crate::{answer::Failure, note, policy, secret::read_text};
 use clap::Args;
+use palisade_core::companion::DatabaseUrl;
 use palisade_store::{Store, StoreError};
 use std::path::Path;
 
@@ -17,16 +18,6 @@ pub(crate) struct StoreArguments {
     store: Option<String>,
 }
 
-/// What of a URL holds a password: `user:password@`, or a parameter.
-fn holds_password(url: &str) -> bool {
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest);
-    let authority = authority.split(['/', '?']).next().unwrap_or_default();
-    let userinfo = authority
-        .rsplit_once('@')
-        .map_or("", |(userinfo, _)| userinfo);
-    userinfo.contains(':') || url.contains("password=")
-}
-
 impl StoreArguments {
     /// The URL, if a database is named at all.
     pub(crate) fn url(&self) -> Result<Option<String>, Failure> {
@@ -38,9 +29,9 @@ impl StoreArguments {
                 Failure::Outside(format!("the environment variable {name} is not set"))
             })?,
             Some(("file", path)) => read_text(Path::new(path), "database's URL")?,
-            _ if holds_password(named) => {
+            _ if DatabaseUrl::new(named.as_str()).holds_secret() => {
                 return Err(Failure::Usage(format!(
-                    "the URL holds a password, which process lists show; write env:NAME or \
+                    "the URL holds a password or a key, which process lists show; write env:NAME or \
                      file:PATH, or set {VARIABLE}"
                 )));
             }
@@ -76,25 +67,6 @@ pub(crate) fn ask<T>(
         Err(why) => {
             note(&format!("palisade: {why}"));
             Ok(None)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_in_a_url_is_found() {
-        for url in ["postgres://me:pw@db/keys", "postgres://db/keys?password=pw"] {
-            assert!(holds_password(url), "{url}");
-        }
-        for url in [
-            "sqlite:keys.db",
-            "postgres://me@db:5432/keys",
-            "postgres://db/a:b@c",
-        ] {
-            assert!(!holds_password(url), "{url}");
         }
     }
 }

@@ -270,6 +270,14 @@ impl DatabaseUrl {
         Self(SecretString::from(url.into()))
     }
 
+    /// Whether a password stands in it, before the host or among the parameters, or a private key: then it must not be
+    /// written where others read it, such as in a policy file or on a command line. Rather yes than no.
+    pub fn holds_secret(&self) -> bool {
+        let (_, after) = self.reveal().split_once("://").unwrap_or_default();
+        let (user, _) = after.rsplit_once('@').unwrap_or_default();
+        user.contains(':') || after.contains("password=") || after.contains("-----BEGIN")
+    }
+
     /// The URL with everything in it.
     pub fn reveal(&self) -> &str {
         use secrecy::ExposeSecret;
@@ -346,6 +354,28 @@ pub struct Account {
 mod tests {
     use super::*;
     use crate::{Principal, SystemClock, generate_key, ports::SystemEntropy};
+
+    #[test]
+    fn a_secret_in_the_url_of_a_database_is_seen() {
+        for bad in [
+            "postgres://shop:swordfish@db/keys",
+            "postgres://shop:sword/fish@db",
+            "postgres://shop:@db",
+            "postgres://db/keys?user=shop&password=swordfish",
+            "postgres://db/keys?sslkey=-----BEGIN PRIVATE KEY-----",
+        ] {
+            assert!(DatabaseUrl::new(bad).holds_secret(), "{bad}");
+        }
+        for good in [
+            "sqlite:palisade.db",
+            "sqlite:///var/lib/palisade.db",
+            "postgres://shop@db:5432/keys",
+            "postgres://db:5432/keys?sslmode=require",
+            "env:DATABASE_URL",
+        ] {
+            assert!(!DatabaseUrl::new(good).holds_secret(), "{good}");
+        }
+    }
 
     #[test]
     fn what_crosses_to_companions_and_back_shows_no_secret() {
