@@ -113,9 +113,8 @@ impl SchemeKeys {
             };
             let entry = key_entry(&row).map_err(|_| unreadable("the key", &name))?;
             let stored = StoredKey::new(&entry, &issuer);
-            Ok(Some(Arc::new(
-                stored.map_err(|_| unreadable("the key", &name))?,
-            )))
+            let unfit = |unfit: Unfit| unreadable(&format!("the {} of the key", unfit.key), &name);
+            Ok(Some(Arc::new(stored.map_err(unfit)?)))
         }
     }
 }
