@@ -2,6 +2,7 @@
 
 use crate::{
     body::guarded,
+    confirm::{confirm_target, unconfirmed},
     extract::Rejection,
     head::{Head, Outgoing, edit},
     reply::into_response,
@@ -11,10 +12,10 @@ use actix_web::{
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
 };
-use palisade_core::{Exchange, Grant, Palisade, Verdict};
+use palisade_core::{Exchange, Grant, Palisade, Reply, ResponseHead, RouteMap, Verdict};
 use pin_project_lite::pin_project;
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     fmt,
     future::{Future, Ready, ready},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -51,6 +52,7 @@ where
         ready(Ok(Security {
             palisade: self.palisade.clone(),
             inner: Rc::new(inner),
+            unconfirmed: OnceCell::new(),
         }))
     }
 }
@@ -60,6 +62,8 @@ where
 pub struct Security<S> {
     palisade: Palisade,
     inner: Rc<S>,
+    /// The routes that do not confirm themselves; known once there is a request. `None`: they cannot be known.
+    unconfirmed: OnceCell<Option<Rc<RouteMap>>>,
 }
 
 impl<S, B> Service<ServiceRequest> for Security<S>
@@ -74,20 +78,26 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let admitted = {
-            // Extensions must not stay borrowed over the inner call.
-            let extensions = request.extensions();
-            let grant = extensions.get::<Grant>();
-            grant.is_some_and(|grant| grant.is_from(&self.palisade))
-        };
-        if admitted {
-            return SecurityFuture {
-                exchange: None,
-                state: State::Running {
+        // Extensions must not stay borrowed over the inner call.
+        let grant = request.extensions().get::<Grant>().cloned();
+        if let Some(grant) = grant.filter(|grant| grant.is_from(&self.palisade)) {
+            let method = request.method().as_str().as_bytes();
+            let state = match grant.confirm_unchanged(method, request.uri().path().as_bytes()) {
+                Ok(()) => State::Running {
                     future: self.inner.call(request),
                 },
+                Err(reply) => State::answered(request, reply),
+            };
+            return SecurityFuture {
+                exchange: None,
+                state,
             };
         }
+        let unconfirmed = self.unconfirmed.get_or_init(|| unconfirmed(&request).map(Rc::new));
+        let next = Next {
+            service: Rc::clone(&self.inner),
+            unconfirmed: unconfirmed.clone(),
+        };
         let mut exchange = self.palisade.open(&Head(request.request()));
         // Nearly every verdict is there at once, so that the request need not be kept. One that
         // is not is asked for again by whoever polls the future.
@@ -95,19 +105,25 @@ where
         let verdict = exchange.poll_decide(&mut nobody);
         let mut exchange = Some(exchange);
         let state = match verdict {
-            Poll::Ready(verdict) => enact(verdict, &*self.inner, request, &mut exchange),
+            Poll::Ready(verdict) => enact(verdict, &next, request, &mut exchange),
             Poll::Pending => State::Deciding {
-                next: Some((Rc::clone(&self.inner), request)),
+                next: Some((next, request)),
             },
         };
         SecurityFuture { exchange, state }
     }
 }
 
+/// What a request goes on to.
+struct Next<S> {
+    service: Rc<S>,
+    unconfirmed: Option<Rc<RouteMap>>,
+}
+
 /// Calls the service, or answers in its place.
 fn enact<S>(
     verdict: Verdict,
-    service: &S,
+    next: &Next<S>,
     mut request: ServiceRequest,
     exchange: &mut Option<Exchange>,
 ) -> State<S, S::Future>
@@ -116,20 +132,22 @@ where
 {
     let admission = match verdict {
         Verdict::Admit(admission) => admission,
-        Verdict::Refuse(reply) => {
-            let response = request.into_response(into_response(reply));
-            return State::Answered {
-                answer: Some(Ok(response)),
-            };
-        }
+        Verdict::Refuse(reply) => return State::answered(request, reply),
     };
+    let confirmed = match &next.unconfirmed {
+        Some(routes) => routes.confirm(&admission.grant),
+        None => admission.grant.no_routes_known(),
+    };
+    if let Err(reply) = confirmed {
+        return State::answered(request, reply);
+    }
     edit(&mut request, &admission.edits);
     request.extensions_mut().insert(admission.grant);
     if let Some(guard) = admission.body {
         let payload = guarded(request.take_payload(), guard);
         request.set_payload(payload);
     }
-    match catch_unwind(AssertUnwindSafe(|| service.call(request))) {
+    match catch_unwind(AssertUnwindSafe(|| next.service.call(request))) {
         Ok(future) => State::Running { future },
         Err(panic) => State::Answered {
             answer: Some(Err(panicked(exchange, panic))),
@@ -152,9 +170,18 @@ pin_project! {
 pin_project! {
     #[project = Stage]
     enum State<S, F> {
-        Deciding { next: Option<(Rc<S>, ServiceRequest)> },
+        Deciding { next: Option<(Next<S>, ServiceRequest)> },
         Running { #[pin] future: F },
         Answered { answer: Option<Result<ServiceResponse, Error>> },
+    }
+}
+
+impl<S, F> State<S, F> {
+    fn answered(request: ServiceRequest, reply: Reply) -> Self {
+        let response = request.into_response(into_response(reply));
+        State::Answered {
+            answer: Some(Ok(response)),
+        }
     }
 }
 
@@ -174,10 +201,10 @@ where
                         return Poll::Pending;
                     };
                     let verdict = ready!(exchange.poll_decide(context));
-                    let Some((service, request)) = next.take() else {
+                    let Some((next, request)) = next.take() else {
                         return Poll::Pending;
                     };
-                    let state = enact(verdict, &*service, request, this.exchange);
+                    let state = enact(verdict, &next, request, this.exchange);
                     this.state.set(state);
                 }
                 Stage::Answered { answer } => match answer.take() {
@@ -199,9 +226,21 @@ where
             }
         };
         if let Some(exchange) = this.exchange {
+            withhold_unconfirmed(exchange, &mut response);
             exchange.close(&mut Outgoing(response.response_mut()));
         }
         Poll::Ready(Ok(response))
+    }
+}
+
+/// Replaces the answer to a request that something inside of the layer made another one than was judged, on its way to
+/// a route that does not confirm itself.
+fn withhold_unconfirmed<B>(exchange: &Exchange, response: &mut ServiceResponse<EitherBody<B>>) {
+    let Some(grant) = exchange.grant().filter(|grant| !grant.is_confirmed()) else {
+        return;
+    };
+    if let Err(reply) = confirm_target(grant, response.request()) {
+        Outgoing(response.response_mut()).replace(reply);
     }
 }
 

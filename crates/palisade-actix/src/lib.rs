@@ -30,12 +30,14 @@
 //! the same [`Palisade`] has admitted it already.
 
 mod body;
+mod confirm;
 mod extract;
 mod head;
 mod layer;
 mod reply;
 mod require;
 
+pub use confirm::{Confirm, Confirmed, Routes, routes};
 pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
 pub use layer::{Security, SecurityFuture, SecurityLayer};
 pub use palisade_core::{

@@ -83,22 +83,14 @@ where
             .ok_or_else(Reply::missing_layer)
             .and_then(|grant| grant.require(&self.requirement));
         match checked {
-            Ok(()) => GuardFuture {
-                state: State::Running {
-                    future: self.inner.call(request),
-                },
-            },
-            Err(reply) => GuardFuture {
-                state: State::Refused {
-                    response: Some(request.into_response(into_response(reply))),
-                },
-            },
+            Ok(()) => GuardFuture::running(self.inner.call(request)),
+            Err(reply) => GuardFuture::refused(request, reply),
         }
     }
 }
 
 pin_project! {
-    /// The response of a [`Guard`].
+    /// The response of a [`Guard`], or of a [`Confirmed`](crate::Confirmed) route.
     pub struct GuardFuture<F> {
         #[pin]
         state: State<F>,
@@ -110,6 +102,23 @@ pin_project! {
     enum State<F> {
         Running { #[pin] future: F },
         Refused { response: Option<ServiceResponse> },
+    }
+}
+
+impl<F> GuardFuture<F> {
+    pub(crate) fn running(future: F) -> Self {
+        Self {
+            state: State::Running { future },
+        }
+    }
+
+    pub(crate) fn refused(request: ServiceRequest, reply: Reply) -> Self {
+        let response = request.into_response(into_response(reply));
+        Self {
+            state: State::Refused {
+                response: Some(response),
+            },
+        }
     }
 }
 

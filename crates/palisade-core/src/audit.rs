@@ -78,6 +78,8 @@ pub struct AuditEvent<'a> {
     pub method: &'a str,
     /// Names of limits that were over but are only watched (`shadow`).
     pub shadow_limits: Vec<&'a str>,
+    /// Why it is uncertain that the rule is that of the route, where the policy only reports it.
+    pub uncertain: Option<&'static str>,
     /// Whether a cookie was ignored because an explicit credential came with it.
     pub ambient_ignored: bool,
     /// Whether a credential came over plain HTTP that was refused: it must be replaced.
@@ -154,6 +156,7 @@ impl AuditSink for TracingSink {
                     peer = event.peer.as_deref(),
                     method = event.method,
                     shadow_limits,
+                    uncertain = event.uncertain,
                     ambient_ignored = event.ambient_ignored.then_some(true),
                     credential_exposed = event.credential_exposed.then_some(true),
                     policy = event.policy,

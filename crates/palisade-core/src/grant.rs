@@ -1,7 +1,7 @@
 //! The proof that a request was admitted.
 
 use crate::{
-    engine::{Asker, Compiled},
+    engine::{Asker, Compiled, Confirmation, Judged},
     policy::Body,
     principal::Principal,
     problem::{Code, Reason},
@@ -26,6 +26,8 @@ pub struct Grant(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) policy: Arc<Compiled>,
     asker: Asker,
+    judged: Judged,
+    confirmation: Confirmation,
     pub(crate) request_id: RequestId,
     pub(crate) principal: Option<Principal>,
     /// The scheme whose credential was verified.
@@ -44,6 +46,7 @@ impl Grant {
     pub(crate) fn new(
         policy: Arc<Compiled>,
         asker: Asker,
+        judged: Judged,
         request_id: RequestId,
         caller: Option<Caller>,
         nonce: Option<Box<str>>,
@@ -51,6 +54,8 @@ impl Grant {
         let mut inner = Inner {
             policy,
             asker,
+            judged,
+            confirmation: Confirmation::default(),
             request_id,
             principal: None,
             scheme: None,
@@ -161,6 +166,27 @@ impl Grant {
     /// inside another of the same policy lets the request pass.
     pub fn is_from(&self, palisade: &crate::Palisade) -> bool {
         palisade.is(&self.0.policy)
+    }
+
+    pub(crate) fn policy(&self) -> &Compiled {
+        &self.0.policy
+    }
+
+    pub(crate) fn shared_policy(&self) -> &Arc<Compiled> {
+        &self.0.policy
+    }
+
+    pub(crate) fn rule_index(&self) -> Option<usize> {
+        self.0.asker.rule
+    }
+
+    /// What the request was judged by.
+    pub(crate) fn judged(&self) -> &Judged {
+        &self.0.judged
+    }
+
+    pub(crate) fn confirmation(&self) -> &Confirmation {
+        &self.0.confirmation
     }
 
     /// What a guard or an extractor refused.

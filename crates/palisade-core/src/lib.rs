@@ -41,8 +41,8 @@ pub use companion::Companion;
 pub use config::{ConfigError, Mistake, Mistakes};
 pub use engine::{
     Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
-    Palisade, PrincipalReport, Reloaded, RuleDescription, SchemeDescription, Stage, StageReport,
-    Verdict,
+    Palisade, PrincipalReport, Reloaded, RouteMap, RuleDescription, SchemeDescription, Stage,
+    StageReport, TakenRoute, Verdict,
 };
 pub use fields::KnownFields;
 pub use grant::{ClaimsError, Grant};
@@ -56,6 +56,7 @@ pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
 };
 pub use revocation::MemoryRevocations;
+pub use rule::template::TemplateSyntax;
 pub use scheme::{
     ApiKey, ApiKeyEntry, Basic, BasicAccount, GeneratedKey, Introspection, Jwt, KeySource, Places,
     Store, StoredKey, generate_key,

@@ -104,6 +104,26 @@ impl Requirement {
         }
     }
 
+    /// Whether every caller who meets this meets `other`, as far as that can be told from how they are written.
+    pub(crate) fn implies(&self, other: &Requirement) -> bool {
+        match (&self.0, &other.0) {
+            (_, Node::Public) => true,
+            (Node::Public, _) => false,
+            (_, Node::Optional) => true,
+            (Node::Optional, _) => false,
+            (_, Node::AllOf(all)) => all.iter().all(|one| self.implies(one)),
+            (Node::AnyOf(any), _) => any.iter().all(|one| one.implies(other)),
+            (Node::AllOf(all), _) if all.iter().any(|one| one.implies(other)) => true,
+            (_, Node::AnyOf(any)) => any.iter().any(|one| self.implies(one)),
+            (_, Node::Authenticated) => true,
+            (Node::Scope(own), Node::Scope(other))
+            | (Node::Role(own), Node::Role(other))
+            | (Node::Permission(own), Node::Permission(other)) => own == other,
+            (Node::Policy(_, own), Node::Policy(_, other)) => Arc::ptr_eq(own, other),
+            _ => false,
+        }
+    }
+
     pub(crate) fn judge(&self, caller: &Principal, roles: &Roles) -> Judgement {
         match &self.0 {
             Node::Public | Node::Optional | Node::Authenticated => Judgement::Met,
@@ -310,6 +330,35 @@ mod tests {
             permission("erase").judge(&admin, &roles()),
             Judgement::Forbidden
         );
+    }
+
+    #[test]
+    fn a_requirement_implies_what_it_is_stricter_than() {
+        let same = policy("is_owner", |_| true);
+        let chain = [
+            public(),
+            optional(),
+            authenticated(),
+            any_of([scope("a"), role("b")]),
+            scope("a"),
+            all_of([scope("a"), same.clone()]),
+            all_of([all_of([scope("a"), role("b")]), same]),
+        ];
+        for (place, weaker) in chain.iter().enumerate() {
+            for (other, stricter) in chain.iter().enumerate() {
+                assert_eq!(stricter.implies(weaker), other >= place, "{stricter} => {weaker}");
+            }
+        }
+        for (one, other) in [
+            (scope("a"), scope("b")),
+            (scope("a"), role("a")),
+            (role("a"), permission("a")),
+            (policy("p", |_| true), policy("p", |_| true)),
+            (any_of([scope("a"), scope("b")]), scope("a")),
+            (scope("a"), all_of([scope("a"), scope("b")])),
+        ] {
+            assert!(!one.implies(&other), "{one} => {other}");
+        }
     }
 
     #[test]

@@ -1,13 +1,34 @@
 //! Heads as core sees them.
 
 use crate::reply::into_response;
-use http::{HeaderMap, StatusCode, Version, uri::Scheme};
+use http::{
+    HeaderMap, StatusCode, Version,
+    uri::{Scheme, Uri},
+};
 use palisade_core::{HttpResponse, Reply, RequestHead};
-use poem::{Request, Response};
+use poem::{PathPattern, Request, Response};
 use std::net::SocketAddr;
 
 /// A borrowed request.
 pub(crate) struct Head<'a>(pub(crate) &'a Request);
+
+impl Head<'_> {
+    /// The target as the next router will see it, with the prefixes that routers around this place cut off.
+    fn uri(&self) -> Option<&Uri> {
+        let (uri, original) = (self.0.uri(), self.0.original_uri());
+        // What rewrote the request outside of every router has its way: the router sees what it made of it.
+        if self.0.data::<PathPattern>().is_none() {
+            return Some(uri);
+        }
+        let is_rest = uri.path() == "/" || original.path().ends_with(uri.path());
+        is_rest.then_some(original)
+    }
+
+    /// The path without the query.
+    pub(crate) fn path(&self) -> &[u8] {
+        self.uri().map_or("", Uri::path).as_bytes()
+    }
+}
 
 impl RequestHead for Head<'_> {
     fn method(&self) -> &[u8] {
@@ -15,7 +36,8 @@ impl RequestHead for Head<'_> {
     }
 
     fn target(&self) -> &[u8] {
-        let target = self.0.original_uri().path_and_query();
+        // Something that rewrote it inside of a router left nothing that could be judged: no target at all is refused.
+        let target = self.uri().and_then(Uri::path_and_query);
         target.map_or("", |target| target.as_str()).as_bytes()
     }
 

@@ -2,12 +2,13 @@
 
 use crate::{
     body::guarded,
+    confirm::{warn_of_own_routes, withhold_unconfirmed},
     head::{Head, Outgoing},
     reply::into_response,
 };
 use futures_util::FutureExt;
 use palisade_core::{Exchange, Grant, Palisade, Verdict};
-use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
+use poem::{Endpoint, IntoResponse, Middleware, PathPattern, Request, Response, Result};
 use std::{future::poll_fn, panic::AssertUnwindSafe};
 
 /// Wraps an application in its security policy.
@@ -27,6 +28,7 @@ impl<E: Endpoint> Middleware<E> for SecurityLayer {
     type Output = Security<E>;
 
     fn transform(&self, inner: E) -> Security<E> {
+        warn_of_own_routes::<E>();
         Security {
             palisade: self.palisade.clone(),
             inner,
@@ -45,13 +47,16 @@ impl<E: Endpoint> Endpoint for Security<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
-        let admitted = request.extensions().get::<Grant>();
-        if admitted.is_some_and(|grant| grant.is_from(&self.palisade)) {
-            return self
-                .inner
-                .call(request)
-                .await
-                .map(IntoResponse::into_response);
+        let grant = request.extensions().get::<Grant>();
+        if let Some(grant) = grant.filter(|grant| grant.is_from(&self.palisade)) {
+            let method = request.method().as_str().as_bytes();
+            return match grant.confirm_unchanged(method, Head(&request).path()) {
+                Ok(()) => {
+                    let answer = self.inner.call(request).await;
+                    answer.map(IntoResponse::into_response)
+                }
+                Err(reply) => Ok(into_response(reply)),
+            };
         }
         let mut exchange = self.palisade.open(&Head(&request));
         let mut response = self.answer(&mut exchange, request).await;
@@ -66,7 +71,7 @@ impl<E: Endpoint> Security<E> {
             Verdict::Refuse(reply) => into_response(reply),
             Verdict::Admit(admission) => {
                 admission.edits.make_in(request.headers_mut());
-                request.extensions_mut().insert(admission.grant);
+                request.extensions_mut().insert(admission.grant.clone());
                 if let Some(guard) = admission.body {
                     let body = guarded(request.take_body(), guard);
                     request.set_body(body);
@@ -75,8 +80,15 @@ impl<E: Endpoint> Security<E> {
                     .catch_unwind()
                     .await
                 {
-                    Ok(Ok(output)) => output.into_response(),
-                    Ok(Err(error)) => error.into_response(),
+                    Ok(Ok(output)) => {
+                        let answer = output.into_response();
+                        let template = answer.data::<PathPattern>().cloned();
+                        withhold_unconfirmed(&admission.grant, template, answer)
+                    }
+                    Ok(Err(error)) => {
+                        let template = error.data::<PathPattern>().cloned();
+                        withhold_unconfirmed(&admission.grant, template, error.into_response())
+                    }
                     Err(_) => into_response(exchange.panicked()),
                 }
             }

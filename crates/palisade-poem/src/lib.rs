@@ -26,12 +26,14 @@
 //! outer layer of the same [`Palisade`] has admitted it already.
 
 mod body;
+mod confirm;
 mod extract;
 mod head;
 mod layer;
 mod reply;
 mod require;
 
+pub use confirm::Route;
 pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
 pub use layer::{Security, SecurityLayer};
 pub use palisade_core::{

@@ -2,9 +2,11 @@
 
 use crate::reply::into_response;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+#[cfg(feature = "axum")]
+use http::{Extensions, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use palisade_core::{HttpResponse, Reply, RequestHead};
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 /// The address of the other end of the connection, for servers other than `axum::serve`: put it
 /// into the extensions of every request.
@@ -14,25 +16,67 @@ pub struct PeerAddress(pub SocketAddr);
 /// A borrowed request.
 pub(crate) struct Head<'a, B> {
     request: &'a Request<B>,
-    /// The target before any nested router cut off its prefix; looked up once.
-    uri: &'a Uri,
+    /// Path and query as the next router will see them, with the prefixes that routers around this place cut off.
+    target: Cow<'a, str>,
     peer: Option<SocketAddr>,
 }
 
 impl<'a, B> Head<'a, B> {
     pub(crate) fn of(request: &'a Request<B>) -> Self {
-        let uri = request.uri();
-        #[cfg(feature = "axum")]
-        let uri = match request.extensions().get::<axum::extract::OriginalUri>() {
-            Some(original) => &original.0,
-            None => uri,
-        };
         Self {
             request,
-            uri,
+            target: target(request),
             peer: peer(request),
         }
     }
+
+    /// The path without the query.
+    pub(crate) fn path(&self) -> &[u8] {
+        let path = self.target.split('?').next();
+        path.unwrap_or_default().as_bytes()
+    }
+}
+
+fn target<B>(request: &Request<B>) -> Cow<'_, str> {
+    let uri = request.uri();
+    let rest = uri.path_and_query().map_or("", |target| target.as_str());
+    #[cfg(feature = "axum")]
+    if let Some(prefix) = prefix(request.extensions(), uri) {
+        // Of a nested root, only the slash is left that its path may not have had.
+        let is_root = uri.path() == "/" && !prefix.has_more;
+        let rest = match is_root {
+            true => rest.strip_prefix('/').unwrap_or(rest),
+            false => rest,
+        };
+        return Cow::Owned(format!("{}{rest}", prefix.path));
+    }
+    Cow::Borrowed(rest)
+}
+
+/// What the routers of axum around this place cut off the path.
+#[cfg(feature = "axum")]
+struct Prefix<'a> {
+    path: &'a str,
+    /// Whether the path went on after it.
+    has_more: bool,
+}
+
+/// The path of `OriginalUri` as far as the nested routers took it. What follows is not taken from there: something may
+/// have rewritten it since.
+#[cfg(feature = "axum")]
+fn prefix<'a>(extensions: &'a Extensions, uri: &Uri) -> Option<Prefix<'a>> {
+    use axum::extract::{NestedPath, OriginalUri};
+    let nested = extensions.get::<NestedPath>()?.as_str();
+    let original = extensions.get::<OriginalUri>()?.0.path();
+    let depth = nested.split('/').filter(|segment| !segment.is_empty());
+    let mut slashes = original.match_indices('/').map(|(place, _)| place);
+    let end = slashes.nth(depth.count()).unwrap_or(original.len());
+    let (path, more) = original.split_at_checked(end)?;
+    // Where nothing was cut off, as by a service of one's own, there is nothing to put back.
+    (uri.path() != original).then_some(Prefix {
+        path,
+        has_more: !more.is_empty(),
+    })
 }
 
 impl<B> RequestHead for Head<'_, B> {
@@ -41,12 +85,12 @@ impl<B> RequestHead for Head<'_, B> {
     }
 
     fn target(&self) -> &[u8] {
-        let target = self.uri.path_and_query();
-        target.map_or("", |target| target.as_str()).as_bytes()
+        self.target.as_bytes()
     }
 
     fn authority(&self) -> Option<&[u8]> {
-        self.uri.authority().map(|own| own.as_str().as_bytes())
+        let authority = self.request.uri().authority();
+        authority.map(|own| own.as_str().as_bytes())
     }
 
     fn http2(&self) -> bool {

@@ -1,5 +1,7 @@
 //! The security layer.
 
+#[cfg(feature = "axum")]
+use crate::confirm::{confirm, confirm_route};
 use crate::{
     body::GuardedBody,
     head::{Head, Outgoing},
@@ -40,13 +42,18 @@ impl SecurityLayer {
 
 #[cfg(feature = "axum")]
 impl SecurityLayer {
-    /// Wraps a whole router, outside of its routing.
+    /// Wraps a whole router, outside of its routing, and confirms each of its routes before it
+    /// runs: see [`confirm`].
     ///
     /// `Router::layer` would put the policy inside of each route, where axum still adds an
     /// `Allow` to answers for methods that the route lacks: refusals would differ from those of
     /// the other frameworks. To make the result a part of another router, use
     /// `Router::fallback_service`.
     pub fn around(self, router: axum::Router) -> SecuredRouter {
+        let router = match router.has_routes() {
+            true => router.route_layer(confirm()),
+            false => router,
+        };
         // As `axum::serve` does with a router: routes are made now, not on each request.
         self.layer(Routes(router.with_state(())))
     }
@@ -84,14 +91,18 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let admitted = request.extensions().get::<Grant>();
-        if admitted.is_some_and(|grant| grant.is_from(&self.palisade)) {
-            let request = request.map(|body| GuardedBody::new(body, None));
+        let grant = request.extensions().get::<Grant>();
+        if let Some(grant) = grant.filter(|grant| grant.is_from(&self.palisade)) {
+            let method = request.method().as_str().as_bytes();
+            let state = match grant.confirm_unchanged(method, Head::of(&request).path()) {
+                Ok(()) => State::Running {
+                    future: self.inner.call(request.map(|body| GuardedBody::new(body, None))),
+                },
+                Err(reply) => State::Answered { reply: Some(reply) },
+            };
             return SecurityFuture {
                 exchange: None,
-                state: State::Running {
-                    future: self.inner.call(request),
-                },
+                state,
             };
         }
         let mut exchange = self.palisade.open(&Head::of(&request));
@@ -172,6 +183,13 @@ where
         Verdict::Refuse(reply) => return State::Answered { reply: Some(reply) },
     };
     admission.edits.make_in(request.headers_mut());
+    // A layer that was put inside of a router comes after the choice of the route.
+    #[cfg(feature = "axum")]
+    if request.extensions().get::<axum::extract::MatchedPath>().is_some()
+        && let Err(reply) = confirm_route(&admission.grant, &request)
+    {
+        return State::Answered { reply: Some(reply) };
+    }
     request.extensions_mut().insert(admission.grant);
     let request = request.map(|body| GuardedBody::new(body, admission.body));
     match catch_unwind(AssertUnwindSafe(|| service.call(request))) {

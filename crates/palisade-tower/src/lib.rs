@@ -33,6 +33,7 @@
 //! outer layer of the same [`Palisade`] has admitted it already.
 
 mod body;
+mod confirm;
 #[cfg(feature = "axum")]
 mod extract;
 mod head;
@@ -41,6 +42,7 @@ mod reply;
 mod require;
 
 pub use body::{BodyError, GuardedBody};
+pub use confirm::{Confirm, Confirmed, confirm};
 #[cfg(feature = "axum")]
 pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
 pub use head::PeerAddress;

@@ -73,20 +73,14 @@ where
             .ok_or_else(Reply::missing_layer)
             .and_then(|grant| grant.require(&self.requirement));
         match checked {
-            Ok(()) => GuardFuture {
-                state: State::Running {
-                    future: self.inner.call(request),
-                },
-            },
-            Err(reply) => GuardFuture {
-                state: State::Refused { reply: Some(reply) },
-            },
+            Ok(()) => GuardFuture::running(self.inner.call(request)),
+            Err(reply) => GuardFuture::refused(reply),
         }
     }
 }
 
 pin_project! {
-    /// The response of a [`Guard`].
+    /// The response of a [`Guard`], or of a [`Confirmed`](crate::Confirmed) route.
     #[derive(Debug)]
     pub struct GuardFuture<F> {
         #[pin]
@@ -100,6 +94,20 @@ pin_project! {
     enum State<F> {
         Running { #[pin] future: F },
         Refused { reply: Option<Reply> },
+    }
+}
+
+impl<F> GuardFuture<F> {
+    pub(crate) fn running(future: F) -> Self {
+        Self {
+            state: State::Running { future },
+        }
+    }
+
+    pub(crate) fn refused(reply: Reply) -> Self {
+        Self {
+            state: State::Refused { reply: Some(reply) },
+        }
     }
 }
 

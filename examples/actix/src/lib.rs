@@ -6,11 +6,11 @@ use actix_web::{
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     guard,
     http::header,
-    web::{self, Data, Json, ReqData, post, put, resource},
+    web::{self, Data, Json, ReqData, post, put},
 };
 use palisade_actix::{
-    Grant, Palisade, Principal, Rejection, SecurityLayer, ValidJson, ValidPath, ValidQuery,
-    require, scope,
+    Grant, Palisade, Principal, Rejection, Routes, SecurityLayer, ValidJson, ValidPath, ValidQuery,
+    require, routes, scope,
 };
 use palisade_example_demo::{
     Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, Store, User, answers,
@@ -32,27 +32,30 @@ pub fn app(
         InitError = (),
     >,
 > {
-    let can_write = require(scope("items:write"));
     App::new()
         .app_data(Data::new(store))
+        .configure(routes(add_routes))
+        .default_service(web::to(nothing_here))
+        .wrap(SecurityLayer::new(palisade))
+}
+
+fn add_routes(routes: &mut Routes<'_>) {
+    let can_write = require(scope("items:write"));
+    routes
         .route("/health", get().to(async || Json(answers::health())))
         .route("/users/me", get().to(me))
-        .service(
-            resource("/users")
-                .route(get().to(users))
-                .route(post().to(add_user)),
-        )
-        .service(
-            resource("/items")
-                .route(get().to(items))
-                .route(post().to(add_item).wrap(can_write)),
-        )
-        .service(
-            resource("/items/{id}")
-                .route(get().to(item))
+        .resource("/users", |all| {
+            all.route(get().to(users)).route(post().to(add_user))
+        })
+        .resource("/items", |all| {
+            all.route(get().to(items))
+                .route(post().to(add_item).wrap(can_write))
+        })
+        .resource("/items/{id}", |one| {
+            one.route(get().to(item))
                 .route(put().to(replace_item))
-                .route(web::delete().to(remove_item)),
-        )
+                .route(web::delete().to(remove_item))
+        })
         .route("/api/public", get().to(async || Json(answers::public())))
         .route(
             "/api/sensitive",
@@ -62,9 +65,7 @@ pub fn app(
         .route("/api/resource", get().to(api_resource))
         .route("/api/data", get().to(async || Json(answers::data())))
         .route("/api/v1/users", get().to(users_v1))
-        .route("/api/v2/users", get().to(users_v2))
-        .default_service(web::to(nothing_here))
-        .wrap(SecurityLayer::new(palisade))
+        .route("/api/v2/users", get().to(users_v2));
 }
 
 /// Serves the demo until `shutdown` is ready and the last request is answered.

@@ -4,11 +4,11 @@ use palisade_example_demo::{
     Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, Store, answers,
 };
 use palisade_poem::{
-    Grant, Palisade, Principal, Rejection, SecurityLayer, ValidJson, ValidPath, ValidQuery,
+    Grant, Palisade, Principal, Rejection, Route, SecurityLayer, ValidJson, ValidPath, ValidQuery,
     require, scope,
 };
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Response, Route, Server, get, handler,
+    Endpoint, EndpointExt, IntoResponse, Response, Server, get, handler,
     http::{StatusCode, header},
     listener::TcpAcceptor,
     post,

@@ -13,14 +13,14 @@ use actix_web::dev::{Payload, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::error::ErrorImATeapot;
 use actix_web::http::StatusCode;
 use actix_web::middleware::{Condition, Next, from_fn};
-use actix_web::web::{self, Bytes, Data, post, resource, route, scope as nest_at};
+use actix_web::web::{self, Bytes, Data, post, route};
 use actix_web::{
     App as Application, Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, HttpServer,
     Responder, Route, guard,
 };
 use palisade_actix::{
-    Claims, Grant, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
-    all_of, any_of, permission, require, role, scope,
+    Claims, Grant, Palisade, Principal, Routes, SecurityLayer, ValidForm, ValidJson, ValidPath,
+    ValidQuery, all_of, any_of, permission, require, role, routes, scope,
 };
 use palisade_example_actix as example;
 
@@ -95,28 +95,35 @@ pub(crate) fn app(
     >,
 > {
     let layer = SecurityLayer::new(palisade);
-    let mut app = Application::new().app_data(Data::from(handled));
+    Application::new()
+        .app_data(Data::from(handled))
+        .configure(routes(|app| add_routes(app, &layer)))
+        .default_service(route().to(async |seen: Seen| seen.fallback()))
+        .wrap(Condition::new(has_layer, layer))
+}
+
+fn add_routes(app: &mut Routes<'_>, layer: &SecurityLayer) {
     for template in ROUTES {
         // A wildcard is a parameter with a pattern here.
         let path = template
             .replace("{*path}", "{path:.*}")
             .replace("{*rest}", "{rest:.*}");
-        app = app.route(
+        app.route(
             &path,
             get().to(async move |seen: Seen| seen.route(template)),
         );
     }
-    app.service(
-        resource("/items")
+    app.resource("/items", |items| {
+        items
             .route(get().to(async |seen: Seen| seen.route("/items")))
-            .route(post().to(add).wrap(require(scope("items:write")))),
-    )
-    .service(
-        resource("/items/{id}")
+            .route(post().to(add).wrap(require(scope("items:write"))))
+    })
+    .resource("/items/{id}", |items| {
+        items
             .route(get().to(item))
             .route(web::put().to(item))
-            .route(web::delete().to(item)),
-    )
+            .route(web::delete().to(item))
+    })
     .route("/public", get().to(async |seen: Seen| seen.subject()))
     .route("/optional", get().to(async |seen: Seen| seen.subject()))
     .route(
@@ -145,22 +152,26 @@ pub(crate) fn app(
             .to(guarded)
             .wrap(require(all_of([scope("a"), scope("b")]))),
     )
-    .service(
-        nest_at("/nest")
-            .service(
-                nest_at("/inner")
-                    .route(
+    .scope_with(
+        "/nest",
+        |nest| nest.wrap(require(scope("nest:outer"))),
+        |nest| {
+            nest.scope_with(
+                "/inner",
+                |inner| inner.wrap(require(scope("nest:inner"))),
+                |inner| {
+                    inner.route(
                         "/{id}",
                         get().to(async |seen: Seen| seen.route("/nest/inner/{id}")),
-                    )
-                    .wrap(require(scope("nest:inner"))),
+                    );
+                },
             )
-            .service(
-                resource("/layered")
+            .resource("/layered", |layered| {
+                layered
                     .route(get().to(async |seen: Seen| seen.route("/nest/layered")))
-                    .wrap(layer.clone()),
-            )
-            .wrap(require(scope("nest:outer"))),
+                    .wrap(layer.clone())
+            });
+        },
     )
     .route("/echo", route().to(echo))
     .route("/echo/{rest:.+}", route().to(echo))
@@ -200,9 +211,7 @@ pub(crate) fn app(
         route()
             .guard(guard::Options())
             .to(async |seen: Seen| seen.route("/options")),
-    )
-    .default_service(route().to(async |seen: Seen| seen.fallback()))
-    .wrap(Condition::new(has_layer, layer))
+    );
 }
 
 /// GET and HEAD; actix-web's own `get()` leaves HEAD out.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use palisade_example_poem as example;
 use palisade_poem::{
-    Claims, Grant, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
-    all_of, any_of, permission, require, role, scope,
+    Claims, Grant, Palisade, Principal, Route, SecurityLayer, ValidForm, ValidJson, ValidPath,
+    ValidQuery, all_of, any_of, permission, require, role, scope,
 };
 use poem::endpoint::{BoxEndpoint, make};
 use poem::error::NotFoundError;
@@ -15,7 +15,7 @@ use poem::http::StatusCode;
 use poem::listener::TcpAcceptor;
 use poem::{
     Body, Endpoint, EndpointExt, Error, FromRequest, IntoResponse, Request, RequestBody, Response,
-    Result, Route, Server, get, handler, options, post,
+    Result, Server, get, handler, options, post,
 };
 
 use super::serve::Threads;

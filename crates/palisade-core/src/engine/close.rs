@@ -267,6 +267,7 @@ impl Exchange {
                 .peer
                 .and_then(|peer| policy.shown_address(peer.ip())),
             method,
+            uncertain: self.uncertain(),
             shadow_limits: policy.limit_names(&self.facts.shadow_limits),
             ambient_ignored: self.facts.ambient_ignored,
             credential_exposed: self.facts.credential_exposed,

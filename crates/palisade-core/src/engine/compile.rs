@@ -4,6 +4,7 @@
 use super::{
     caching::Caching,
     compiled::{Challenges, Compiled, CompiledScheme, RESOURCE_METADATA},
+    confirm::KnownRoutes,
     counters::RequestCounters,
     describe::Description,
     limits::Limits,
@@ -110,6 +111,7 @@ fn compile_parts(
         scheme_names: &named.chain(custom).collect::<Vec<_>>(),
         limits: limits.as_ref().unwrap_or(&no_limits),
         limit_parts: &policy.limits,
+        uncertain: policy.routes.uncertain,
         methods: &mut methods,
         known: &mut known,
         mistakes,
@@ -143,6 +145,7 @@ fn compile_parts(
         limits: limits?,
         unlisted: unlisted(policy, &rules),
         rules,
+        routes: KnownRoutes::default(),
         body: policy.body.clone(),
         problems: Problems::new(&policy.problem_type_base, policy.ports().renderer.clone()),
         audit: policy.audit,

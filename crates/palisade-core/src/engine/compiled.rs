@@ -1,7 +1,7 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    counters::RequestCounters, describe::Description, limits::Limits, lineage::Lineage,
+    confirm::KnownRoutes, counters::RequestCounters, describe::Description, limits::Limits, lineage::Lineage,
     metadata::Metadata, methods::Methods, rules::CompiledRule, rules::Rules,
 };
 use crate::{
@@ -45,6 +45,8 @@ pub(crate) struct Compiled {
     pub(crate) scopes: HashSet<String>,
     pub(crate) limits: Limits,
     pub(crate) rules: Rules,
+    /// Routes of the application that requests have taken.
+    pub(super) routes: KnownRoutes,
     pub(crate) unlisted: Unlisted,
     pub(crate) body: Body,
     pub(crate) problems: Problems,

@@ -6,14 +6,14 @@ use super::{
     limits::Stage,
     methods::MethodId,
     read::{Candidate, Found, Reading},
-    rules::{CompiledRule, Listed},
+    rules::{CompiledRule, Listed, Rules},
     trace::Stage as At,
 };
 use crate::{
     firewall::Target,
     grant::Caller,
     head::RequestHead,
-    policy::Unlisted,
+    policy::{Uncertain, Unlisted},
     problem::{Code, Reason},
     requirement::Requirement,
     scheme::{Carrier, Outcome, Verification},
@@ -40,9 +40,10 @@ impl Compiled {
         let target = passed.inspect_err(|_| self.note_host(head, &view, facts))?;
         let method = facts.method.unwrap_or(MethodId::GET);
         let is_metadata = self.is_metadata(target.path);
+        facts.path = target.path.as_bytes().into();
         let listed = match is_metadata {
             true => Listed::Unlisted,
-            false => self.rules.find(target.path, method),
+            false => self.list(target.path, method, facts),
         };
         if let Listed::Rule(index) = listed {
             facts.rule = Some(index);
@@ -120,6 +121,21 @@ impl Compiled {
         }
     }
 
+    /// The rule for a path; where one is refused as ambiguous, stage 6 does it.
+    fn list(&self, path: &str, method: MethodId, facts: &mut Facts) -> Listed<'_> {
+        let listed = self.rules.find(path, method);
+        let Listed::Ambiguous(ambiguous) = listed else {
+            return listed;
+        };
+        facts.remark(|| ambiguous.to_string());
+        if self.rules.uncertain == Uncertain::Refuse {
+            return Listed::Ambiguous(ambiguous);
+        }
+        facts.uncertain = Some(AMBIGUOUS);
+        self.lineage.warn_uncertain(&format!("{path}: {ambiguous}"));
+        Rules::listed(ambiguous.as_sent, method)
+    }
+
     /// Stage 6: the rule, found before and judged at stage 12.
     fn apply_rule(
         &self,
@@ -134,6 +150,7 @@ impl Compiled {
         facts.guardrail = self.rules.guardrail(rule, target.path);
         facts.no_rule = match listed {
             Listed::Rule(_) => None,
+            Listed::Ambiguous(_) => return Err(Reason::new(Code::RequestRejected, AMBIGUOUS)),
             Listed::OtherMethod { allow } => {
                 let reason = Reason::new(Code::MethodNotAllowed, "method_not_listed");
                 let allow = allow.map(|allow| (header::ALLOW, allow.clone()));
@@ -277,6 +294,9 @@ impl Compiled {
         !demands(&rule.requirement) && !facts.guardrail.as_ref().is_some_and(demands)
     }
 }
+
+/// Why a path is refused that one router would take for another one than the next router does.
+const AMBIGUOUS: &str = "ambiguous_path";
 
 /// A body that says itself that it is too large is refused before anybody reads it.
 fn check_body_length(rule: &CompiledRule, facts: &Facts) -> Result<Decision, Reason> {

@@ -2,7 +2,7 @@
 
 use super::{Palisade, compiled::Compiled};
 use crate::{
-    policy::{Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Rule, Unlisted},
+    policy::{Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Routes, Rule, Unlisted},
     scheme::Carrier,
 };
 use serde::Serialize;
@@ -93,6 +93,8 @@ pub struct RuleDescription {
     pub probe: bool,
     /// Whether the path may also end in a slash.
     pub same_with_slash: bool,
+    /// The route that the rule is about a part of.
+    pub route: Option<String>,
     /// What parameters of the path may hold percent-encoded.
     pub allow_encoded: Vec<String>,
     /// Whether the handler alone decides on caching.
@@ -131,6 +133,7 @@ impl Description {
             host: &policy.host,
             https: &policy.https,
             firewall: &policy.firewall,
+            routes: &policy.routes,
             headers: &policy.headers,
             cors: policy.cors.as_ref(),
             body: &policy.body,
@@ -217,6 +220,7 @@ impl Compiled {
             always: written.always,
             probe: written.probe,
             same_with_slash: written.same_with_slash,
+            route: written.route.clone(),
             allow_encoded: written.allow_encoded.clone(),
             handler_caches: written.handler_caches,
             corp: written.corp.clone(),
@@ -237,6 +241,7 @@ struct Settings<'a> {
     host: &'a Host,
     https: &'a Https,
     firewall: &'a Firewall,
+    routes: &'a Routes,
     headers: &'a Headers,
     #[serde(skip_serializing_if = "Option::is_none")]
     cors: Option<&'a Cors>,

@@ -2,6 +2,8 @@
 
 use super::{
     compiled::{Asker, Compiled},
+    confirm::{Judged, PathBytes},
+    methods::MethodId,
     trace::Trace,
 };
 use crate::{
@@ -86,7 +88,9 @@ pub(super) struct Facts {
     started_nanos: Option<u64>,
     /// The time that limits count by.
     now_nanos: Option<u64>,
-    pub(super) method: Option<super::methods::MethodId>,
+    pub(super) method: Option<MethodId>,
+    /// The path that the firewall passed, as it was sent.
+    pub(super) path: PathBytes,
     pub(super) http2: bool,
     pub(super) peer: Option<SocketAddr>,
     pub(super) client: IpAddr,
@@ -95,6 +99,8 @@ pub(super) struct Facts {
     pub(super) hsts_host: bool,
     pub(super) allow_origin: Option<AllowOrigin>,
     pub(super) rule: Option<usize>,
+    /// Why it is uncertain that the rule is that of the route, if that is only reported.
+    pub(super) uncertain: Option<&'static str>,
     /// A rule for another method of the path, or none at all: refused once that is decided.
     pub(super) no_rule: Option<Box<Reason>>,
     pub(super) guardrail: Option<Requirement>,
@@ -173,6 +179,11 @@ impl Exchange {
         })
     }
 
+    /// The proof that the request was admitted, once it was.
+    pub fn grant(&self) -> Option<&Grant> {
+        self.grant.as_ref()
+    }
+
     /// The response of a handler that panicked.
     pub fn panicked(&mut self) -> Reply {
         tracing::error!(
@@ -194,6 +205,10 @@ impl Exchange {
         let grant = Grant::new(
             Arc::clone(&self.policy),
             self.facts.asker(),
+            Judged {
+                method: self.facts.method.unwrap_or(MethodId::GET),
+                path: std::mem::take(&mut self.facts.path),
+            },
             self.facts.request_id,
             self.facts.caller.take(),
             self.facts.nonce.take(),
@@ -221,6 +236,7 @@ impl Facts {
             started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),
             now_nanos: None,
             method: None,
+            path: PathBytes::new(),
             http2: head.http2(),
             peer,
             client: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
@@ -230,6 +246,7 @@ impl Facts {
             hsts_host: false,
             allow_origin: None,
             rule: None,
+            uncertain: None,
             no_rule: None,
             guardrail: None,
             credentials_read: false,

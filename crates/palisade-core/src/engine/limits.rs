@@ -51,6 +51,14 @@ pub(crate) struct RuleLimits {
     pub(super) policy_field: Option<usize>,
 }
 
+impl RuleLimits {
+    /// Whether every limit of `other` is one of these.
+    pub(super) fn include(&self, other: &RuleLimits) -> bool {
+        let within = |other: &[LimitId], own: &[LimitId]| other.iter().all(|id| own.contains(id));
+        within(&other.address, &self.address) && within(&other.principal, &self.principal)
+    }
+}
+
 impl Limits {
     pub(super) fn compile(
         limits: &[Limit],

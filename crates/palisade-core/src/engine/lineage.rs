@@ -30,6 +30,7 @@ pub(crate) struct Lineage {
     /// Whether the log says already that the server tells no peer addresses.
     pub(super) told_peer_missing: Once,
     warned: Mutex<HashSet<Box<str>>>,
+    warned_uncertain: Mutex<HashSet<Box<str>>>,
 }
 
 impl Lineage {
@@ -48,6 +49,7 @@ impl Lineage {
             limit_keys: KeyHasher::new(&limit_keys),
             told_peer_missing: Once::new(),
             warned: Mutex::default(),
+            warned_uncertain: Mutex::default(),
         }
     }
 
@@ -63,6 +65,19 @@ impl Lineage {
             "no rule lists {path}; to open it, add a [[rule]] with path = {path:?}, \
              methods = [{method:?}], require = \"authenticated\""
         );
+    }
+}
+
+impl Lineage {
+    /// Says once that rule and route may not agree.
+    pub(super) fn warn_uncertain(&self, what: &str) {
+        let mut warned = self
+            .warned_uncertain
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if warned.len() < MOST_WARNINGS && what.len() <= 1024 && warned.insert(what.into()) {
+            tracing::error!(target: "palisade", "{what}");
+        }
     }
 }
 

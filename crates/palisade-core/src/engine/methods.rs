@@ -78,6 +78,11 @@ impl MethodId {
     pub(crate) const HEAD: Self = Self(1);
     pub(crate) const OPTIONS: Self = Self(6);
 
+    /// Tells the methods of one policy apart.
+    pub(super) fn number(self) -> u8 {
+        self.0
+    }
+
     /// RFC 9110 §9.2.1.
     pub(crate) fn is_safe(self) -> bool {
         matches!(self, Self::GET | Self::HEAD | Self::OPTIONS)

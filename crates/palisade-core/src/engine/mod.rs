@@ -9,6 +9,7 @@ mod clock;
 mod close;
 mod compile;
 mod compiled;
+mod confirm;
 mod counters;
 mod decide;
 mod describe;
@@ -28,6 +29,8 @@ mod tests;
 mod trace;
 
 pub(crate) use compiled::{Asker, Compiled};
+pub(crate) use confirm::{Confirmation, Judged};
+pub use confirm::{RouteMap, TakenRoute};
 pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
 pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};

@@ -9,9 +9,13 @@ use crate::{
     config::Mistakes,
     fields::KnownFields,
     firewall::EncodedSet,
-    policy::{Limit, Rule},
+    policy::{Limit, Rule, Uncertain},
     requirement::{Requirement, all_of, authenticated, public},
-    rule::{pattern::Pattern, table::PathTable},
+    rule::{
+        pattern::Pattern,
+        table::{Ambiguous, Found, PathTable},
+        template::RouteTemplate,
+    },
 };
 use http::{HeaderName, HeaderValue};
 use std::num::NonZeroU32;
@@ -24,6 +28,8 @@ pub(crate) struct Rules {
     guardrails: Vec<Guardrail>,
     /// What holds for paths without a rule.
     pub(crate) unlisted: CompiledRule,
+    /// What happens to requests whose rule is uncertain.
+    pub(crate) uncertain: Uncertain,
 }
 
 /// One rule, ready to judge by.
@@ -43,13 +49,19 @@ pub(crate) struct CompiledRule {
     pub(super) corp: Option<usize>,
     /// The names of the request headers that carry credentials, for `Vary`.
     pub(super) vary: Vec<HeaderValue>,
+    /// `None`: what holds for paths without a rule.
+    pattern: Option<Pattern>,
+    /// Whether its paths may end in a slash and need not.
+    pub(super) same_with_slash: bool,
+    /// The route that it is narrower than on purpose.
+    route: Option<Pattern>,
     /// Guardrails that some of its paths lie beneath.
     guardrails: Vec<usize>,
 }
 
 /// The rules of one path.
 #[derive(Debug, Default)]
-struct PathRules {
+pub(super) struct PathRules {
     by_method: Vec<(MethodSet, usize)>,
     allow: Option<HeaderValue>,
 }
@@ -70,6 +82,17 @@ pub(super) enum Listed<'a> {
     OtherMethod { allow: Option<&'a HeaderValue> },
     /// No rule knows the path.
     Unlisted,
+    /// One router would take the path for another one than the next router does.
+    Ambiguous(Ambiguous<'a, PathRules>),
+}
+
+/// What the rules say of a route, whatever the path of a request was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OwnRule {
+    /// This rule, or with `None` what holds for paths without a rule, speaks for it.
+    Rule(Option<usize>),
+    /// Rules know the route, but not the method.
+    OtherMethod,
 }
 
 impl Rules {
@@ -88,16 +111,46 @@ impl Rules {
     }
 
     pub(super) fn find(&self, path: &str, method: MethodId) -> Listed<'_> {
-        let Some(found) = self.paths.find(path) else {
+        match self.paths.find(path) {
+            Ok(found) => Self::listed(found, method),
+            Err(ambiguous) => Listed::Ambiguous(ambiguous),
+        }
+    }
+
+    /// What a look-up found, for a method.
+    pub(super) fn listed(found: Option<Found<'_, PathRules>>, method: MethodId) -> Listed<'_> {
+        let Some(found) = found else {
             return Listed::Unlisted;
         };
-        let rules = found.value;
-        match rules.by_method.iter().find(|(set, _)| set.contains(method)) {
-            Some(&(_, index)) => Listed::Rule(index),
+        match found.value.rule(method) {
+            Some(index) => Listed::Rule(index),
             None => Listed::OtherMethod {
-                allow: rules.allow.as_ref(),
+                allow: found.value.allow.as_ref(),
             },
         }
+    }
+
+    /// The place of the most specific path that matches all that a route can match.
+    pub(super) fn covering(&self, route: &RouteTemplate) -> Option<usize> {
+        self.paths.covering(route)
+    }
+
+    /// The rule of a place for a method.
+    pub(super) fn own_rule(&self, place: Option<usize>, method: MethodId) -> OwnRule {
+        match place.and_then(|place| self.paths.at(place)) {
+            None => OwnRule::Rule(None),
+            Some(found) => match found.value.rule(method) {
+                Some(index) => OwnRule::Rule(Some(index)),
+                None => OwnRule::OtherMethod,
+            },
+        }
+    }
+
+    /// Whether a path of the rule, or but for a slash at its end, can be one of the route.
+    pub(super) fn may_take(&self, rule: Option<usize>, route: &RouteTemplate) -> bool {
+        let pattern = rule.and_then(|rule| self.list.get(rule)?.pattern.as_ref());
+        pattern
+            .is_none_or(|pattern| route.may_meet(pattern))
     }
 
     /// The guardrails that the path lies beneath and that the rule does not include already.
@@ -113,6 +166,36 @@ impl Rules {
     }
 }
 
+impl PathRules {
+    fn rule(&self, method: MethodId) -> Option<usize> {
+        let mut rules = self.by_method.iter();
+        let own = rules.find(|(methods, _)| methods.contains(method));
+        own.map(|&(_, index)| index)
+    }
+}
+
+impl CompiledRule {
+    /// Whether whatever this rule lets pass, `other` would have let pass, too: the same callers or fewer, by the same
+    /// ways to authenticate or fewer, within the same limits or tighter ones.
+    pub(super) fn is_as_strict_as(&self, other: &CompiledRule) -> bool {
+        let narrower = |max: Option<u64>| max.unwrap_or(u64::MAX);
+        let schemes = other.requirement.is_public()
+            || self.schemes.iter().all(|scheme| other.schemes.contains(scheme));
+        self.requirement.implies(&other.requirement)
+            && schemes
+            && (!self.probe || other.probe)
+            && self.limits.include(&other.limits)
+            && self.cost >= other.cost
+            && narrower(self.max_body) <= narrower(other.max_body)
+            && other.allow_encoded.contains(self.allow_encoded)
+    }
+
+    /// Whether the rule says that it speaks for a part of this route only.
+    pub(super) fn is_narrower_than(&self, route: &RouteTemplate) -> bool {
+        self.route.as_ref().is_some_and(|own| route.is_same_as(own))
+    }
+}
+
 /// What rules are compiled with.
 pub(super) struct RuleContext<'a> {
     pub(super) schemes: &'a [CompiledScheme],
@@ -120,6 +203,7 @@ pub(super) struct RuleContext<'a> {
     pub(super) scheme_names: &'a [&'a str],
     pub(super) limits: &'a Limits,
     pub(super) limit_parts: &'a [Limit],
+    pub(super) uncertain: Uncertain,
     pub(super) methods: &'a mut Methods,
     pub(super) known: &'a mut KnownFields,
     pub(super) mistakes: &'a mut Mistakes,
@@ -154,12 +238,14 @@ impl RuleContext<'_> {
             }
             list.push(compiled);
         }
+        self.refuse_answered_roots(&patterns, &paths, &list);
         let unlisted = self.unlisted(&guardrails);
         Rules {
             paths,
             list,
             guardrails,
             unlisted,
+            uncertain: self.uncertain,
         }
     }
 
@@ -172,6 +258,60 @@ impl RuleContext<'_> {
                 None
             }
         }
+    }
+
+    /// To routers, the bare root of what `/svc/{*rest}` is about, `/svc`, is a part of it. Where only a wider wildcard
+    /// speaks for it, a service mounted there would answer under another rule than its own.
+    fn refuse_answered_roots(
+        &mut self,
+        patterns: &[Option<Pattern>],
+        paths: &PathTable<PathRules>,
+        list: &[CompiledRule],
+    ) {
+        for (index, (pattern, rule)) in patterns.iter().zip(list).enumerate() {
+            let Some(root) = pattern.as_ref().and_then(Pattern::root_of_wildcard) else {
+                continue;
+            };
+            let answering = paths.covering(&RouteTemplate::of(&root));
+            let answering = answering.and_then(|place| paths.at(place));
+            let is_weaker = |found: &Found<'_, PathRules>| {
+                let mut rules = found.value.by_method.iter();
+                let mut rules = rules.by_ref().filter_map(|&(_, other)| list.get(other));
+                found.template.contains("{*")
+                    && rules.any(|other| !other.requirement.implies(&rule.requirement))
+            };
+            if let Some(found) = answering.filter(is_weaker) {
+                self.mistakes.add(
+                    format!("rule[{index}].path"),
+                    format!(
+                        "leaves {} to the rule of {}, which is about something else; add a rule \
+                         for {}",
+                        root.template(),
+                        found.template,
+                        root.template(),
+                    ),
+                );
+            }
+        }
+    }
+
+    /// The route that a rule says it is narrower than.
+    fn route(&mut self, index: usize, rule: &Rule, pattern: Option<&Pattern>) -> Option<Pattern> {
+        let key = || format!("rule[{index}].route");
+        let route = match Pattern::parse(rule.route.as_deref()?) {
+            Ok(route) => route,
+            Err(message) => {
+                self.mistakes.add(key(), message);
+                return None;
+            }
+        };
+        if pattern.is_some_and(|pattern| !RouteTemplate::of(&route).may_meet(pattern)) {
+            self.mistakes.add(
+                key(),
+                format!("can never answer for {}; write the route that does", rule.path),
+            );
+        }
+        Some(route)
     }
 
     fn method_set(&mut self, index: usize, rule: &Rule) -> MethodSet {
@@ -333,6 +473,9 @@ impl RuleContext<'_> {
             allow_encoded: self.allow_encoded(index, rule),
             handler_caches: rule.handler_caches,
             corp: self.corp(index, rule),
+            pattern: pattern.cloned(),
+            same_with_slash: rule.same_with_slash,
+            route: self.route(index, rule, pattern),
             guardrails: partly_above,
         }
     }
@@ -355,6 +498,9 @@ impl RuleContext<'_> {
             allow_encoded: EncodedSet::NONE,
             handler_caches: false,
             corp: None,
+            pattern: None,
+            same_with_slash: false,
+            route: None,
             guardrails: (0..guardrails.len()).collect(),
         }
     }

@@ -232,6 +232,7 @@ impl Compiled {
                     shown(allow.as_bytes())
                 )
             }
+            Listed::Ambiguous(ambiguous) => ambiguous.to_string(),
             _ => "no rule for this path".to_owned(),
         }
     }

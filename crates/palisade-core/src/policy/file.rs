@@ -124,6 +124,7 @@ fn policy(section: &mut Section<'_, '_>) -> Policy {
         firewall: section
             .table("firewall", parts::firewall)
             .unwrap_or_default(),
+        routes: section.table("routes", parts::routes).unwrap_or_default(),
         headers: section.table("headers", parts::headers).unwrap_or_default(),
         cors: section.table("cors", parts::cors),
         schemes: KINDS

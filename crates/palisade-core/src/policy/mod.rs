@@ -24,7 +24,7 @@ mod secret;
 pub use file::policy_schema;
 pub use parts::{
     AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
-    LimitKey, Outgoing, Preset, PrincipalDetail, Rule, Unlisted,
+    LimitKey, Outgoing, Preset, PrincipalDetail, Routes, Rule, Uncertain, Unlisted,
 };
 pub use secret::{Secret, SecretError};
 
@@ -62,6 +62,8 @@ pub struct Policy {
     pub https: Https,
     /// `[firewall]`: the sizes that a head may have.
     pub firewall: Firewall,
+    /// `[routes]`: what happens to a request for which rule and route do not agree.
+    pub routes: Routes,
     /// `[headers]`: the security headers of every response.
     pub headers: Headers,
     /// `[cors]`: who may read responses from other origins. `None`: nobody.
@@ -176,6 +178,7 @@ impl Default for Policy {
             host: Host::default(),
             https: Https::default(),
             firewall: Firewall::default(),
+            routes: Routes::default(),
             headers: Headers::default(),
             cors: None,
             schemes: Vec::new(),

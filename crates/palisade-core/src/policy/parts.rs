@@ -59,6 +59,28 @@ impl Default for Firewall {
     }
 }
 
+/// `[routes]`: what happens to a request for which rule and route do not agree.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Routes {
+    /// `uncertain`.
+    pub uncertain: Uncertain,
+}
+
+/// What happens to a request if it is uncertain which rule it falls under: its path can be read in two ways that lead
+/// to different rules, or the route that it reaches has another rule, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Uncertain {
+    /// `refuse`: 400 if the path is at fault, 500 if the routes of the application are.
+    #[default]
+    Refuse,
+    /// `report`: it is served under the rule of its path as it was sent, and the log and the audit say so. This is
+    /// insecure, and for a while only: until rules and routes agree.
+    Report,
+}
+
 /// `[headers]`: the security headers of every response.
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
@@ -296,6 +318,10 @@ pub struct Rule {
     pub probe: bool,
     /// `trailing_slash = "same"`: `/users/` is `/users`.
     pub same_with_slash: bool,
+    /// `route`: the template of the route that the rule is about a part of, in the form of `path`, such as
+    /// `/users/{id}` for a rule about `/users/me` where the application has no such route. `None`: the rule has routes
+    /// of its own.
+    pub route: Option<String>,
     /// `allow_encoded`: of `/`, `%` and `;`, what parameters of the path may hold.
     pub allow_encoded: Vec<String>,
     /// `cache = "handler"`: the handler decides on caching.
@@ -319,6 +345,7 @@ impl Rule {
             always: false,
             probe: false,
             same_with_slash: false,
+            route: None,
             allow_encoded: Vec::new(),
             handler_caches: false,
             corp: None,
@@ -329,6 +356,20 @@ impl Rule {
     #[must_use]
     pub fn methods<M: Into<String>>(mut self, methods: impl IntoIterator<Item = M>) -> Self {
         self.methods = methods.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Says that the rule is about a part of this route, and has none of its own.
+    ///
+    /// ```
+    /// use palisade_core::{Rule, authenticated};
+    ///
+    /// // The application has one route, `/users/{id}`; what it does for `me` is for everybody to ask.
+    /// let rule = Rule::new("/users/me").route("/users/{id}").require(authenticated());
+    /// ```
+    #[must_use]
+    pub fn route(mut self, template: impl Into<String>) -> Self {
+        self.route = Some(template.into());
         self
     }
 

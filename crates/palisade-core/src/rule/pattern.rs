@@ -11,7 +11,7 @@
 
 mod lookalike;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -21,7 +21,7 @@ use crate::firewall;
 /// The longest literal segment, in bytes after decoding: the room a look-up has to decode into.
 pub(super) const LONGEST_LITERAL: usize = 256;
 
-/// What stays as it is when a literal is encoded: RFC 3986 §3.3 `pchar`, without `;`.
+/// What is encoded when a literal is sent: all but RFC 3986 §3.3 `pchar`, without `;`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -44,7 +44,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///
 /// Each segment is a literal, a parameter `{name}` (one segment that is not empty), or, only as the last one, a
 /// wildcard `{*name}` (one segment that is not empty, and everything after it). A literal may be written decoded or
-/// percent-encoded, and meets a request's segment of either kind. Letter case counts.
+/// percent-encoded; a request must send it in its [canonical](canonical) form. Letter case counts.
 ///
 /// `/users/` is another path than `/users`, unless [`with_same_trailing_slash`](Pattern::with_same_trailing_slash)
 /// makes them one.
@@ -115,10 +115,12 @@ impl Pattern {
 
     /// Whether every path that `other` matches is this pattern's own path or lies beneath it.
     ///
-    /// `/admin` covers `/admin`, `/admin/` and `/admin/users/{id}`; `/{tenant}/keys` covers `/acme/keys/7`.
+    /// `/admin` covers `/admin`, `/admin/` and `/admin/users/{id}`; `/admin/{*rest}` all of them but `/admin`, because
+    /// to some routers a wildcard may match nothing; `/{tenant}/keys` covers `/acme/keys/7`.
     #[must_use]
     pub fn covers(&self, other: &Pattern) -> bool {
-        beneath(self.stem(), &other.segments, false)
+        let mut ways = other.ways();
+        ways.all(|segments| beneath(self.stem(), &segments, false))
     }
 
     /// Whether some path that `other` matches is this pattern's own path or lies beneath it.
@@ -128,10 +130,14 @@ impl Pattern {
     /// other does.
     #[must_use]
     pub fn overlaps(&self, other: &Pattern) -> bool {
-        beneath(self.stem(), &other.segments, true)
+        let mut ways = other.ways();
+        ways.any(|segments| beneath(self.stem(), &segments, true))
     }
 
     /// Whether a path that the firewall accepted is this pattern's own path or lies beneath it. Does not allocate.
+    ///
+    /// Where a path can be read in two ways, as sent or decoded, with a wildcard that matches something or nothing, one
+    /// of them is enough: a guardrail must hold for all.
     #[must_use]
     pub fn is_above(&self, path: &str) -> bool {
         let Some(path) = path.strip_prefix('/') else {
@@ -145,7 +151,8 @@ impl Pattern {
                 (Segment::Literal(own), Some(text)) => {
                     *own.as_bytes() == *text.as_bytes() || percent_decode_str(text).eq(own.bytes())
                 }
-                (Segment::Parameter | Segment::Wildcard, Some(text)) => !text.is_empty(),
+                (Segment::Parameter, Some(text)) => !text.is_empty(),
+                (Segment::Wildcard, Some(_)) => true,
             })
     }
 
@@ -176,8 +183,51 @@ impl Pattern {
         Some(twin)
     }
 
+    /// The place that a wildcard is about: `/svc` of `/svc/{*rest}`; `None` without a wildcard, and for `/{*rest}`.
+    pub(crate) fn root_of_wildcard(&self) -> Option<Pattern> {
+        let (Segment::Wildcard, root) = self.segments.split_last()? else {
+            return None;
+        };
+        let (template, _) = self.template.rsplit_once('/')?;
+        (!root.is_empty()).then(|| Pattern {
+            template: template.into(),
+            segments: root.to_vec(),
+            same_trailing_slash: false,
+        })
+    }
+
+    /// The segments of each kind of path that it matches: with a slash at the end and without count as one.
+    pub(super) fn ways(&self) -> impl Iterator<Item = Cow<'_, [Segment]>> {
+        std::iter::once(Cow::Borrowed(self.segments())).chain(self.twin().map(Cow::Owned))
+    }
+
+    /// Whether a literal has characters that must be sent encoded.
+    pub(super) fn has_encoded_literals(&self) -> bool {
+        self.segments.iter().any(|segment| match segment {
+            Segment::Literal(text) => canonical(text) != **text,
+            Segment::Parameter | Segment::Wildcard => false,
+        })
+    }
+
+    /// Whether the pattern itself says that a path may end in a slash.
+    pub(super) fn ends_in_slash(&self) -> bool {
+        self.stem().len() < self.segments.len() || self.twin().is_some()
+    }
+
+    /// Whether it is at least as specific as another pattern that matches the same path: from the left, a literal goes
+    /// before a parameter, a parameter before a wildcard.
+    pub(super) fn is_as_specific_as(&self, other: &Pattern) -> bool {
+        let rank = |segment: &Segment| match segment {
+            Segment::Literal(_) => 0,
+            Segment::Parameter => 1,
+            Segment::Wildcard => 2,
+        };
+        let ranks = |pattern: &Pattern| pattern.stem().iter().map(rank).collect::<Vec<u8>>();
+        ranks(self) <= ranks(other)
+    }
+
     /// The segments without a trailing slash: what everything beneath the pattern begins with.
-    fn stem(&self) -> &[Segment] {
+    pub(super) fn stem(&self) -> &[Segment] {
         match self.segments.split_last() {
             Some((Segment::Literal(last), stem)) if last.is_empty() => stem,
             _ => &self.segments,
@@ -191,6 +241,12 @@ impl fmt::Debug for Pattern {
     }
 }
 
+/// A literal segment as a request must send it: percent-encoded where RFC 3986 §3.3 demands it, with upper-case digits,
+/// and nowhere else. It is the one form that every router takes for the same segment.
+pub(super) fn canonical(decoded: &str) -> String {
+    utf8_percent_encode(decoded, ENCODED).to_string()
+}
+
 /// Whether all paths, or some, that `theirs` matches begin with something that `stem` matches.
 fn beneath(stem: &[Segment], theirs: &[Segment], some: bool) -> bool {
     use Segment::{Literal, Parameter, Wildcard};
@@ -200,9 +256,10 @@ fn beneath(stem: &[Segment], theirs: &[Segment], some: bool) -> bool {
         ([Literal(own), stem @ ..], [Literal(other), theirs @ ..]) => {
             own == other && beneath(stem, theirs, some)
         }
-        ([Parameter | Wildcard, stem @ ..], [Literal(other), theirs @ ..]) => {
+        ([Parameter, stem @ ..], [Literal(other), theirs @ ..]) => {
             !other.is_empty() && beneath(stem, theirs, some)
         }
+        ([Wildcard, stem @ ..], [Literal(_), theirs @ ..]) => beneath(stem, theirs, some),
         ([Parameter | Wildcard, stem @ ..], [Parameter, theirs @ ..]) => {
             beneath(stem, theirs, some)
         }
@@ -273,7 +330,7 @@ fn parse_literal(text: &str, last: bool) -> Result<Box<str>, String> {
             "a literal segment has at most {LONGEST_LITERAL} bytes"
         ));
     }
-    match firewall::check_path(format!("/{}", utf8_percent_encode(&decoded, ENCODED)).as_bytes()) {
+    match firewall::check_path(format!("/{}", canonical(&decoded)).as_bytes()) {
         Ok(needs) if needs.is_empty() => Ok(decoded.into()),
         Ok(_) => Err(format!(
             "`{text}` stands for a `/`, `;` or `%` that only parameters may hold: \
@@ -386,7 +443,7 @@ mod tests {
             ("/", "/", true, true),
             ("/", "/{*rest}", true, true),
             ("/admin/{*rest}", "/admin", false, false),
-            ("/admin/{*rest}", "/admin/", false, false),
+            ("/admin/{*rest}", "/admin/", true, true),
             ("/admin/{*rest}", "/admin/x/y", true, true),
             ("/admin/{*rest}", "/{a}/{b}", false, true),
             ("/{a}", "/x", true, true),
@@ -403,6 +460,9 @@ mod tests {
             assert_eq!(above.covers(&other), covers, "{above:?} {other:?}");
             assert_eq!(above.overlaps(&other), overlaps, "{above:?} {other:?}");
         }
+        let both = pattern("/admin").with_same_trailing_slash();
+        let above = pattern("/admin/{*rest}");
+        assert!(above.overlaps(&both) && !above.covers(&both));
     }
 
     #[test]
@@ -416,5 +476,7 @@ mod tests {
         }
         assert!(pattern("/").is_above("/") && pattern("/").is_above("/a"));
         assert!(!pattern("/a/{id}").is_above("/a/"));
+        assert!(pattern("/a/{*rest}").is_above("/a/"));
+        assert!(!pattern("/a/{*rest}").is_above("/a"));
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     config::Section,
     policy::{
         AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
-        LimitKey, Outgoing, Preset, PrincipalDetail,
+        LimitKey, Outgoing, Preset, PrincipalDetail, Routes, Uncertain,
     },
 };
 
@@ -32,6 +32,13 @@ pub(super) fn firewall(section: &mut Section<'_, '_>) -> Firewall {
         max_header_bytes: section
             .size("max_header_bytes")
             .unwrap_or(default.max_header_bytes),
+    }
+}
+
+pub(super) fn routes(section: &mut Section<'_, '_>) -> Routes {
+    let uncertain = [("refuse", Uncertain::Refuse), ("report", Uncertain::Report)];
+    Routes {
+        uncertain: section.choice("uncertain", &uncertain).unwrap_or_default(),
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) fn rule(section: &mut Section<'_, '_>) -> Rule {
         same_with_slash: section
             .choice("trailing_slash", &slashes)
             .unwrap_or_default(),
+        route: section.optional_string("route"),
         allow_encoded: section.strings("allow_encoded").unwrap_or_default(),
         handler_caches: section.choice("cache", &caches).unwrap_or_default(),
         corp: section.choice("corp", &corps),

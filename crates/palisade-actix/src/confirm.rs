@@ -1,0 +1,229 @@
+//! What was judged is what runs: the route that was taken, compared with the rule that was applied.
+
+mod map;
+
+pub(crate) use map::unconfirmed;
+
+use crate::require::GuardFuture;
+use actix_web::{
+    Error, HttpMessage, HttpRequest, Resource, Route, Scope,
+    body::{EitherBody, MessageBody},
+    dev::{
+        HttpServiceFactory, Service, ServiceFactory, ServiceRequest, ServiceResponse, Transform,
+        forward_ready,
+    },
+    web::{self, ServiceConfig},
+};
+use palisade_core::{Grant, Reply, TakenRoute, TemplateSyntax};
+use std::future::{Ready, ready};
+
+/// Registers routes, each of which confirms before it runs that the rule that was applied is its own.
+///
+/// actix-web leaves a route whose guard fails, as `web::get()` does for a `DELETE`, and takes the next one that matches
+/// the path, whatever is most specific; and it tells outside of its routing only afterwards which one it took. So the
+/// security layer refuses a request, with 500, that could reach a route under another rule. For routes that are
+/// registered here it need not: if they are reached, they know.
+///
+/// ```
+/// use actix_web::{App, web};
+/// use palisade_actix::routes;
+///
+/// async fn list() -> &'static str { "items" }
+/// async fn one() -> &'static str { "item" }
+///
+/// let app = App::new().configure(routes(|routes| {
+///     routes.route("/items", web::get().to(list));
+///     routes.scope("/items", |routes| {
+///         routes.resource("/{id}", |resource| resource.route(web::get().to(one)));
+///     });
+/// }));
+/// ```
+///
+/// Call it once for an application: of several calls, only the last one counts, and the routes of the others are refused
+/// where they are uncertain.
+pub fn routes(add: impl FnOnce(&mut Routes<'_>)) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        let mut confirmed = Vec::new();
+        add(&mut Routes {
+            config,
+            prefix: String::new(),
+            confirmed: &mut confirmed,
+        });
+        config.app_data(ConfirmedRoutes(confirmed));
+    }
+}
+
+/// Where [`routes`] registers.
+pub struct Routes<'a> {
+    config: &'a mut ServiceConfig,
+    prefix: String,
+    confirmed: &'a mut Vec<String>,
+}
+
+/// The templates of the routes that confirm themselves, as often as they were registered.
+#[derive(Debug)]
+pub(crate) struct ConfirmedRoutes(pub(crate) Vec<String>);
+
+impl Routes<'_> {
+    /// Adds a route, as `App::route` does.
+    pub fn route(&mut self, path: &str, route: Route) -> &mut Self {
+        self.note(path);
+        self.config.route(path, route.wrap(Confirm(())));
+        self
+    }
+
+    /// Adds a resource, as `App::service(web::resource(path))` does; `build` gives it its routes.
+    pub fn resource<T, B>(
+        &mut self,
+        path: &str,
+        build: impl FnOnce(Resource) -> Resource<T>,
+    ) -> &mut Self
+    where
+        T: ServiceFactory<
+                ServiceRequest,
+                Config = (),
+                Response = ServiceResponse<B>,
+                Error = Error,
+                InitError = (),
+            > + 'static,
+        B: MessageBody + 'static,
+    {
+        self.note(path);
+        let resource = build(web::resource(path)).wrap(Confirm(()));
+        self.config.service(resource);
+        self
+    }
+
+    /// Adds the routes beneath a path, as `App::service(web::scope(path))` does.
+    pub fn scope(&mut self, path: &str, add: impl FnOnce(&mut Routes<'_>)) -> &mut Self {
+        self.scope_with(path, |scope| scope, add)
+    }
+
+    /// Adds the routes beneath a path; `build` gives the scope its guards, middleware and data.
+    pub fn scope_with<T, B>(
+        &mut self,
+        path: &str,
+        build: impl FnOnce(Scope) -> Scope<T>,
+        add: impl FnOnce(&mut Routes<'_>),
+    ) -> &mut Self
+    where
+        T: ServiceFactory<
+                ServiceRequest,
+                Config = (),
+                Response = ServiceResponse<B>,
+                Error = Error,
+                InitError = (),
+            > + 'static,
+        B: MessageBody + 'static,
+    {
+        let prefix = self.full(path);
+        let confirmed = &mut *self.confirmed;
+        let scope = build(web::scope(path)).configure(|config| {
+            add(&mut Routes {
+                config,
+                prefix,
+                confirmed,
+            });
+        });
+        self.config.service(scope);
+        self
+    }
+
+    /// Adds something that registers itself, such as a handler with `#[get("/…")]` or a folder of files. It is not
+    /// confirmed: what could reach it under another rule is refused.
+    pub fn service(&mut self, factory: impl HttpServiceFactory + 'static) -> &mut Self {
+        self.config.service(factory);
+        self
+    }
+
+    /// For what is no route: data, a default service.
+    pub fn config(&mut self) -> &mut ServiceConfig {
+        self.config
+    }
+
+    fn note(&mut self, path: &str) {
+        self.confirmed.push(self.full(path));
+    }
+
+    fn full(&self, path: &str) -> String {
+        let slash = match path.is_empty() || path.starts_with('/') {
+            true => "",
+            false => "/",
+        };
+        format!("{}{slash}{path}", self.prefix)
+    }
+}
+
+impl std::fmt::Debug for Routes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes")
+            .field("confirmed", &self.confirmed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The middleware that [`routes`] puts on each route.
+#[derive(Debug, Clone, Copy)]
+pub struct Confirm(());
+
+impl<S, B> Transform<S, ServiceRequest> for Confirm
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = Confirmed<S>;
+    type InitError = ();
+    type Future = Ready<Result<Confirmed<S>, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(Confirmed { inner }))
+    }
+}
+
+/// A route that runs only under its own rule.
+#[derive(Debug)]
+pub struct Confirmed<S> {
+    inner: S,
+}
+
+impl<S, B> Service<ServiceRequest> for Confirmed<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = GuardFuture<S::Future>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        // Without a layer, no rule was applied that could be the wrong one.
+        let grant = request.extensions().get::<Grant>().cloned();
+        match grant.map(|grant| confirm_route(&grant, request.request())) {
+            Some(Err(reply)) => GuardFuture::refused(request, reply),
+            _ => GuardFuture::running(self.inner.call(request)),
+        }
+    }
+}
+
+/// Compares what the router says of a request with what was judged.
+fn confirm_route(grant: &Grant, request: &HttpRequest) -> Result<(), Reply> {
+    confirm(grant, request, request.match_pattern().as_deref())
+}
+
+/// Compares what is left of a request with what was judged, when it is not known which route was taken.
+pub(crate) fn confirm_target(grant: &Grant, request: &HttpRequest) -> Result<(), Reply> {
+    confirm(grant, request, None)
+}
+
+fn confirm(grant: &Grant, request: &HttpRequest, template: Option<&str>) -> Result<(), Reply> {
+    grant.confirm(&TakenRoute {
+        method: request.method().as_str().as_bytes(),
+        path: request.uri().path().as_bytes(),
+        template,
+        syntax: TemplateSyntax::Actix,
+    })
+}

@@ -1,0 +1,368 @@
+//! What was judged is what runs: the route that a framework took, compared with the rule that was applied.
+//!
+//! The rule of a request is found by its path. What runs is found by the router of the framework, which has rules of its
+//! own. Where a framework tells the template of the route that it took, that template is compared here: the rule that
+//! was applied must be the most specific one for all that the route can match, or be at least as strict.
+
+mod map;
+#[cfg(test)]
+mod tests;
+
+pub use map::RouteMap;
+
+use super::{
+    compiled::Compiled,
+    exchange::Exchange,
+    methods::MethodId,
+    rules::{CompiledRule, OwnRule},
+};
+use crate::{
+    grant::Grant,
+    policy::{Uncertain, Unlisted},
+    problem::{Code, Reason},
+    reply::Reply,
+    rule::template::{RouteTemplate, TemplateSyntax},
+};
+use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
+use smallvec::SmallVec;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+/// A path, mostly without an allocation of its own.
+pub(crate) type PathBytes = SmallVec<[u8; 64]>;
+
+/// So many templates of routes are remembered; those of applications that have more are read on each request.
+const MOST_ROUTES: usize = 4096;
+
+/// The route that a framework took for a request, as an adapter tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct TakenRoute<'a> {
+    /// The method of the request at the route.
+    pub method: &'a [u8],
+    /// Its path at the route, without the query; of a nested route what is left of it.
+    pub path: &'a [u8],
+    /// The template of the route, with those of the routes that it is nested in; `None` if the framework names none.
+    pub template: Option<&'a str>,
+    /// How the template is written.
+    pub syntax: TemplateSyntax,
+}
+
+/// What a request was judged by.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) method: MethodId,
+    pub(crate) path: PathBytes,
+}
+
+/// Whether a grant's rule has been found to be that of the route.
+#[derive(Debug, Default)]
+pub(crate) struct Confirmation(AtomicU8);
+
+impl Confirmation {
+    const CONFIRMED: u8 = 1;
+    const REPORTED: u8 = 2;
+
+    fn set(&self, to: u8) {
+        self.0.store(to, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the rule is not that of the route, and the policy only reports it.
+    pub(crate) fn is_reported(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::REPORTED
+    }
+}
+
+impl Grant {
+    /// Confirms, before a handler runs, that the rule that was applied is the rule of the route that was taken, or one
+    /// at least as strict, and that method and path are still those that were judged.
+    ///
+    /// # Errors
+    /// 500: they are not. The log names the rule and the route, and what would make them agree. With
+    /// `[routes] uncertain = "report"` that is all, and the request is served.
+    pub fn confirm(&self, taken: &TakenRoute<'_>) -> Result<(), Reply> {
+        let (policy, judged) = (self.policy(), self.judged());
+        match policy.confirm(judged, self.rule_index(), taken) {
+            Ok(()) => {
+                self.confirmation().set(Confirmation::CONFIRMED);
+                Ok(())
+            }
+            Err(mismatch) => self.uncertain(mismatch),
+        }
+    }
+
+    /// Confirms a route of which is known only that it has run: as [`confirm`](Self::confirm), but method and path are
+    /// those that were judged. A template that is the root of something which finds its way by itself is confirmed.
+    ///
+    /// # Errors
+    /// 500: the route has another rule.
+    pub fn confirm_template(&self, template: &str, syntax: TemplateSyntax) -> Result<(), Reply> {
+        let (policy, judged) = (self.policy(), self.judged());
+        let beneath = RouteTemplate::parse(template, syntax);
+        let path = str::from_utf8(&judged.path).unwrap_or_default();
+        if !beneath.fits_loosely(path) && beneath.with_rest().fits(path) {
+            return Ok(());
+        }
+        self.confirm(&TakenRoute {
+            method: policy.methods.name(judged.method).as_bytes(),
+            path: &judged.path,
+            template: Some(template),
+            syntax,
+        })
+    }
+
+    /// Whether a route has been confirmed for this request, by [`confirm`](Self::confirm).
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmation().is_confirmed()
+    }
+
+    /// Checks that a request is still the one that was judged, so that a layer inside another one of the same policy
+    /// may let it pass. `path` is without the query.
+    ///
+    /// # Errors
+    /// 500: something between the two layers changed the method or the path.
+    pub fn confirm_unchanged(&self, method: &[u8], path: &[u8]) -> Result<(), Reply> {
+        let judged = self.judged();
+        let cause = if self.policy().methods.find(method) != Some(judged.method) {
+            METHOD_CHANGED
+        } else if *judged.path != *path {
+            PATH_CHANGED
+        } else {
+            return Ok(());
+        };
+        self.uncertain(Mismatch {
+            cause,
+            told: format!(
+                "{} was judged, but then something between two security layers made it {} {}: \
+                 put what rewrites requests outside of the outer layer",
+                self.policy().shown(judged),
+                String::from_utf8_lossy(method),
+                String::from_utf8_lossy(path),
+            ),
+        })
+    }
+
+    /// What an adapter answers that cannot find out which routes the application has.
+    ///
+    /// # Errors
+    /// 500, unless the policy only reports.
+    pub fn no_routes_known(&self) -> Result<(), Reply> {
+        self.uncertain(Mismatch {
+            cause: NO_ROUTES,
+            told: "the routes of the application cannot be read, so that no request is certain to \
+                   run under the rule of its route: use a release of the adapter that knows this \
+                   release of the framework"
+                .to_owned(),
+        })
+    }
+
+    /// Refuses the request, or only says why it should be.
+    fn uncertain(&self, mismatch: Mismatch) -> Result<(), Reply> {
+        self.policy().lineage.warn_uncertain(&mismatch.told);
+        if self.policy().rules.uncertain == Uncertain::Report {
+            self.confirmation().set(Confirmation::REPORTED);
+            return Ok(());
+        }
+        Err(self.refuse(Reason::new(Code::InternalError, mismatch.cause)))
+    }
+}
+
+const METHOD_CHANGED: &str = "method_changed_after_judgement";
+const PATH_CHANGED: &str = "path_changed_after_judgement";
+const NO_ROUTES: &str = "routes_unknown";
+const OTHER_ROUTE: &str = "route_of_another_rule";
+
+/// Why rule and route do not agree.
+struct Mismatch {
+    cause: &'static str,
+    told: String,
+}
+
+impl Exchange {
+    /// What the audit says where rule and route may not agree and the policy only reports it.
+    pub(super) fn uncertain(&self) -> Option<&'static str> {
+        let grant = self.grant.as_ref();
+        let reported = grant.is_some_and(|grant| grant.confirmation().is_reported());
+        self.facts.uncertain.or(reported.then_some(OTHER_ROUTE))
+    }
+}
+
+impl Compiled {
+    fn confirm(
+        &self,
+        judged: &Judged,
+        rule: Option<usize>,
+        taken: &TakenRoute<'_>,
+    ) -> Result<(), Mismatch> {
+        let applied = self.rule_or_unlisted(rule);
+        let changed = |cause| Mismatch {
+            cause,
+            told: format!(
+                "{} was judged, but then something inside of the security layer made it {} {}: \
+                 put what rewrites requests outside of the layer",
+                self.shown(judged),
+                String::from_utf8_lossy(taken.method),
+                String::from_utf8_lossy(taken.path),
+            ),
+        };
+        if self.methods.find(taken.method) != Some(judged.method) {
+            return Err(changed(METHOD_CHANGED));
+        }
+        if !is_rest_of(taken.path, &judged.path, applied.same_with_slash) {
+            return Err(changed(PATH_CHANGED));
+        }
+        // Most routes are written as their rules are. What the rule's path matched, the same template matches, too.
+        let Some(template) = taken.template else {
+            return Ok(());
+        };
+        if rule.is_some() && *applied.template == *template {
+            return Ok(());
+        }
+        let route = self.routes.get(self, template, taken.syntax);
+        if !route.is_route_of(&judged.path, applied) {
+            return Err(Mismatch {
+                cause: OTHER_ROUTE,
+                told: format!(
+                    "{} was judged, but the framework says that the route of {template} was \
+                     taken, which cannot match it; give each path a route of its own",
+                    self.shown(judged),
+                ),
+            });
+        }
+        let own = self.rules.own_rule(route.place, judged.method);
+        match self.agrees(rule, &route.template, own) {
+            true => Ok(()),
+            false => Err(self.other_route(judged, rule, template, own)),
+        }
+    }
+
+    /// Whether a request that was judged by a rule may run a route whose own rule is another.
+    fn agrees(&self, rule: Option<usize>, route: &RouteTemplate, own: OwnRule) -> bool {
+        let applied = self.rule_or_unlisted(rule);
+        match own {
+            OwnRule::Rule(own) if own == rule => true,
+            _ if applied.is_narrower_than(route) => true,
+            OwnRule::OtherMethod => false,
+            // Without a rule, nobody may run it.
+            OwnRule::Rule(None) if self.unlisted == Unlisted::NotFound => false,
+            OwnRule::Rule(own) => applied.is_as_strict_as(self.rule_or_unlisted(own)),
+        }
+    }
+
+    fn other_route(
+        &self,
+        judged: &Judged,
+        rule: Option<usize>,
+        template: &str,
+        own: OwnRule,
+    ) -> Mismatch {
+        let name = |rule: Option<usize>| match self.rule(rule) {
+            Some(rule) => format!("the rule of {}", rule.template),
+            None => "no rule".to_owned(),
+        };
+        let own = match own {
+            OwnRule::Rule(rule) => name(rule),
+            OwnRule::OtherMethod => "rules for other methods only".to_owned(),
+        };
+        Mismatch {
+            cause: OTHER_ROUTE,
+            told: format!(
+                "{} was judged by {}, but runs the route of {template}, which has {own}: add the \
+                 route, or, if the rule is narrower than the route on purpose, write route = \
+                 \"...\" in it",
+                self.shown(judged),
+                name(rule),
+            ),
+        }
+    }
+
+    fn shown(&self, judged: &Judged) -> String {
+        let path = String::from_utf8_lossy(&judged.path);
+        format!("{} {path}", self.methods.name(judged.method))
+    }
+}
+
+/// Whether a path is what was judged, or what is left of it once the prefixes of nested routes are taken away.
+fn is_rest_of(path: &[u8], judged: &[u8], same_with_slash: bool) -> bool {
+    let without_slash = |path: &[u8]| match (path, same_with_slash) {
+        ([rest @ .., b'/'], true) => rest.len(),
+        (path, _) => path.len(),
+    };
+    let cut = |path: &'_ [u8]| path.get(..without_slash(path)).map(<[u8]>::to_vec);
+    // Nothing is left of the path of a nested root.
+    path == b"/" || judged.ends_with(path) || (same_with_slash && {
+        let (path, judged) = (cut(path), cut(judged));
+        path.zip(judged).is_some_and(|(path, judged)| judged.ends_with(&path))
+    })
+}
+
+/// The templates that requests have taken, read once.
+#[derive(Default)]
+pub(crate) struct KnownRoutes(ArcSwap<HashMap<Box<str>, Readings, RandomState>>);
+
+/// A template in each syntax in which it was met: nearly always one.
+type Readings = SmallVec<[Arc<KnownRoute>; 1]>;
+
+/// One of them.
+struct KnownRoute {
+    syntax: TemplateSyntax,
+    template: RouteTemplate,
+    /// Where the rules are whose path matches all that it can match.
+    place: Option<usize>,
+}
+
+impl KnownRoutes {
+    fn get(&self, policy: &Compiled, template: &str, syntax: TemplateSyntax) -> Arc<KnownRoute> {
+        let known = self.0.load();
+        let mut readings = known.get(template).into_iter().flatten();
+        if let Some(route) = readings.find(|route| route.syntax == syntax) {
+            return Arc::clone(route);
+        }
+        let route = Arc::new(KnownRoute::new(policy, template, syntax));
+        if known.len() < MOST_ROUTES {
+            self.0.rcu(|known| {
+                let mut known = HashMap::clone(known);
+                let readings = known.entry(template.into()).or_default();
+                readings.push(Arc::clone(&route));
+                known
+            });
+        }
+        route
+    }
+}
+
+impl KnownRoute {
+    fn new(policy: &Compiled, template: &str, syntax: TemplateSyntax) -> Self {
+        let template = RouteTemplate::parse(template, syntax);
+        Self {
+            syntax,
+            place: policy.rules.covering(&template),
+            template,
+        }
+    }
+
+    fn is_route_of(&self, path: &[u8], applied: &CompiledRule) -> bool {
+        std::str::from_utf8(path).is_ok_and(|path| match applied.same_with_slash {
+            true => self.template.fits_loosely(path),
+            false => self.template.fits(path),
+        })
+    }
+}
+
+impl fmt::Debug for KnownRoutes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KnownRoutes")
+            .field(&self.0.load().len())
+            .finish()
+    }
+}
