@@ -25,6 +25,8 @@ mod command;
 mod corpus;
 mod exchange;
 mod explain;
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+pub mod generate;
 pub mod harness;
 mod html;
 mod http1;

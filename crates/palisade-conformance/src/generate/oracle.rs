@@ -1,0 +1,287 @@
+//! What must hold of an exchange, told without any code of the product: slow, and plain to see.
+
+use std::fmt;
+
+use super::path::Sent;
+use super::policy::{Callers, Policy, Rule};
+use super::serve::{Answer, Audited, Ran, Server};
+use super::table::{Placed, Place, Table};
+use super::template::{Segment, Template, segments};
+
+/// What happened to one request.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    pub(super) answer: Answer,
+    pub(super) ran: Vec<Ran>,
+    pub(super) audited: Vec<Audited>,
+}
+
+/// The rule of a route.
+#[derive(Clone, Copy, Debug)]
+enum Own<'a> {
+    Rule(&'a Rule),
+    /// Rules know the template, but not the method.
+    OtherMethod,
+    /// No rule covers it.
+    Unlisted,
+}
+
+/// A handler that ran although the rules of its own route would not have let the caller in.
+#[derive(Clone, Debug)]
+pub(super) struct Hole {
+    pub(super) kind: Kind,
+    pub(super) route: usize,
+    /// The template of the route that ran, the rule that is its own, and the rule that was applied.
+    pub(super) story: String,
+}
+
+/// How a wrong rule came to be applied, as far as the request tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// The path was changed between judgement and routing.
+    Rewritten,
+    /// A rule covers only some of the route's paths.
+    NarrowerRule,
+    /// The path has percent-encoded characters.
+    Encoded,
+    /// The path ends in a slash, or has an empty segment.
+    Slash,
+    /// The method decided that another route was taken.
+    Method,
+    /// The rule has no such method.
+    UnlistedMethod,
+    /// A guardrail was passed.
+    Guardrail,
+    /// Another route was taken for another reason.
+    OtherRoute,
+    /// Two handlers ran, or two audit events were written.
+    Twice,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rewritten => "the path was rewritten after it was judged",
+            Self::NarrowerRule => "a rule is narrower than the route",
+            Self::Encoded => "percent-encoded characters",
+            Self::Slash => "a slash at the end, or an empty segment",
+            Self::Method => "the method led to another route",
+            Self::UnlistedMethod => "a method that the route's rules do not list",
+            Self::Guardrail => "a guardrail was passed",
+            Self::OtherRoute => "the router took another route",
+            Self::Twice => "not one handler and one audit event",
+        })
+    }
+}
+
+/// The hole, if there is one.
+pub(super) fn judge(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    sent: &Sent,
+    exchange: &Exchange,
+) -> Option<Hole> {
+    if exchange.ran.len() > 1 || exchange.audited.len() != 1 {
+        return Some(Hole {
+            kind: Kind::Twice,
+            route: exchange.ran.first().map_or(0, |ran| ran.route),
+            story: format!("{:?} {:?}", exchange.ran, exchange.audited),
+        });
+    }
+    let ran = exchange.ran.first()?;
+    let withheld = exchange.answer.route.is_none();
+    if withheld && server.may_withhold() {
+        return None;
+    }
+    let placed = table.placed(server.dialect());
+    let placed = placed.iter().find(|placed| placed.route.id == ran.route)?;
+    let route = &placed.template;
+    let own = own(policy, route, &sent.method);
+    let admitted = match own {
+        Own::Rule(rule) => rule.demand.admits(),
+        Own::OtherMethod => Callers::NONE,
+        Own::Unlisted if policy.unlisted_authenticated => Callers::KNOWN,
+        Own::Unlisted => Callers::NONE,
+    };
+    let applied = applied(policy, ran, &sent.method);
+    let allowed = match applied {
+        Some(rule) => rule.demand.admits(),
+        None => Callers::KNOWN,
+    };
+    let guarded = guardrails(policy, route, &ran.path);
+    let rule_holds = allowed.and(guarded).is_within(admitted);
+    let kind = if !rule_holds {
+        diagnose(table, policy, placed, sent, ran, own, applied)
+    } else if !admitted.contains(sent.caller) {
+        Kind::OtherRoute
+    } else if !guarded.contains(sent.caller) {
+        Kind::Guardrail
+    } else {
+        return None;
+    };
+    Some(Hole {
+        kind,
+        route: ran.route,
+        story: format!(
+            "{:?} ran route #{} {route} by the path {:?}\nits own rule: {}\napplied rule: {}",
+            sent.caller,
+            ran.route,
+            ran.path,
+            told(own),
+            applied.map_or_else(|| "none".to_owned(), rule_told),
+        ),
+    })
+}
+
+/// The most specific rule whose template covers the route's: a literal goes before a parameter, a parameter before a
+/// wildcard, from the left. Only then comes the method.
+fn own<'a>(policy: &'a Policy, route: &Template, method: &str) -> Own<'a> {
+    let mut best: Vec<(Vec<u8>, &Rule)> = Vec::new();
+    for rule in &policy.rules {
+        let covering = rule.templates().find(|template| template.covers(route));
+        let Some(ranks) = covering.map(|template| template.ranks()) else {
+            continue;
+        };
+        match best.first() {
+            Some((other, _)) if *other < ranks => {}
+            Some((other, _)) if *other == ranks => best.push((ranks, rule)),
+            _ => best = vec![(ranks, rule)],
+        }
+    }
+    if best.is_empty() {
+        return Own::Unlisted;
+    }
+    let named = best.iter().find(|(_, rule)| rule.names(method));
+    let any = best.iter().find(|(_, rule)| rule.methods.is_empty());
+    named.or(any).map_or(Own::OtherMethod, |(_, rule)| Own::Rule(rule))
+}
+
+/// The rule that the grant names.
+fn applied<'a>(policy: &'a Policy, ran: &Ran, method: &str) -> Option<&'a Rule> {
+    let path = ran.rule.as_deref().filter(|path| !path.is_empty())?;
+    let same = || policy.rules.iter().filter(|rule| rule.path() == path);
+    let named = same().find(|rule| rule.names(method));
+    named.or_else(|| same().find(|rule| rule.methods.is_empty()))
+}
+
+/// Whom the guardrails above the route let in, and above the path that it was taken by.
+fn guardrails(policy: &Policy, route: &Template, path: &str) -> Callers {
+    let path: Vec<Segment> = segments(path).iter().map(|text| Segment::literal(text)).collect();
+    let path = Template(path);
+    let above = policy.rules.iter().filter(|rule| {
+        rule.always && (rule.template.is_above(route) || rule.template.is_above(&path))
+    });
+    above.fold(Callers::ALL, |all, rule| all.and(rule.demand.admits()))
+}
+
+/// A plain request for a route that only one route can take, by the route's own rule: whether the caller must get in.
+pub(super) fn ordinary(server: Server, table: &Table, policy: &Policy, sent: &Sent) -> Option<bool> {
+    if table.rewriting.is_some_and(|rewriting| rewriting.place != Place::Outside) {
+        return None;
+    }
+    let routes = table.placed(server.dialect());
+    let path = match table.rewriting {
+        Some(rewriting) => rewriting.slashes.rewrite(sent.path()),
+        None => sent.path().to_owned(),
+    };
+    let path = segments(&path);
+    let meant = routes.iter().find(|placed| Some(placed.route.id) == sent.meant)?;
+    let plain = meant.template.0.iter().all(|segment| !is_spelled(segment));
+    let fits = |placed: &&Placed<'_>| as_routed(&placed.template).fits(&path);
+    if !plain || !meant.template.fits(&path) || routes.iter().filter(fits).count() != 1 {
+        return None;
+    }
+    let Own::Rule(rule) = own(policy, &meant.template, &sent.method) else {
+        return None;
+    };
+    // Another rule for this path would be narrower than the route, or for a part of its methods.
+    let closer = |other: &&Rule| {
+        other.templates().any(|template| template.fits(&path)) && other.template.ranks() < rule.template.ranks()
+    };
+    if policy.rules.iter().any(|other| closer(&other)) {
+        return None;
+    }
+    let guarded = guardrails(policy, &meant.template, sent.path());
+    Some(rule.demand.admits().and(guarded).contains(sent.caller))
+}
+
+/// Every parameter as one that takes any value: regular expressions are not everywhere.
+fn as_routed(template: &Template) -> Template {
+    let segments = template.0.iter().map(|segment| match segment {
+        Segment::Digits | Segment::Letters | Segment::Prefixed => Segment::Parameter,
+        other => other.clone(),
+    });
+    Template(segments.collect())
+}
+
+fn is_spelled(segment: &Segment) -> bool {
+    use super::template::Spelling;
+    matches!(segment, Segment::Literal(_, Spelling::Upper | Spelling::Lower))
+}
+
+fn diagnose(
+    table: &Table,
+    policy: &Policy,
+    placed: &Placed<'_>,
+    sent: &Sent,
+    ran: &Ran,
+    own: Own<'_>,
+    applied: Option<&Rule>,
+) -> Kind {
+    let path = sent.path();
+    if table.rewriting.is_some() && !path.ends_with(&ran.path) {
+        return Kind::Rewritten;
+    }
+    if path.contains('%') && applied.is_some_and(|rule| !has_other_encoded_reading(rule, path)) {
+        return Kind::Encoded;
+    }
+    if path.contains("//") || path.ends_with('/') && path != "/" {
+        return Kind::Slash;
+    }
+    if matches!(own, Own::OtherMethod) {
+        return Kind::UnlistedMethod;
+    }
+    let Some(rule) = applied else {
+        return Kind::OtherRoute;
+    };
+    // A route that the applied rule is for, and that the method kept from being taken.
+    let routes = table.placed(super::template::Dialect::Actix);
+    let other = |other: &&Placed<'_>| {
+        other.route.id != placed.route.id
+            && as_routed(&other.template).fits(&segments(path))
+            && rule.templates().any(|template| template.covers(&other.template))
+    };
+    match routes.iter().find(other) {
+        Some(other) if !other.route.methods.is_empty() && !other.route.methods.contains(&sent.method.as_str()) => {
+            Kind::Method
+        }
+        Some(_) => Kind::OtherRoute,
+        None if policy.rules.iter().any(|own| std::ptr::eq(own, rule)) => Kind::NarrowerRule,
+        None => Kind::OtherRoute,
+    }
+}
+
+/// Whether the rule fits the path as it was sent, so that no decoding was needed to find it.
+fn has_other_encoded_reading(rule: &Rule, path: &str) -> bool {
+    let raw: Vec<String> = path.split('/').skip(1).map(str::to_owned).collect();
+    rule.templates().any(|template| {
+        let canonical = template.0.iter().map(|segment| match segment {
+            Segment::Literal(text, _) => Segment::literal(&super::template::canonical(text)),
+            other => other.clone(),
+        });
+        Template(canonical.collect()).fits(&raw)
+    })
+}
+
+fn told(own: Own<'_>) -> String {
+    match own {
+        Own::Rule(rule) => rule_told(rule),
+        Own::OtherMethod => "none for this method".to_owned(),
+        Own::Unlisted => "none".to_owned(),
+    }
+}
+
+fn rule_told(rule: &Rule) -> String {
+    format!("{} {:?} {:?}", rule.path(), rule.methods, rule.demand)
+}
