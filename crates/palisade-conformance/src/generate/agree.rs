@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::oracle::Exchange;
 use super::path::Sent;
-use super::policy::Policy;
 use super::serve::Server;
 use super::table::{Place, Table, overlap};
 use super::template::{Dialect, Segment, Spelling};
@@ -21,6 +20,8 @@ pub(super) struct Difference {
 /// What is known to make routers differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Declared {
+    /// One of the frameworks took another route than was judged, or could not tell, and answered 500.
+    Unconfirmed,
     /// A middleware rewrote the path; axum has none of its own, and the others stand where they stand.
     Rewriting,
     /// A guard, a regular expression or a mixed segment, which not every framework has.
@@ -55,6 +56,7 @@ pub(super) enum Outcome {
 impl fmt::Display for Declared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Unconfirmed => "500, because the route was not confirmed",
             Self::Rewriting => "a middleware rewrote the path",
             Self::Syntax => "guards, regular expressions, mixed segments",
             Self::Spelling => "a literal that is written encoded",
@@ -70,7 +72,6 @@ impl fmt::Display for Declared {
 /// The difference, if there is one.
 pub(super) fn difference(
     table: &Table,
-    _policy: &Policy,
     sent: &Sent,
     exchanges: &[(Server, Exchange)],
 ) -> Option<Difference> {
@@ -84,6 +85,7 @@ pub(super) fn difference(
     let declared = match layer {
         // What the layer itself refuses is refused everywhere.
         true => rewriting(table),
+        false if outcomes.contains(&Outcome::Unconfirmed) => Some(Declared::Unconfirmed),
         false => declared(table, sent),
     };
     Some(Difference { declared, outcomes })

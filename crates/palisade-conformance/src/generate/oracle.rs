@@ -9,7 +9,7 @@ use super::table::{Placed, Place, Table};
 use super::template::{Segment, Template, segments};
 
 /// What happened to one request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Exchange {
     pub(super) answer: Answer,
     pub(super) ran: Vec<Ran>,
@@ -30,7 +30,6 @@ enum Own<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Hole {
     pub(super) kind: Kind,
-    pub(super) route: usize,
     /// The template of the route that ran, the rule that is its own, and the rule that was applied.
     pub(super) story: String,
 }
@@ -85,7 +84,6 @@ pub(super) fn judge(
     if exchange.ran.len() > 1 || exchange.audited.len() != 1 {
         return Some(Hole {
             kind: Kind::Twice,
-            route: exchange.ran.first().map_or(0, |ran| ran.route),
             story: format!("{:?} {:?}", exchange.ran, exchange.audited),
         });
     }
@@ -122,7 +120,6 @@ pub(super) fn judge(
     };
     Some(Hole {
         kind,
-        route: ran.route,
         story: format!(
             "{:?} ran route #{} {route} by the path {:?}\nits own rule: {}\napplied rule: {}",
             sent.caller,

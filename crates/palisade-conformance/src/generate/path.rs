@@ -25,7 +25,7 @@ const FRESH: [&str; 4] = ["x9", "q-1", "long_value", "k~"];
 
 /// Values on which routers and rules may differ.
 const ODD: [&str; 12] = [
-    "", "7", "a.b", "%2F", "a%2Fb", "%40me", "a%2Bb", "a%2bb", "%25", "100%25", "v", "v%C3%BC",
+    "", "7", "a.b", "a%2Fb", "%40me", "%40", "a%2Bb", "a%2bb", "100%25", "v", "v1", "v%C3%BC",
 ];
 
 impl Sent {
@@ -146,8 +146,8 @@ fn trick(random: &mut Random, segments: &mut Vec<String>) {
             }
             _ => segments.push(String::new()),
         },
-        4 => segments.insert(spot, String::new()),
-        5 => segments.insert(spot, random.pick(&[".", "..", "%2e%2e", "..;"]).to_owned()),
+        4 if random.chance(40) => segments.insert(spot, String::new()),
+        5 if random.chance(30) => segments.insert(spot, random.pick(&[".", "..", "%2e%2e", "..;"]).to_owned()),
         6 => segments.push(canonical(random.pick(&LITERALS))),
         7 => {
             segments.pop();
@@ -174,7 +174,7 @@ fn changed(random: &mut Random, segment: &str, choice: usize) -> String {
         10..=12 => encode_one(random, segment),
         13 => canonical(random.pick(&LITERALS)),
         14 => random.pick(&ODD).to_owned(),
-        15 => format!("{segment}{}", random.pick(&[";", ";x=1", "%3Bx", "%00", "%20", "."])),
+        15 => format!("{segment}{}", random.pick(&[";x=1", "%3Bx", "%00", "%20", "%20", ".", "@", "+"])),
         16 => segment.chars().map(swap_case).collect(),
         17 => segment.replace('%', "%25"),
         18 => percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned(),
@@ -194,12 +194,13 @@ fn encode_one(random: &mut Random, segment: &str) -> String {
     let odd = |c: &(usize, char)| !c.1.is_ascii_alphanumeric() && c.1 != '%';
     let characters: Vec<(usize, char)> = segment.char_indices().collect();
     let reserved: Vec<(usize, char)> = characters.iter().copied().filter(odd).collect();
-    let choices = match reserved.is_empty() || random.chance(10) {
+    // Whatever else is encoded, the firewall refuses.
+    let choices = match random.chance(15) {
         true => characters,
         false => reserved,
     };
     if choices.is_empty() {
-        return "%40me".to_owned();
+        return random.pick(&["%40me", "a%2Bb", "a%2bb", "a%3Ab", "%c3%bc", "x%20y"]).to_owned();
     }
     let (at, character) = random.pick(&choices);
     let mut bytes = [0; 4];

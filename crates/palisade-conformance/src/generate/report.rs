@@ -31,16 +31,18 @@ pub struct Generated {
     ordinary: BTreeMap<Server, Ordinary>,
     differences: BTreeMap<String, (u64, String)>,
     undeclared: u64,
+    over_sockets: u64,
+    unlike: Vec<String>,
 }
 
 /// Plain requests for which the right caller must get in.
 #[derive(Debug, Default)]
 struct Ordinary {
     sent: u64,
-    /// Refused by the layer: 400, or 500.
+    /// Refused by the layer.
     refused: u64,
-    /// Answered in another way than by a handler.
-    other: u64,
+    /// Admitted, but the router knew no such route.
+    unreached: u64,
     example: Option<String>,
 }
 
@@ -63,6 +65,16 @@ impl Generated {
         self.undeclared
     }
 
+    /// What real servers did in another way than the routers in process.
+    pub fn unlike(&self) -> &[String] {
+        &self.unlike
+    }
+
+    /// How many requests also went over real sockets.
+    pub fn sockets(&self) -> u64 {
+        self.over_sockets
+    }
+
     /// Of each million plain requests whose caller must get in, how many were refused, where each route is confirmed.
     pub fn refused_in_a_million(&self) -> u64 {
         let confirmed = self.ordinary.iter().filter(|(server, _)| server.confirms());
@@ -77,7 +89,7 @@ impl Generated {
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Tally {
             passed: count(self.exchanges),
-            failed: count(self.holes() + self.undeclared),
+            failed: count(self.holes() + self.undeclared) + self.unlike.len(),
         }
     }
 
@@ -88,6 +100,14 @@ impl Generated {
         if !exchange.ran.is_empty() && exchange.answer.route.is_none() {
             *self.withheld.entry(server).or_default() += 1;
         }
+    }
+
+    pub(super) fn over_sockets(&mut self, exchanges: u64) {
+        self.over_sockets += exchanges;
+    }
+
+    pub(super) fn not_as_in_process(&mut self, server: Server, seed: u64, unlike: &str) {
+        self.unlike.push(format!("{server}, seed {seed}: {unlike}"));
     }
 
     pub(super) fn knows(&self, server: Server, kind: Kind) -> bool {
@@ -117,10 +137,12 @@ impl Generated {
         if exchange.answer.route.is_some() {
             return;
         }
-        match exchange.answer.status {
-            400 | 500 => ordinary.refused += 1,
-            _ => ordinary.other += 1,
+        if !exchange.audited.iter().any(|audited| audited.refused) {
+            // An empty mount may hide the route from its router.
+            ordinary.unreached += 1;
+            return;
         }
+        ordinary.refused += 1;
         let example = || {
             let case = case();
             format!("seed {seed}: {}\n{:?}", told(&case.table, &case.policy, &case.sent), exchange)
@@ -156,6 +178,8 @@ impl Generated {
         self.ran += other.ran;
         self.unsendable += other.unsendable;
         self.undeclared += other.undeclared;
+        self.over_sockets += other.over_sockets;
+        self.unlike.extend(other.unlike);
         add_all(&mut self.statuses, other.statuses);
         add_all(&mut self.withheld, other.withheld);
         add_all(&mut self.tables_refused, other.tables_refused);
@@ -171,7 +195,7 @@ impl Generated {
             let own = self.ordinary.entry(server).or_default();
             own.sent += more.sent;
             own.refused += more.refused;
-            own.other += more.other;
+            own.unreached += more.unreached;
             own.example = own.example.take().or(more.example);
         }
         for (kind, (count, example)) in other.differences {
@@ -210,8 +234,8 @@ impl fmt::Display for Generated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} exchanges over {} tables; a handler ran in {}; {} requests that no server takes",
-            self.exchanges, self.tables, self.ran, self.unsendable
+            "{} exchanges over {} tables; a handler ran in {}; {} requests that no server takes; {} more over sockets",
+            self.exchanges, self.tables, self.ran, self.unsendable, self.over_sockets
         )?;
         for server in Server::ALL {
             let statuses = self.statuses.iter().filter(|((own, _), _)| *own == server);
@@ -230,8 +254,8 @@ impl fmt::Display for Generated {
         for (server, ordinary) in &self.ordinary {
             writeln!(
                 f,
-                "{server}: of {} plain requests {} were refused (400, 500), and {} did not reach their handler",
-                ordinary.sent, ordinary.refused, ordinary.other
+                "{server}: of {} plain requests {} were refused; {} the router did not take",
+                ordinary.sent, ordinary.refused, ordinary.unreached
             )?;
         }
         for (kind, (count, _)) in &self.differences {
@@ -240,9 +264,12 @@ impl fmt::Display for Generated {
         for ((server, kind), (count, _)) in &self.holes {
             writeln!(f, "HOLE {server}: {kind}: {count}")?;
         }
+        for unlike in &self.unlike {
+            writeln!(f, "NOT AS IN PROCESS {unlike}")?;
+        }
         for (server, ordinary) in &self.ordinary {
             if let Some(example) = &ordinary.example {
-                writeln!(f, "\n{server}: a plain request that did not reach its handler\n{example}")?;
+                writeln!(f, "\n{server}: a plain request that was refused\n{example}")?;
             }
         }
         for (kind, (_, example)) in self.differences.iter().filter(|(kind, _)| *kind == "not declared") {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use palisade_core::Palisade;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
@@ -14,12 +15,16 @@ use super::path::Sent;
 use super::policy::Policy;
 use super::random::Random;
 use super::report::{Found, Generated};
-use super::serve::{App, Log, Server, palisade};
+use super::serve::{App, Log, Server, bytes, palisade, read};
 use super::shrink::shrink;
 use super::table::Table;
+use crate::client::Connection;
 
 /// How many requests each table is asked, besides a plain one for each of its routes.
 const TRICKY: usize = 40;
+
+/// Of how many tables one is asked over real sockets, too.
+const SOCKETS: u64 = 50;
 
 /// Tables are shared out among as many threads on every machine, so that a seed finds the same everywhere.
 const THREADS: u64 = 2;
@@ -119,6 +124,7 @@ async fn one_table(seed: u64, generated: &mut Generated) {
             Err(why) => generated.table_refused(server, &why),
         }
     }
+    let mut answered: Vec<(Server, &Sent, Exchange)> = Vec::new();
     for sent in &requests {
         let mut outcomes = Vec::new();
         for (server, app) in &apps {
@@ -144,10 +150,59 @@ async fn one_table(seed: u64, generated: &mut Generated) {
             }
             outcomes.push((*server, exchange));
         }
-        if let Some(difference) = agree::difference(&table, &policy, sent, &outcomes) {
+        if let Some(difference) = agree::difference(&table, sent, &outcomes) {
             generated.difference(difference, seed, &table, &policy, sent, &outcomes);
         }
+        answered.extend(outcomes.into_iter().map(|(server, exchange)| (server, sent, exchange)));
     }
+    if seed % SOCKETS != 0 {
+        return;
+    }
+    for (server, _) in &apps {
+        let own = answered.iter().filter(|(other, ..)| other == server);
+        let sent = own.map(|(_, sent, exchange)| (*sent, exchange));
+        match over_a_socket(*server, &table, &palisade, &log, sent) {
+            Ok(exchanges) => generated.over_sockets(exchanges),
+            Err(unlike) => generated.not_as_in_process(*server, seed, &unlike),
+        }
+    }
+}
+
+/// Sends requests over a real socket, and demands the answers that were given in process.
+///
+/// # Errors
+/// The first difference, or a server that does not start.
+fn over_a_socket<'a>(
+    server: Server,
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+    requests: impl Iterator<Item = (&'a Sent, &'a Exchange)>,
+) -> Result<u64, String> {
+    let running = server.start(table, palisade, log)?;
+    let open = || Connection::open(running.address).map_err(|why| why.to_string());
+    let mut connection = open()?;
+    let mut exchanges = 0;
+    for (sent, expected) in requests {
+        let answer = connection.exchange(&bytes(sent));
+        let closed = answer.response().is_none_or(|response| {
+            let mut values = response.header("connection");
+            values.any(|value| value.eq_ignore_ascii_case(b"close"))
+        });
+        if closed {
+            connection = open()?;
+        }
+        let (ran, audited) = log.take();
+        if audited.is_empty() && answer.is_refusal_by_parser() {
+            continue;
+        }
+        exchanges += 1;
+        let found = read(&answer).map(|answer| Exchange { answer, ran, audited });
+        if found.as_ref() != Some(expected) {
+            return Err(format!("{sent:?}\nin process: {expected:?}\nover a socket: {found:?}"));
+        }
+    }
+    Ok(exchanges)
 }
 
 /// The failure, made small.

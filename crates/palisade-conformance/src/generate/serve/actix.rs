@@ -3,8 +3,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{Service, ServiceResponse};
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::{NormalizePath, TrailingSlash};
 use actix_web::test::{TestRequest, init_service};
@@ -14,9 +14,12 @@ use futures_util::FutureExt as _;
 use palisade_actix::{Grant, Palisade, SecurityLayer};
 
 use super::super::path::{HOST, Sent};
-use super::super::table::{Item, Place, Rewriting, Route, Slashes, Style, Table};
+use super::super::table::{Item, Place, Route, Slashes, Style, Table};
 use super::super::template::Dialect;
 use super::{Answer, App, GUARD, Log, PEER, ROUTE, Unsendable};
+use crate::harness::Running;
+use crate::harness::actix::serve;
+use crate::harness::serve::Threads;
 
 /// What routes are registered with: actix-web's own configuration, or one that is used in its place.
 trait Registrar {
@@ -39,26 +42,56 @@ impl Registrar for ServiceConfig {
     }
 }
 
+/// Makes a factory of the application in its layers, whose type each place of a middleware changes.
+macro_rules! in_layers {
+    ($table:expr, $palisade:expr, $log:expr, $make:ident => $then:expr) => {{
+        let (table, palisade, log) = ($table.clone(), $palisade.clone(), $log.clone());
+        let layer = move || SecurityLayer::new(palisade.clone());
+        let slashes = table.rewriting.map_or(Slashes::Trim, |rewriting| rewriting.slashes);
+        match table.rewriting.map(|rewriting| rewriting.place) {
+            None => {
+                let $make = move || routes(&table, &log).wrap(layer());
+                $then
+            }
+            Some(Place::Outside) => {
+                let $make = move || routes(&table, &log).wrap(layer()).wrap(normalize(slashes));
+                $then
+            }
+            Some(Place::Inside) => {
+                let $make = move || routes(&table, &log).wrap(normalize(slashes)).wrap(layer());
+                $then
+            }
+            Some(Place::Between) => {
+                let $make = move || routes(&table, &log).wrap(layer()).wrap(normalize(slashes)).wrap(layer());
+                $then
+            }
+        }
+    }};
+}
+
 pub(super) async fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
-    let layer = || SecurityLayer::new(palisade.clone());
-    let mut wrong = Ok(());
-    let app = Application::new().configure(|config| wrong = register(config, &table.items, 0, log));
-    wrong?;
-    Ok(match table.rewriting {
-        None => caller(init_service(app.wrap(layer())).await, TestRequest::to_request),
-        Some(Rewriting { place: Place::Outside, slashes }) => {
-            let app = app.wrap(layer()).wrap(normalize(slashes));
-            caller(init_service(app).await, TestRequest::to_request)
-        }
-        Some(Rewriting { place: Place::Inside, slashes }) => {
-            let app = app.wrap(normalize(slashes)).wrap(layer());
-            caller(init_service(app).await, TestRequest::to_request)
-        }
-        Some(Rewriting { place: Place::Between, slashes }) => {
-            let app = app.wrap(layer()).wrap(normalize(slashes)).wrap(layer());
-            caller(init_service(app).await, TestRequest::to_request)
-        }
-    })
+    Ok(in_layers!(table, palisade, log, make => caller(init_service(make()).await, TestRequest::to_request)))
+}
+
+/// The same application behind a socket.
+pub(super) fn start(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Running, String> {
+    let threads = Threads::new()?;
+    in_layers!(table, palisade, log, make => threads.serve(move |listener, stop| serve(listener, stop, make)))
+}
+
+fn routes(
+    table: &Table,
+    log: &Arc<Log>,
+) -> Application<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    Application::new().configure(|config| register(config, &table.items, 0, log))
 }
 
 /// `make` names the type of requests, which actix-web does not export.
@@ -90,25 +123,20 @@ fn normalize(slashes: Slashes) -> NormalizePath {
     })
 }
 
-fn register(config: &mut impl Registrar, items: &[Item], depth: usize, log: &Arc<Log>) -> Result<(), String> {
+fn register(config: &mut impl Registrar, items: &[Item], depth: usize, log: &Arc<Log>) {
     for item in items {
         match item {
-            Item::Route(route) => register_route(config, route, depth, log)?,
+            Item::Route(route) => register_route(config, route, depth, log),
             Item::Mount(mount) => {
                 let path = mount.prefix.write(Dialect::Actix, depth);
-                let mut wrong = Ok(());
                 let depth = depth + mount.prefix.0.len();
-                config.scope(&path, |config| {
-                    wrong = register(config, &mount.items, depth, log);
-                });
-                wrong?;
+                config.scope(&path, |config| register(config, &mount.items, depth, log));
             }
         }
     }
-    Ok(())
 }
 
-fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log: &Arc<Log>) -> Result<(), String> {
+fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log: &Arc<Log>) {
     let path = route.template.write(Dialect::Actix, depth);
     let (id, log) = (route.id, log.clone());
     let handler = move |request: HttpRequest| {
@@ -118,10 +146,8 @@ fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log:
             HttpResponse::Ok().insert_header((ROUTE, id.to_string())).finish()
         }
     };
-    let mut methods = Vec::new();
-    for method in &route.methods {
-        methods.push(Method::from_bytes(method.as_bytes()).map_err(|why| why.to_string())?);
-    }
+    let methods = route.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
+    let methods: Vec<Method> = methods.collect();
     if route.style == Style::Route {
         if methods.is_empty() {
             config.route(&path, web::route().to(handler.clone()));
@@ -129,7 +155,7 @@ fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log:
         for method in methods {
             config.route(&path, web::method(method).to(handler.clone()));
         }
-        return Ok(());
+        return;
     }
     let mut resource = web::resource(path);
     if methods.is_empty() {
@@ -142,7 +168,6 @@ fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log:
         resource = resource.guard(guard::Header(GUARD, "1"));
     }
     config.resource(resource);
-    Ok(())
 }
 
 fn request(sent: &Sent) -> Option<TestRequest> {

@@ -1,5 +1,6 @@
 //! Tables on axum.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,11 +20,36 @@ use super::super::path::{HOST, Sent};
 use super::super::table::{Item, MountKind, Place, Rewriting, Route, Slashes, Table};
 use super::super::template::{Dialect, Template};
 use super::{Answer, App, GUARD, Log, PEER, ROUTE, Unsendable};
+use crate::harness::Running;
+use crate::harness::axum::serve;
+use crate::harness::serve::Threads;
+
+type Boxed = BoxCloneSyncService<Request, Response, Infallible>;
 
 pub(super) fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
+    let service = service(table, palisade, log)?;
+    Ok(Box::new(move |sent| {
+        let request = request(sent).ok_or(Unsendable)?;
+        let answer = service.clone().oneshot(request);
+        Ok(async move {
+            match answer.await {
+                Ok(response) => answer_of(&response),
+                Err(never) => match never {},
+            }
+        }
+        .boxed_local())
+    }))
+}
+
+/// The same application behind a socket.
+pub(super) fn start(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Running, String> {
+    serve(Threads::new()?, service(table, palisade, log)?, true)
+}
+
+fn service(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, String> {
     let routes = router(&table.items, 0, log)?;
     let layer = SecurityLayer::new(palisade.clone());
-    let service = match table.rewriting {
+    Ok(match table.rewriting {
         None => BoxCloneSyncService::new(layer.around(routes)),
         Some(Rewriting { place: Place::Outside, slashes }) => {
             // A router outside of it, which notes the target as it came.
@@ -45,18 +71,7 @@ pub(super) fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<
             );
             BoxCloneSyncService::new(layer.layer(inner))
         }
-    };
-    Ok(Box::new(move |sent| {
-        let request = request(sent).ok_or(Unsendable)?;
-        let answer = service.clone().oneshot(request);
-        Ok(async move {
-            match answer.await {
-                Ok(response) => answer_of(&response),
-                Err(never) => match never {},
-            }
-        }
-        .boxed_local())
-    }))
+    })
 }
 
 /// A router that the security layer does not see itself, so that its routes are confirmed by a layer of its own.

@@ -14,9 +14,11 @@ use futures_util::future::LocalBoxFuture;
 use palisade_core::audit::{AuditEvent, AuditSink, Decision};
 use palisade_core::{Grant, Palisade, Policy};
 
-use super::path::Sent;
+use super::path::{HOST, Sent};
 use super::table::Table;
 use super::template::Dialect;
+use crate::client::Request;
+use crate::harness::Running;
 
 /// A way to serve a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +121,44 @@ impl Server {
             Self::Poem => quietly(|| poem::app(table, palisade, log)),
         }
     }
+
+    /// The same application behind a real socket.
+    ///
+    /// # Errors
+    /// The server cannot start.
+    pub(super) fn start(self, table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Running, String> {
+        match self {
+            Self::Axum => quietly(|| axum::start(table, palisade, log)),
+            Self::Actix => actix::start(table, palisade, log),
+            Self::Poem => quietly(|| poem::start(table, palisade, log)),
+        }
+    }
+}
+
+/// The request as bytes.
+pub(super) fn bytes(sent: &Sent) -> Request {
+    let key = sent.caller.key().map(|key| format!("x-api-key: {key}\r\n"));
+    let guard = if sent.guard { "x-guard: 1\r\n" } else { "" };
+    let (method, target) = (&sent.method, &sent.target);
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nhost: {HOST}\r\n{}{guard}\r\n",
+        key.unwrap_or_default()
+    );
+    Request {
+        head: head.into_bytes(),
+        is_head: sent.method == "HEAD",
+        ..Request::default()
+    }
+}
+
+/// What came back over a socket; `None` if the server's parser closed the connection.
+pub(super) fn read(answer: &crate::answer::Answer) -> Option<Answer> {
+    let response = answer.response()?;
+    let route = response.header(ROUTE).next();
+    Some(Answer {
+        status: response.status,
+        route: route.and_then(|id| std::str::from_utf8(id).ok()?.parse().ok()),
+    })
 }
 
 impl Log {

@@ -1,5 +1,6 @@
 //! Tables on poem.
 
+use std::io;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -7,17 +8,19 @@ use palisade_poem::{Grant, Palisade, SecurityLayer};
 use poem::endpoint::{BoxEndpoint, make};
 use poem::http::Method;
 use poem::http::uri::Scheme;
+use poem::listener::TcpAcceptor;
 use poem::middleware::{NormalizePath, TrailingSlash};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{
-    Addr, Body, Endpoint, EndpointExt as _, IntoEndpoint as _, Request, RequestParts, Response, Result, RouteMethod,
+    Addr, Body, Endpoint, EndpointExt as _, IntoEndpoint as _, Request, RequestParts, Response, Result, RouteMethod, Server,
 };
 
-use super::super::path::Sent;
 use super::super::table::{Item, MountKind, Place, Rewriting, Route, Slashes, Table};
 use super::super::template::{Dialect, Template};
 use super::axum::parts;
 use super::{Answer, App, Log, PEER, ROUTE, Unsendable};
+use crate::harness::Running;
+use crate::harness::serve::Threads;
 
 type Boxed = BoxEndpoint<'static, Response>;
 
@@ -48,13 +51,30 @@ impl Routes for poem::Route {
 }
 
 pub(super) fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
-    app_of::<poem::Route>(table, palisade, log)
+    let app = Arc::new(endpoint::<poem::Route>(table, palisade, log)?);
+    Ok(Box::new(move |sent| {
+        let parts = parts(sent).ok_or(Unsendable)?;
+        let peer = RemoteAddr(Addr::SocketAddr(PEER));
+        let parts = RequestParts::from((parts, LocalAddr::default(), peer, Scheme::HTTP));
+        let request = Request::from_parts(parts, Body::empty());
+        let app = app.clone();
+        Ok(async move { answer_of(&app.get_response(request).await) }.boxed_local())
+    }))
 }
 
-fn app_of<R: Routes>(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
+/// The same application behind a socket.
+pub(super) fn start(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Running, String> {
+    let app = endpoint::<poem::Route>(table, palisade, log)?;
+    Threads::new()?.serve(async move |listener, stop| -> io::Result<()> {
+        let server = Server::new_with_acceptor(TcpAcceptor::from_std(listener)?);
+        server.run_with_graceful_shutdown(app, stop, None).await
+    })
+}
+
+fn endpoint<R: Routes>(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, String> {
     let routes: R = routes(&table.items, &Template::default(), 0, log)?;
     let layer = SecurityLayer::new(palisade.clone());
-    let app: Boxed = match table.rewriting {
+    Ok(match table.rewriting {
         None => routes.with(layer).boxed(),
         Some(Rewriting { place: Place::Outside, slashes }) => {
             routes.with(layer).with(normalize(slashes)).boxed()
@@ -66,16 +86,7 @@ fn app_of<R: Routes>(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Resu
             let inner = routes.with(layer.clone());
             inner.with(normalize(slashes)).with(layer).boxed()
         }
-    };
-    let app = Arc::new(app);
-    Ok(Box::new(move |sent| {
-        let parts = parts(sent).ok_or(Unsendable)?;
-        let peer = RemoteAddr(Addr::SocketAddr(PEER));
-        let parts = RequestParts::from((parts, LocalAddr::default(), peer, Scheme::HTTP));
-        let request = Request::from_parts(parts, Body::empty());
-        let app = app.clone();
-        Ok(async move { answer_of(&app.get_response(request).await) }.boxed_local())
-    }))
+    })
 }
 
 fn normalize(slashes: Slashes) -> NormalizePath {
@@ -102,7 +113,7 @@ fn routes<R: Routes>(items: &[Item], unstripped: &Template, depth: usize, log: &
                     path if path.is_empty() => "/".to_owned(),
                     path => path,
                 };
-                routes.at(&path, endpoint(route, log)?)
+                routes.at(&path, handler(route, log)?)
             }
             Item::Mount(mount) => {
                 let deeper = depth + mount.prefix.0.len();
@@ -124,8 +135,8 @@ fn routes<R: Routes>(items: &[Item], unstripped: &Template, depth: usize, log: &
     Ok(routes)
 }
 
-fn endpoint(route: &Route, log: &Arc<Log>) -> Result<Boxed, String> {
-    let handler = || {
+fn handler(route: &Route, log: &Arc<Log>) -> Result<Boxed, String> {
+    let one = || {
         let (id, log) = (route.id, log.clone());
         make(move |request: Request| {
             let log = log.clone();
@@ -136,12 +147,12 @@ fn endpoint(route: &Route, log: &Arc<Log>) -> Result<Boxed, String> {
         })
     };
     if route.methods.is_empty() {
-        return Ok(handler().boxed());
+        return Ok(one().boxed());
     }
     let mut methods = RouteMethod::new();
     for method in &route.methods {
         let method = Method::from_bytes(method.as_bytes()).map_err(|why| why.to_string())?;
-        methods = methods.method(method, handler());
+        methods = methods.method(method, one());
     }
     Ok(methods.into_endpoint().boxed())
 }
