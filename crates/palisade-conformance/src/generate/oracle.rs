@@ -93,7 +93,24 @@ pub(super) fn judge(
         return None;
     }
     let placed = table.placed(server.dialect());
-    let placed = placed.iter().find(|placed| placed.route.id == ran.route)?;
+    let mut own_paths: Vec<&Placed<'_>> = placed.iter().filter(|placed| placed.route.id == ran.route).collect();
+    if own_paths.len() > 1 {
+        // Its handler cannot tell the paths apart, nor can we where both fit.
+        let path = segments(&path_as_routed(table, sent));
+        let fits = |placed: &&Placed<'_>| loosely(&placed.template.0, &path);
+        if own_paths.iter().any(fits) {
+            own_paths.retain(fits);
+        }
+    }
+    let mut holes = Vec::new();
+    for placed in own_paths {
+        holes.push(judge_path(table, policy, sent, placed, ran)?);
+    }
+    holes.into_iter().next()
+}
+
+/// The hole, if the route was taken by this one of its paths.
+fn judge_path(table: &Table, policy: &Policy, sent: &Sent, placed: &Placed<'_>, ran: &Ran) -> Option<Hole> {
     let route = &placed.template;
     let own = own(policy, route, &sent.method);
     let admitted = match own {
@@ -129,6 +146,26 @@ pub(super) fn judge(
             applied.map_or_else(|| "none".to_owned(), rule_told),
         ),
     })
+}
+
+/// The path that the router saw.
+fn path_as_routed(table: &Table, sent: &Sent) -> String {
+    match table.rewriting {
+        Some(rewriting) => rewriting.slashes.rewrite(sent.path()),
+        None => sent.path().to_owned(),
+    }
+}
+
+/// Whether some router may take the path by this template: values and what wildcards match may be empty, and the root
+/// of a mount may end in a slash.
+fn loosely(template: &[Segment], path: &[String]) -> bool {
+    match (template, path) {
+        ([], []) | ([Segment::Wildcard], _) => true,
+        ([], [last]) => last.is_empty(),
+        ([Segment::Literal(own, _), template @ ..], [value, path @ ..]) => own == value && loosely(template, path),
+        ([_, template @ ..], [_, path @ ..]) => loosely(template, path),
+        _ => false,
+    }
 }
 
 /// The most specific rule whose template covers the route's: a literal goes before a parameter, a parameter before a
@@ -178,18 +215,15 @@ pub(super) fn ordinary(server: Server, table: &Table, policy: &Policy, sent: &Se
         return None;
     }
     let routes = table.placed(server.dialect());
-    let path = match table.rewriting {
-        Some(rewriting) => rewriting.slashes.rewrite(sent.path()),
-        None => sent.path().to_owned(),
-    };
-    let path = segments(&path);
-    let meant = routes.iter().find(|placed| Some(placed.route.id) == sent.meant)?;
+    let path = segments(&path_as_routed(table, sent));
+    let own = |placed: &&Placed<'_>| Some(placed.route.id) == sent.meant && placed.template.fits(&path);
+    let meant = routes.iter().find(own)?;
     let plain = meant.template.0.iter().all(|segment| !is_spelled(segment));
     let fits = |placed: &&Placed<'_>| as_routed(&placed.template).fits(&path);
-    if !plain || !meant.template.fits(&path) || routes.iter().filter(fits).count() != 1 {
+    if !plain || routes.iter().filter(fits).count() != 1 {
         return None;
     }
-    let Own::Rule(rule) = own(policy, &meant.template, &sent.method) else {
+    let Own::Rule(rule) = self::own(policy, &meant.template, &sent.method) else {
         return None;
     };
     // Another rule for this path would be narrower than the route, or for a part of its methods.

@@ -98,7 +98,10 @@ fn without_one(items: &[Item]) -> Vec<Vec<Item>> {
 
 fn beneath(prefix: &Template, mut item: Item) -> Item {
     match &mut item {
-        Item::Route(route) => route.template = prefix.join(&route.template),
+        Item::Route(route) => {
+            route.template = prefix.join(&route.template);
+            route.also = route.also.take().map(|also| prefix.join(&also));
+        }
         Item::Mount(mount) => mount.prefix = prefix.join(&mount.prefix),
     }
     item
@@ -112,6 +115,9 @@ fn with_one_simpler(items: &[Item]) -> Vec<Vec<Item>> {
             Item::Route(route) => {
                 let mut other = route.clone();
                 other.methods.clear();
+                simpler.push(Item::Route(other));
+                let mut other = route.clone();
+                other.also = None;
                 simpler.push(Item::Route(other));
                 let mut other = route.clone();
                 other.style = Style::Resource;

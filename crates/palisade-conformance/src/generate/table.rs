@@ -6,8 +6,8 @@ use super::random::Random;
 use super::template::{Dialect, Segment, Spelling, Template};
 
 /// The literals of tables, policies and paths: few, so that they meet.
-pub(super) const LITERALS: [&str; 16] = [
-    "a", "b", "users", "admin", "me", "@me", "a+b", "a:b", "ü", "x y", "7", "v1", "svc", "files", "A", "a.b",
+pub(super) const LITERALS: [&str; 14] = [
+    "a", "b", "users", "admin", "me", "7", "v1", "A", "@me", "a+b", "a:b", "ü", "x y", "@",
 ];
 
 /// The routes of an application, and what rewrites paths in front of them.
@@ -30,6 +30,8 @@ pub(super) struct Route {
     pub(super) id: usize,
     /// Beneath its mount.
     pub(super) template: Template,
+    /// A second path of the same handler: `web::resource(["/a", "/b"])`.
+    pub(super) also: Option<Template>,
     /// Empty: all.
     pub(super) methods: Vec<&'static str>,
     pub(super) style: Style,
@@ -114,6 +116,12 @@ impl Slashes {
     }
 }
 
+impl Route {
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
+        [&self.template].into_iter().chain(&self.also)
+    }
+}
+
 impl Table {
     pub(super) fn random(random: &mut Random) -> Self {
         let mut made = Vec::new();
@@ -167,16 +175,17 @@ fn place<'a>(items: &'a [Item], prefix: &Template, dialect: Dialect, placed: &mu
     for item in items {
         match item {
             Item::Route(route) => {
-                let mut template = route.template.clone();
-                let at_root = template.0.len() == 1 && template.stem().is_empty();
-                if at_root && !prefix.0.is_empty() && dialect != Dialect::Actix {
-                    template = Template::default();
+                for template in route.templates() {
+                    let at_root = template.0.len() == 1 && template.stem().is_empty();
+                    let mut template = match at_root && !prefix.0.is_empty() && dialect != Dialect::Actix {
+                        true => prefix.clone(),
+                        false => prefix.join(template),
+                    };
+                    if template.0.is_empty() {
+                        template = Template(vec![Segment::literal("")]);
+                    }
+                    placed.push(Placed { route, template });
                 }
-                let mut template = prefix.join(&template);
-                if template.0.is_empty() {
-                    template = Template(vec![Segment::literal("")]);
-                }
-                placed.push(Placed { route, template });
             }
             Item::Mount(mount) => place(&mount.items, &prefix.join(&mount.prefix), dialect, placed),
         }
@@ -197,10 +206,10 @@ fn items(random: &mut Random, depth: usize, count: usize, made: &mut Vec<usize>)
     let mut items: Vec<Item> = Vec::new();
     for _ in 0..count {
         if depth < 2 && random.chance(18) {
-            let prefix = match random.below(10) {
-                0 => Vec::new(),
-                1 => vec![Segment::Parameter],
-                2 => vec![literal(random), literal(random)],
+            let prefix = match random.below(20) {
+                0 | 1 => Vec::new(),
+                2 => vec![Segment::Parameter],
+                3..=5 => vec![literal(random), literal(random)],
                 _ => vec![literal(random)],
             };
             let count = 1 + random.below(3);
@@ -212,15 +221,18 @@ fn items(random: &mut Random, depth: usize, count: usize, made: &mut Vec<usize>)
             continue;
         }
         let known: Vec<&Template> = items.iter().filter_map(template_of).collect();
-        let template = if !known.is_empty() && random.chance(60) {
-            let near = random.pick(&known).clone();
-            neighbour(random, near)
-        } else {
-            template(random, depth)
-        };
+        let mut template = any_template(random, &known, depth);
+        // Most routers refuse a path that is there already.
+        for _ in 0..3 {
+            if known.iter().any(|known| known.is_same_as(&template)) && random.chance(95) {
+                template = any_template(random, &known, depth);
+            }
+        }
+        let also = random.chance(6).then(|| neighbour(random, template.clone()));
         made.push(made.len());
         items.push(Item::Route(Route {
             id: made.len(),
+            also: also.filter(|also| !also.is_same_as(&template)),
             template,
             methods: methods(random),
             style: random.pick(&[Style::Route, Style::Route, Style::Resource, Style::Guarded]),
@@ -264,6 +276,14 @@ fn segment(random: &mut Random) -> Segment {
         18 => Segment::Letters,
         _ => Segment::Prefixed,
     }
+}
+
+fn any_template(random: &mut Random, known: &[&Template], depth: usize) -> Template {
+    if !known.is_empty() && random.chance(60) {
+        let near = random.pick(known).clone();
+        return neighbour(random, near);
+    }
+    template(random, depth)
 }
 
 fn template(random: &mut Random, depth: usize) -> Template {
@@ -350,8 +370,8 @@ fn show(items: &[Item], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result
                     true => "any".to_owned(),
                     false => route.methods.join(" "),
                 };
-                let template = route.template.to_string();
-                writeln!(f, "{indent}#{} {template:?} {methods} {:?}", route.id, route.style)?;
+                let templates: Vec<String> = route.templates().map(|template| format!("{template}")).collect();
+                writeln!(f, "{indent}#{} {templates:?} {methods} {:?}", route.id, route.style)?;
             }
             Item::Mount(mount) => {
                 let prefix = mount.prefix.to_string();

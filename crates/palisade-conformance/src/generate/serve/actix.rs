@@ -137,7 +137,7 @@ fn register(config: &mut impl Registrar, items: &[Item], depth: usize, log: &Arc
 }
 
 fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log: &Arc<Log>) {
-    let path = route.template.write(Dialect::Actix, depth);
+    let paths: Vec<String> = route.templates().map(|template| template.write(Dialect::Actix, depth)).collect();
     let (id, log) = (route.id, log.clone());
     let handler = move |request: HttpRequest| {
         let log = log.clone();
@@ -149,15 +149,17 @@ fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log:
     let methods = route.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
     let methods: Vec<Method> = methods.collect();
     if route.style == Style::Route {
-        if methods.is_empty() {
-            config.route(&path, web::route().to(handler.clone()));
-        }
-        for method in methods {
-            config.route(&path, web::method(method).to(handler.clone()));
+        for path in &paths {
+            if methods.is_empty() {
+                config.route(path, web::route().to(handler.clone()));
+            }
+            for method in &methods {
+                config.route(path, web::method(method.clone()).to(handler.clone()));
+            }
         }
         return;
     }
-    let mut resource = web::resource(path);
+    let mut resource = web::resource(paths);
     if methods.is_empty() {
         resource = resource.route(web::route().to(handler.clone()));
     }

@@ -84,11 +84,14 @@ fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String
     for item in items {
         router = match item {
             Item::Route(route) => {
-                let path = match route.template.write(Dialect::Axum, depth) {
-                    path if path.is_empty() => "/".to_owned(),
-                    path => path,
-                };
-                router.route(&path, method_router(route, log)?)
+                for template in route.templates() {
+                    let path = match template.write(Dialect::Axum, depth) {
+                        path if path.is_empty() => "/".to_owned(),
+                        path => path,
+                    };
+                    router = router.route(&path, method_router(route, log)?);
+                }
+                router
             }
             Item::Mount(mount) => {
                 let depth = depth + mount.prefix.0.len();

@@ -103,17 +103,19 @@ fn routes<R: Routes>(items: &[Item], unstripped: &Template, depth: usize, log: &
     for item in items {
         routes = match item {
             Item::Route(route) => {
-                let at_root = route.template.stem().is_empty() && route.template.0.len() == 1;
-                let own = match at_root && !unstripped.0.is_empty() {
-                    true => &Template::default(),
-                    false => &route.template,
-                };
-                let template = unstripped.join(own);
-                let path = match template.write(Dialect::Poem, depth - unstripped.0.len()) {
-                    path if path.is_empty() => "/".to_owned(),
-                    path => path,
-                };
-                routes.at(&path, handler(route, log)?)
+                for own in route.templates() {
+                    let at_root = own.stem().is_empty() && own.0.len() == 1;
+                    let template = match at_root && !unstripped.0.is_empty() {
+                        true => unstripped.clone(),
+                        false => unstripped.join(own),
+                    };
+                    let path = match template.write(Dialect::Poem, depth - unstripped.0.len()) {
+                        path if path.is_empty() => "/".to_owned(),
+                        path => path,
+                    };
+                    routes = routes.at(&path, handler(route, log)?);
+                }
+                routes
             }
             Item::Mount(mount) => {
                 let deeper = depth + mount.prefix.0.len();
