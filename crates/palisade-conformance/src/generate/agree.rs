@@ -75,13 +75,18 @@ pub(super) fn difference(
     sent: &Sent,
     exchanges: &[(Server, Exchange)],
 ) -> Option<Difference> {
-    let mut outcomes: Vec<Outcome> = exchanges.iter().map(|(_, exchange)| outcome(exchange)).collect();
+    let mut outcomes: Vec<Outcome> = exchanges
+        .iter()
+        .map(|(_, exchange)| outcome(exchange))
+        .collect();
     outcomes.sort_unstable();
     outcomes.dedup();
     if outcomes.len() < 2 {
         return None;
     }
-    let layer = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
+    let layer = outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, Outcome::Refused(_)));
     let declared = match layer {
         // What the layer itself refuses is refused everywhere.
         true => rewriting(table),
@@ -102,7 +107,9 @@ fn outcome(exchange: &Exchange) -> Outcome {
 }
 
 fn rewriting(table: &Table) -> Option<Declared> {
-    let outside = table.rewriting.is_some_and(|rewriting| rewriting.place == Place::Outside);
+    let outside = table
+        .rewriting
+        .is_some_and(|rewriting| rewriting.place == Place::Outside);
     outside.then_some(Declared::Rewriting)
 }
 
@@ -115,7 +122,11 @@ fn declared(table: &Table, sent: &Sent) -> Option<Declared> {
         })
     }
     let routes = table.placed(Dialect::Actix);
-    let has = |wanted: fn(&Segment) -> bool| routes.iter().any(|placed| placed.template.0.iter().any(wanted));
+    let has = |wanted: fn(&Segment) -> bool| {
+        routes
+            .iter()
+            .any(|placed| placed.template.0.iter().any(wanted))
+    };
     let path = sent.path();
     let pairs = || {
         routes.iter().enumerate().flat_map(|(index, one)| {
@@ -130,10 +141,20 @@ fn declared(table: &Table, sent: &Sent) -> Option<Declared> {
     } else if path.contains("//") || path.ends_with('/') {
         Some(Declared::Slash)
     } else if guarded(&table.items)
-        || has(|segment| matches!(segment, Segment::Digits | Segment::Letters | Segment::Prefixed))
+        || has(|segment| {
+            matches!(
+                segment,
+                Segment::Digits | Segment::Letters | Segment::Prefixed
+            )
+        })
     {
         Some(Declared::Syntax)
-    } else if has(|segment| matches!(segment, Segment::Literal(_, Spelling::Upper | Spelling::Lower))) {
+    } else if has(|segment| {
+        matches!(
+            segment,
+            Segment::Literal(_, Spelling::Upper | Spelling::Lower)
+        )
+    }) {
         Some(Declared::Spelling)
     } else if pairs().any(|(one, other)| overlap(&one.template, &other.template)) {
         Some(Declared::Overlap)

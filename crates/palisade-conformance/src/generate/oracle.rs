@@ -5,7 +5,7 @@ use std::fmt;
 use super::path::Sent;
 use super::policy::{Callers, Policy, Rule};
 use super::serve::{Answer, Audited, Ran, Server};
-use super::table::{Placed, Place, Table};
+use super::table::{Place, Placed, Table};
 use super::template::{Segment, Template, segments};
 
 /// What happened to one request.
@@ -93,7 +93,10 @@ pub(super) fn judge(
         return None;
     }
     let placed = table.placed(server.dialect());
-    let mut own_paths: Vec<&Placed<'_>> = placed.iter().filter(|placed| placed.route.id == ran.route).collect();
+    let mut own_paths: Vec<&Placed<'_>> = placed
+        .iter()
+        .filter(|placed| placed.route.id == ran.route)
+        .collect();
     if own_paths.len() > 1 {
         // Its handler cannot tell the paths apart, nor can we where both fit.
         let path = segments(&path_as_routed(table, sent));
@@ -110,7 +113,13 @@ pub(super) fn judge(
 }
 
 /// The hole, if the route was taken by this one of its paths.
-fn judge_path(table: &Table, policy: &Policy, sent: &Sent, placed: &Placed<'_>, ran: &Ran) -> Option<Hole> {
+fn judge_path(
+    table: &Table,
+    policy: &Policy,
+    sent: &Sent,
+    placed: &Placed<'_>,
+    ran: &Ran,
+) -> Option<Hole> {
     let route = &placed.template;
     let own = own(policy, route, &sent.method);
     let admitted = match own {
@@ -162,7 +171,9 @@ fn loosely(template: &[Segment], path: &[String]) -> bool {
     match (template, path) {
         ([], []) | ([Segment::Wildcard], _) => true,
         ([], [last]) => last.is_empty(),
-        ([Segment::Literal(own, _), template @ ..], [value, path @ ..]) => own == value && loosely(template, path),
+        ([Segment::Literal(own, _), template @ ..], [value, path @ ..]) => {
+            own == value && loosely(template, path)
+        }
         ([_, template @ ..], [_, path @ ..]) => loosely(template, path),
         _ => false,
     }
@@ -188,7 +199,9 @@ fn own<'a>(policy: &'a Policy, route: &Template, method: &str) -> Own<'a> {
     }
     let named = best.iter().find(|(_, rule)| rule.names(method));
     let any = best.iter().find(|(_, rule)| rule.methods.is_empty());
-    named.or(any).map_or(Own::OtherMethod, |(_, rule)| Own::Rule(rule))
+    named
+        .or(any)
+        .map_or(Own::OtherMethod, |(_, rule)| Own::Rule(rule))
 }
 
 /// The rule that the grant names.
@@ -201,7 +214,10 @@ fn applied<'a>(policy: &'a Policy, ran: &Ran, method: &str) -> Option<&'a Rule> 
 
 /// Whom the guardrails above the route let in, and above the path that it was taken by.
 fn guardrails(policy: &Policy, route: &Template, path: &str) -> Callers {
-    let path: Vec<Segment> = segments(path).iter().map(|text| Segment::literal(text)).collect();
+    let path: Vec<Segment> = segments(path)
+        .iter()
+        .map(|text| Segment::literal(text))
+        .collect();
     let path = Template(path);
     let above = policy.rules.iter().filter(|rule| {
         rule.always && (rule.template.is_above(route) || rule.template.is_above(&path))
@@ -210,13 +226,22 @@ fn guardrails(policy: &Policy, route: &Template, path: &str) -> Callers {
 }
 
 /// A plain request for a route that only one route can take, by the route's own rule: whether the caller must get in.
-pub(super) fn ordinary(server: Server, table: &Table, policy: &Policy, sent: &Sent) -> Option<bool> {
-    if table.rewriting.is_some_and(|rewriting| rewriting.place != Place::Outside) {
+pub(super) fn ordinary(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    sent: &Sent,
+) -> Option<bool> {
+    if table
+        .rewriting
+        .is_some_and(|rewriting| rewriting.place != Place::Outside)
+    {
         return None;
     }
     let routes = table.placed(server.dialect());
     let path = segments(&path_as_routed(table, sent));
-    let own = |placed: &&Placed<'_>| Some(placed.route.id) == sent.meant && placed.template.fits(&path);
+    let own =
+        |placed: &&Placed<'_>| Some(placed.route.id) == sent.meant && placed.template.fits(&path);
     let meant = routes.iter().find(own)?;
     let plain = meant.template.0.iter().all(|segment| !is_spelled(segment));
     let fits = |placed: &&Placed<'_>| as_routed(&placed.template).fits(&path);
@@ -228,7 +253,8 @@ pub(super) fn ordinary(server: Server, table: &Table, policy: &Policy, sent: &Se
     };
     // Another rule for this path would be narrower than the route, or for a part of its methods.
     let closer = |other: &&Rule| {
-        other.templates().any(|template| template.fits(&path)) && other.template.ranks() < rule.template.ranks()
+        other.templates().any(|template| template.fits(&path))
+            && other.template.ranks() < rule.template.ranks()
     };
     if policy.rules.iter().any(|other| closer(&other)) {
         return None;
@@ -248,7 +274,10 @@ fn as_routed(template: &Template) -> Template {
 
 fn is_spelled(segment: &Segment) -> bool {
     use super::template::Spelling;
-    matches!(segment, Segment::Literal(_, Spelling::Upper | Spelling::Lower))
+    matches!(
+        segment,
+        Segment::Literal(_, Spelling::Upper | Spelling::Lower)
+    )
 }
 
 fn diagnose(
@@ -281,10 +310,15 @@ fn diagnose(
     let other = |other: &&Placed<'_>| {
         other.route.id != placed.route.id
             && as_routed(&other.template).fits(&segments(path))
-            && rule.templates().any(|template| template.covers(&other.template))
+            && rule
+                .templates()
+                .any(|template| template.covers(&other.template))
     };
     match routes.iter().find(other) {
-        Some(other) if !other.route.methods.is_empty() && !other.route.methods.contains(&sent.method.as_str()) => {
+        Some(other)
+            if !other.route.methods.is_empty()
+                && !other.route.methods.contains(&sent.method.as_str()) =>
+        {
             Kind::Method
         }
         Some(_) => Kind::OtherRoute,

@@ -74,7 +74,11 @@ impl Sent {
             }
             _ => (Template::default(), Vec::new()),
         };
-        let mut segments: Vec<String> = template.0.iter().map(|segment| value(random, segment)).collect();
+        let mut segments: Vec<String> = template
+            .0
+            .iter()
+            .map(|segment| value(random, segment))
+            .collect();
         for _ in 0..random.pick(&[0, 1, 1, 1, 2, 2, 3]) {
             trick(random, &mut segments);
         }
@@ -97,7 +101,13 @@ impl Sent {
         Self {
             method: method.to_owned(),
             target,
-            caller: random.pick(&[Caller::Anonymous, Caller::Anonymous, Caller::User, Caller::Writer, Caller::Admin]),
+            caller: random.pick(&[
+                Caller::Anonymous,
+                Caller::User,
+                Caller::Writer,
+                Caller::Admin,
+                Caller::Admin,
+            ]),
             guard: random.chance(50),
             meant: None,
         }
@@ -122,7 +132,9 @@ fn value(random: &mut Random, segment: &Segment) -> String {
             _ => canonical(text),
         },
         Segment::Digits if random.chance(70) => random.below(20).to_string(),
-        Segment::Prefixed if random.chance(60) => format!("v{}", random.pick(&["1", "", "x9", "%40"])),
+        Segment::Prefixed if random.chance(60) => {
+            format!("v{}", random.pick(&["1", "", "x9", "%40"]))
+        }
         Segment::Wildcard if random.chance(30) => {
             let (one, two) = (random.pick(&LITERALS), random.pick(&FRESH));
             format!("{}/{two}", canonical(one))
@@ -147,7 +159,9 @@ fn trick(random: &mut Random, segments: &mut Vec<String>) {
             _ => segments.push(String::new()),
         },
         4 if random.chance(40) => segments.insert(spot, String::new()),
-        5 if random.chance(30) => segments.insert(spot, random.pick(&[".", "..", "%2e%2e", "..;"]).to_owned()),
+        5 if random.chance(30) => {
+            segments.insert(spot, random.pick(&[".", "..", "%2e%2e", "..;"]).to_owned())
+        }
         6 => segments.push(canonical(random.pick(&LITERALS))),
         7 => {
             segments.pop();
@@ -174,10 +188,15 @@ fn changed(random: &mut Random, segment: &str, choice: usize) -> String {
         10..=12 => encode_one(random, segment),
         13 => canonical(random.pick(&LITERALS)),
         14 => random.pick(&ODD).to_owned(),
-        15 => format!("{segment}{}", random.pick(&[";x=1", "%3Bx", "%00", "%20", "%20", ".", "@", "+"])),
+        15 => format!(
+            "{segment}{}",
+            random.pick(&[";x=1", "%3Bx", "%00", "%20", "%20", ".", "@", "+"])
+        ),
         16 => segment.chars().map(swap_case).collect(),
         17 => segment.replace('%', "%25"),
-        18 => percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned(),
+        18 => percent_encoding::percent_decode_str(segment)
+            .decode_utf8_lossy()
+            .into_owned(),
         _ => String::new(),
     }
 }
@@ -200,7 +219,9 @@ fn encode_one(random: &mut Random, segment: &str) -> String {
         false => reserved,
     };
     if choices.is_empty() {
-        return random.pick(&["%40me", "a%2Bb", "a%2bb", "a%3Ab", "%c3%bc", "x%20y"]).to_owned();
+        return random
+            .pick(&["%40me", "a%2Bb", "a%2bb", "a%3Ab", "%c3%bc", "x%20y"])
+            .to_owned();
     }
     let (at, character) = random.pick(&choices);
     let mut bytes = [0; 4];

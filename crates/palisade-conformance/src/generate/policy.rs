@@ -116,10 +116,10 @@ impl Demand {
 
     fn random(random: &mut Random) -> Self {
         match random.below(20) {
-            0..=7 => Self::Public,
-            8 => Self::Optional,
-            9..=11 => Self::Authenticated,
-            12..=14 => Self::Scope,
+            0..=8 => Self::Public,
+            9 => Self::Optional,
+            10 | 11 => Self::Authenticated,
+            12 | 13 => Self::Scope,
             _ => Self::Role,
         }
     }
@@ -140,7 +140,10 @@ impl Rule {
 
     /// The rule's path, in both forms if it says that they are the same.
     pub(super) fn templates(&self) -> impl Iterator<Item = Template> + '_ {
-        let other = self.same_slash.then(|| self.template.other_slash()).flatten();
+        let other = self
+            .same_slash
+            .then(|| self.template.other_slash())
+            .flatten();
         [self.template.clone()].into_iter().chain(other)
     }
 }
@@ -149,7 +152,7 @@ impl Policy {
     pub(super) fn random(random: &mut Random, table: &Table) -> Self {
         let mut policy = Self {
             rules: Vec::new(),
-            unlisted_authenticated: random.chance(30),
+            unlisted_authenticated: random.chance(40),
         };
         for placed in table.placed(Dialect::Actix) {
             if random.chance(75) {
@@ -168,6 +171,9 @@ impl Policy {
             let wider = wider(random, &policy);
             policy.add(random, wider, &[]);
         }
+        if random.chance(40) {
+            policy.add(random, Template(vec![Segment::Wildcard]), &[]);
+        }
         random.shuffle(&mut policy.rules);
         policy
     }
@@ -176,17 +182,20 @@ impl Policy {
     fn add(&mut self, random: &mut Random, template: Template, methods: &[&'static str]) {
         let taken = |other: &Rule| {
             other.templates().any(|own| {
-                own.is_same_as(&template) || template.other_slash().is_some_and(|t| own.is_same_as(&t) && other.same_slash)
+                own.is_same_as(&template)
+                    || template
+                        .other_slash()
+                        .is_some_and(|t| own.is_same_as(&t) && other.same_slash)
             })
         };
         if template.0.is_empty() || self.rules.iter().any(taken) {
             return;
         }
         let twin = template.other_slash();
-        let twin_taken = self
-            .rules
-            .iter()
-            .any(|rule| twin.as_ref().is_some_and(|twin| rule.template.is_same_as(twin)));
+        let twin_taken = self.rules.iter().any(|rule| {
+            twin.as_ref()
+                .is_some_and(|twin| rule.template.is_same_as(twin))
+        });
         let mut rule = Rule {
             template,
             methods: Vec::new(),
@@ -218,8 +227,14 @@ impl Policy {
         let _ = writeln!(text, "unlisted = \"{unlisted}\"\n\n[api_key.main]");
         for caller in Caller::ALL {
             let Some(key) = caller.key() else { continue };
-            let hex: String = Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
-            let _ = writeln!(text, "\n[[api_key.main.key]]\ndigest = \"sha256:{hex}\"\nowner = \"{caller:?}\"");
+            let hex: String = Sha256::digest(key)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            let _ = writeln!(
+                text,
+                "\n[[api_key.main.key]]\ndigest = \"sha256:{hex}\"\nowner = \"{caller:?}\""
+            );
             match caller {
                 Caller::Writer => text.push_str("scopes = [\"write\"]\n"),
                 Caller::Admin => text.push_str("roles = [\"admin\"]\n"),
@@ -235,7 +250,11 @@ impl Policy {
         let mut text = String::new();
         for rule in &self.rules {
             let path = toml::Value::String(rule.path());
-            let _ = writeln!(text, "\n[[rule]]\npath = {path}\nrequire = {}", rule.demand.text());
+            let _ = writeln!(
+                text,
+                "\n[[rule]]\npath = {path}\nrequire = {}",
+                rule.demand.text()
+            );
             if !rule.methods.is_empty() {
                 let _ = writeln!(text, "methods = {:?}", rule.methods);
             }
@@ -294,7 +313,9 @@ fn wider(random: &mut Random, policy: &Policy) -> Template {
             }
         }
     }
-    template.0.retain(|segment| *segment != Segment::Wildcard && !segment.is_slash());
+    template
+        .0
+        .retain(|segment| *segment != Segment::Wildcard && !segment.is_slash());
     template.0.push(Segment::Wildcard);
     template
 }

@@ -96,7 +96,10 @@ impl Generated {
     pub(super) fn count(&mut self, server: Server, exchange: &Exchange) {
         self.exchanges += 1;
         self.ran += u64::from(!exchange.ran.is_empty());
-        *self.statuses.entry((server, exchange.answer.status)).or_default() += 1;
+        *self
+            .statuses
+            .entry((server, exchange.answer.status))
+            .or_default() += 1;
         if !exchange.ran.is_empty() && exchange.answer.route.is_none() {
             *self.withheld.entry(server).or_default() += 1;
         }
@@ -124,14 +127,22 @@ impl Generated {
 
     pub(super) fn policy_refused(&mut self, seed: u64, why: &str) {
         self.policies_refused.0 += 1;
-        self.policies_refused.1.get_or_insert_with(|| format!("seed {seed}: {why}"));
+        self.policies_refused
+            .1
+            .get_or_insert_with(|| format!("seed {seed}: {why}"));
     }
 
     pub(super) fn table_refused(&mut self, server: Server, _why: &str) {
         *self.tables_refused.entry(server).or_default() += 1;
     }
 
-    pub(super) fn ordinary(&mut self, server: Server, seed: u64, exchange: &Exchange, case: &dyn Fn() -> Case) {
+    pub(super) fn ordinary(
+        &mut self,
+        server: Server,
+        seed: u64,
+        exchange: &Exchange,
+        case: &dyn Fn() -> Case,
+    ) {
         let ordinary = self.ordinary.entry(server).or_default();
         ordinary.sent += 1;
         if exchange.answer.route.is_some() {
@@ -145,7 +156,11 @@ impl Generated {
         ordinary.refused += 1;
         let example = || {
             let case = case();
-            format!("seed {seed}: {}\n{:?}", told(&case.table, &case.policy, &case.sent), exchange)
+            format!(
+                "seed {seed}: {}\n{:?}",
+                told(&case.table, &case.policy, &case.sent),
+                exchange
+            )
         };
         ordinary.example.get_or_insert_with(example);
     }
@@ -167,7 +182,10 @@ impl Generated {
         let entry = self.differences.entry(kind).or_insert_with(|| {
             let exchanges = exchanges.iter().map(|exchange| format!("\n{exchange:?}"));
             let exchanges: String = exchanges.collect();
-            (0, format!("seed {seed}: {}{exchanges}", told(table, policy, sent)))
+            (
+                0,
+                format!("seed {seed}: {}{exchanges}", told(table, policy, sent)),
+            )
         });
         entry.0 += 1;
     }
@@ -217,15 +235,28 @@ fn told(table: &Table, policy: &Policy, sent: &Sent) -> String {
         sent.method,
         sent.target,
         sent.caller,
-        if policy.unlisted_authenticated { "authenticated" } else { "not_found" },
+        if policy.unlisted_authenticated {
+            "authenticated"
+        } else {
+            "not_found"
+        },
         policy.rules_toml()
     )
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Case { table, policy, sent, .. } = &self.case;
-        writeln!(f, "again: cargo xtask conformance --generate 1 --seed {}", self.seed)?;
+        let Case {
+            table,
+            policy,
+            sent,
+            ..
+        } = &self.case;
+        writeln!(
+            f,
+            "again: cargo xtask conformance --generate 1 --seed {}",
+            self.seed
+        )?;
         writeln!(f, "{}\n{}", told(table, policy, sent), self.hole.story)
     }
 }
@@ -239,8 +270,14 @@ impl fmt::Display for Generated {
         )?;
         for server in Server::ALL {
             let statuses = self.statuses.iter().filter(|((own, _), _)| *own == server);
-            let statuses: Vec<_> = statuses.map(|((_, status), count)| format!("{status}: {count}")).collect();
-            let refused = self.tables_refused.get(&server).copied().unwrap_or_default();
+            let statuses: Vec<_> = statuses
+                .map(|((_, status), count)| format!("{status}: {count}"))
+                .collect();
+            let refused = self
+                .tables_refused
+                .get(&server)
+                .copied()
+                .unwrap_or_default();
             let withheld = self.withheld.get(&server).copied().unwrap_or_default();
             writeln!(
                 f,
@@ -272,7 +309,11 @@ impl fmt::Display for Generated {
                 writeln!(f, "\n{server}: a plain request that was refused\n{example}")?;
             }
         }
-        for (kind, (_, example)) in self.differences.iter().filter(|(kind, _)| *kind == "not declared") {
+        for (kind, (_, example)) in self
+            .differences
+            .iter()
+            .filter(|(kind, _)| *kind == "not declared")
+        {
             writeln!(f, "\nanswers differ, {kind}\n{example}")?;
         }
         for ((server, kind), (_, found)) in &self.holes {

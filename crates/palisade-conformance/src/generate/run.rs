@@ -21,7 +21,7 @@ use super::table::Table;
 use crate::client::Connection;
 
 /// How many requests each table is asked, besides a plain one for each of its routes.
-const TRICKY: usize = 40;
+const TRICKY: usize = 50;
 
 /// Of how many tables one is asked over real sockets, too.
 const SOCKETS: u64 = 50;
@@ -108,7 +108,10 @@ async fn one_table(seed: u64, generated: &mut Generated) {
     let table = Table::random(&mut random);
     let policy = Policy::random(&mut random, &table);
     let routes = table.placed(super::template::Dialect::Actix);
-    let mut requests: Vec<Sent> = routes.iter().map(|placed| Sent::plain(&mut random, placed)).collect();
+    let mut requests: Vec<Sent> = routes
+        .iter()
+        .map(|placed| Sent::plain(&mut random, placed))
+        .collect();
     requests.extend((0..TRICKY).map(|_| Sent::tricky(&mut random, &table, &policy)));
 
     let log = Arc::new(Log::default());
@@ -153,7 +156,11 @@ async fn one_table(seed: u64, generated: &mut Generated) {
         if let Some(difference) = agree::difference(&table, sent, &outcomes) {
             generated.difference(difference, seed, &table, &policy, sent, &outcomes);
         }
-        answered.extend(outcomes.into_iter().map(|(server, exchange)| (server, sent, exchange)));
+        answered.extend(
+            outcomes
+                .into_iter()
+                .map(|(server, exchange)| (server, sent, exchange)),
+        );
     }
     if seed % SOCKETS != 0 {
         return;
@@ -197,9 +204,15 @@ fn over_a_socket<'a>(
             continue;
         }
         exchanges += 1;
-        let found = read(&answer).map(|answer| Exchange { answer, ran, audited });
+        let found = read(&answer).map(|answer| Exchange {
+            answer,
+            ran,
+            audited,
+        });
         if found.as_ref() != Some(expected) {
-            return Err(format!("{sent:?}\nin process: {expected:?}\nover a socket: {found:?}"));
+            return Err(format!(
+                "{sent:?}\nin process: {expected:?}\nover a socket: {found:?}"
+            ));
         }
     }
     Ok(exchanges)
@@ -215,7 +228,11 @@ async fn found(seed: u64, case: Case, hole: Hole) -> Found {
 async fn exchange(app: &App, log: &Log, sent: &Sent) -> Option<Exchange> {
     let answer = app(sent).ok()?.await;
     let (ran, audited) = log.take();
-    Some(Exchange { answer, ran, audited })
+    Some(Exchange {
+        answer,
+        ran,
+        audited,
+    })
 }
 
 /// Judges one case once more, on an application of its own.
@@ -224,7 +241,13 @@ pub(super) async fn again(case: &Case) -> Option<Hole> {
     let palisade = palisade(&case.policy.toml(), &log).ok()?;
     let app = case.server.build(&case.table, &palisade, &log).await.ok()?;
     let exchange = exchange(&app, &log, &case.sent).await?;
-    judge(case.server, &case.table, &case.policy, &case.sent, &exchange)
+    judge(
+        case.server,
+        &case.table,
+        &case.policy,
+        &case.sent,
+        &exchange,
+    )
 }
 
 fn progress(exchanges: u64, done: &AtomicU64) {
@@ -238,7 +261,10 @@ fn progress(exchanges: u64, done: &AtomicU64) {
         }
         if start.elapsed() - shown >= Duration::from_secs(5) {
             shown = start.elapsed();
-            eprintln!("{done} of {exchanges} exchanges after {} s", shown.as_secs());
+            eprintln!(
+                "{done} of {exchanges} exchanges after {} s",
+                shown.as_secs()
+            );
         }
     }
 }

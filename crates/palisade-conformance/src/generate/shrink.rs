@@ -17,7 +17,10 @@ pub(super) async fn shrink(mut case: Case, mut hole: Hole) -> (Case, Hole) {
             if tries > TRIES {
                 return (case, hole);
             }
-            if let Some(found) = again(&candidate).await.filter(|found| found.kind == hole.kind) {
+            if let Some(found) = again(&candidate)
+                .await
+                .filter(|found| found.kind == hole.kind)
+            {
                 (case, hole) = (candidate, found);
                 continue 'smaller;
             }
@@ -65,7 +68,14 @@ fn candidates(case: &Case) -> Vec<Case> {
         candidates.push(smaller);
     }
     candidates.extend(shorter_targets(case));
-    let text = |case: &Case| format!("{} {} {:?}", case.table, case.policy.rules_toml(), case.sent);
+    let text = |case: &Case| {
+        format!(
+            "{} {} {:?}",
+            case.table,
+            case.policy.rules_toml(),
+            case.sent
+        )
+    };
     let own = text(case);
     candidates.retain(|candidate| text(candidate) != own);
     candidates
@@ -89,7 +99,14 @@ fn without_one(items: &[Item]) -> Vec<Vec<Item>> {
                 all.push(fewer);
             }
             let mut flat = items.to_vec();
-            flat.splice(index..=index, mount.items.iter().cloned().map(|item| beneath(&mount.prefix, item)));
+            flat.splice(
+                index..=index,
+                mount
+                    .items
+                    .iter()
+                    .cloned()
+                    .map(|item| beneath(&mount.prefix, item)),
+            );
             all.push(flat);
         }
     }

@@ -134,7 +134,12 @@ impl Table {
         }
         let rewriting = random.chance(20).then(|| Rewriting {
             place: random.pick(&[Place::Outside, Place::Inside, Place::Between]),
-            slashes: random.pick(&[Slashes::Trim, Slashes::Trim, Slashes::MergeOnly, Slashes::Always]),
+            slashes: random.pick(&[
+                Slashes::Trim,
+                Slashes::Trim,
+                Slashes::MergeOnly,
+                Slashes::Always,
+            ]),
         });
         Self { items, rewriting }
     }
@@ -177,10 +182,11 @@ fn place<'a>(items: &'a [Item], prefix: &Template, dialect: Dialect, placed: &mu
             Item::Route(route) => {
                 for template in route.templates() {
                     let at_root = template.0.len() == 1 && template.stem().is_empty();
-                    let mut template = match at_root && !prefix.0.is_empty() && dialect != Dialect::Actix {
-                        true => prefix.clone(),
-                        false => prefix.join(template),
-                    };
+                    let mut template =
+                        match at_root && !prefix.0.is_empty() && dialect != Dialect::Actix {
+                            true => prefix.clone(),
+                            false => prefix.join(template),
+                        };
                     if template.0.is_empty() {
                         template = Template(vec![Segment::literal("")]);
                     }
@@ -228,7 +234,9 @@ fn items(random: &mut Random, depth: usize, count: usize, made: &mut Vec<usize>)
                 template = any_template(random, &known, depth);
             }
         }
-        let also = random.chance(6).then(|| neighbour(random, template.clone()));
+        let also = random
+            .chance(6)
+            .then(|| neighbour(random, template.clone()));
         made.push(made.len());
         items.push(Item::Route(Route {
             id: made.len(),
@@ -348,7 +356,10 @@ fn sort(items: &mut [Item]) {
     }
     items.sort_by_key(|item| match item {
         Item::Route(route) => route.template.ranks(),
-        Item::Mount(mount) => mount.prefix.join(&Template(vec![Segment::Wildcard])).ranks(),
+        Item::Mount(mount) => mount
+            .prefix
+            .join(&Template(vec![Segment::Wildcard]))
+            .ranks(),
     });
 }
 
@@ -370,8 +381,15 @@ fn show(items: &[Item], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result
                     true => "any".to_owned(),
                     false => route.methods.join(" "),
                 };
-                let templates: Vec<String> = route.templates().map(|template| format!("{template}")).collect();
-                writeln!(f, "{indent}#{} {templates:?} {methods} {:?}", route.id, route.style)?;
+                let templates: Vec<String> = route
+                    .templates()
+                    .map(|template| format!("{template}"))
+                    .collect();
+                writeln!(
+                    f,
+                    "{indent}#{} {templates:?} {methods} {:?}",
+                    route.id, route.style
+                )?;
             }
             Item::Mount(mount) => {
                 let prefix = mount.prefix.to_string();

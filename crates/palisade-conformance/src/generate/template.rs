@@ -268,11 +268,7 @@ pub(super) fn encoded(text: &str, spelling: Spelling) -> String {
 /// The decoded segments of a path.
 pub(super) fn segments(path: &str) -> Vec<String> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    let decoded = |segment| {
-        percent_decode_str(segment)
-            .decode_utf8_lossy()
-            .into_owned()
-    };
+    let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     path.split('/').map(decoded).collect()
 }
 
@@ -305,7 +301,11 @@ mod tests {
             ("/{*}", "/a/", true),
             ("/{}/b", "/{*}", false),
         ] {
-            assert_eq!(template(rule).covers(&template(route)), expected, "{rule} {route}");
+            assert_eq!(
+                template(rule).covers(&template(route)),
+                expected,
+                "{rule} {route}"
+            );
         }
     }
 
@@ -322,7 +322,11 @@ mod tests {
             ("/a/{}/b", "/a/{*}", false),
             ("/a/{}", "/a/{*}", true),
         ] {
-            assert_eq!(template(rule).is_above(&template(route)), expected, "{rule} {route}");
+            assert_eq!(
+                template(rule).is_above(&template(route)),
+                expected,
+                "{rule} {route}"
+            );
         }
     }
 
@@ -334,9 +338,18 @@ mod tests {
             Segment::Digits,
             Segment::Wildcard,
         ]);
-        assert_eq!(template.write(Dialect::Axum, 0), "/%C3%BC+/%40me/{p2}/{*p3}");
-        assert_eq!(template.write(Dialect::Actix, 1), "/ü+/%40me/{p3:\\d+}/{p4:.*}");
-        assert_eq!(template.write(Dialect::Poem, 0), "/%C3%BC+/%40me/:p2<^\\d+$>/*p3");
+        assert_eq!(
+            template.write(Dialect::Axum, 0),
+            "/%C3%BC+/%40me/{p2}/{*p3}"
+        );
+        assert_eq!(
+            template.write(Dialect::Actix, 1),
+            "/ü+/%40me/{p3:\\d+}/{p4:.*}"
+        );
+        assert_eq!(
+            template.write(Dialect::Poem, 0),
+            "/%C3%BC+/%40me/:p2<^\\d+$>/*p3"
+        );
         assert_eq!(encoded("ü", Spelling::Lower), "%c3%bc");
     }
 }

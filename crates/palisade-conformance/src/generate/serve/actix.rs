@@ -9,7 +9,9 @@ use actix_web::http::{Method, Uri};
 use actix_web::middleware::{NormalizePath, TrailingSlash};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App as Application, Error, HttpMessage as _, HttpRequest, HttpResponse, Resource, guard};
+use actix_web::{
+    App as Application, Error, HttpMessage as _, HttpRequest, HttpResponse, Resource, guard,
+};
 use futures_util::FutureExt as _;
 use palisade_actix::{Grant, Palisade, SecurityLayer};
 
@@ -47,7 +49,9 @@ macro_rules! in_layers {
     ($table:expr, $palisade:expr, $log:expr, $make:ident => $then:expr) => {{
         let (table, palisade, log) = ($table.clone(), $palisade.clone(), $log.clone());
         let layer = move || SecurityLayer::new(palisade.clone());
-        let slashes = table.rewriting.map_or(Slashes::Trim, |rewriting| rewriting.slashes);
+        let slashes = table
+            .rewriting
+            .map_or(Slashes::Trim, |rewriting| rewriting.slashes);
         match table.rewriting.map(|rewriting| rewriting.place) {
             None => {
                 let $make = move || routes(&table, &log).wrap(layer());
@@ -62,7 +66,12 @@ macro_rules! in_layers {
                 $then
             }
             Some(Place::Between) => {
-                let $make = move || routes(&table, &log).wrap(layer()).wrap(normalize(slashes)).wrap(layer());
+                let $make = move || {
+                    routes(&table, &log)
+                        .wrap(layer())
+                        .wrap(normalize(slashes))
+                        .wrap(layer())
+                };
                 $then
             }
         }
@@ -70,7 +79,9 @@ macro_rules! in_layers {
 }
 
 pub(super) async fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
-    Ok(in_layers!(table, palisade, log, make => caller(init_service(make()).await, TestRequest::to_request)))
+    Ok(
+        in_layers!(table, palisade, log, make => caller(init_service(make()).await, TestRequest::to_request)),
+    )
 }
 
 /// The same application behind a socket.
@@ -137,16 +148,24 @@ fn register(config: &mut impl Registrar, items: &[Item], depth: usize, log: &Arc
 }
 
 fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log: &Arc<Log>) {
-    let paths: Vec<String> = route.templates().map(|template| template.write(Dialect::Actix, depth)).collect();
+    let paths: Vec<String> = route
+        .templates()
+        .map(|template| template.write(Dialect::Actix, depth))
+        .collect();
     let (id, log) = (route.id, log.clone());
     let handler = move |request: HttpRequest| {
         let log = log.clone();
         async move {
             log.ran(id, request.path(), request.extensions().get::<Grant>());
-            HttpResponse::Ok().insert_header((ROUTE, id.to_string())).finish()
+            HttpResponse::Ok()
+                .insert_header((ROUTE, id.to_string()))
+                .finish()
         }
     };
-    let methods = route.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
+    let methods = route
+        .methods
+        .iter()
+        .filter_map(|name| Method::from_bytes(name.as_bytes()).ok());
     let methods: Vec<Method> = methods.collect();
     if route.style == Style::Route {
         for path in &paths {

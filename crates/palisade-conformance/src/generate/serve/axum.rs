@@ -51,19 +51,29 @@ fn service(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, 
     let layer = SecurityLayer::new(palisade.clone());
     Ok(match table.rewriting {
         None => BoxCloneSyncService::new(layer.around(routes)),
-        Some(Rewriting { place: Place::Outside, slashes }) => {
+        Some(Rewriting {
+            place: Place::Outside,
+            slashes,
+        }) => {
             // A router outside of it, which notes the target as it came.
             let secured = MapRequest::new(layer.around(routes), rewriter(slashes));
             BoxCloneSyncService::new(Router::new().fallback_service(secured))
         }
-        Some(Rewriting { place: Place::Inside, slashes }) => {
+        Some(Rewriting {
+            place: Place::Inside,
+            slashes,
+        }) => {
             let rewrite = rewriter(slashes);
-            let inner = MapRequest::new(confirmed(routes), move |request: axum::http::Request<_>| {
-                rewrite(request.map(Body::new))
-            });
+            let inner =
+                MapRequest::new(confirmed(routes), move |request: axum::http::Request<_>| {
+                    rewrite(request.map(Body::new))
+                });
             BoxCloneSyncService::new(layer.layer(inner))
         }
-        Some(Rewriting { place: Place::Between, slashes }) => {
+        Some(Rewriting {
+            place: Place::Between,
+            slashes,
+        }) => {
             let rewrite = rewriter(slashes);
             let inner = MapRequest::new(
                 layer.clone().around(routes),
@@ -98,7 +108,9 @@ fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String
                 let inner = self::router(&mount.items, depth, log)?;
                 match mount.kind {
                     _ if mount.prefix == Template::default() => router.merge(inner),
-                    MountKind::Nest => router.nest(&mount.prefix.write(Dialect::Axum, depth), inner),
+                    MountKind::Nest => {
+                        router.nest(&mount.prefix.write(Dialect::Axum, depth), inner)
+                    }
                     MountKind::Service => router
                         .nest_service(&mount.prefix.write(Dialect::Axum, depth), confirmed(inner)),
                 }
@@ -113,7 +125,11 @@ fn method_router(route: &Route, log: &Arc<Log>) -> Result<MethodRouter, String> 
     let handler = move |request: Request| {
         let log = log.clone();
         async move {
-            log.ran(id, request.uri().path(), request.extensions().get::<Grant>());
+            log.ran(
+                id,
+                request.uri().path(),
+                request.extensions().get::<Grant>(),
+            );
             [(ROUTE, id.to_string())]
         }
     };

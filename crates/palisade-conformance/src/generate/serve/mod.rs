@@ -78,7 +78,8 @@ const ROUTE: &str = "x-route";
 /// The header that guards of actix-web want.
 const GUARD: &str = "x-guard";
 
-const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 40000);
+const PEER: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 40000);
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,7 +115,12 @@ impl Server {
 
     /// # Errors
     /// What the framework's router says of the table.
-    pub(super) async fn build(self, table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
+    pub(super) async fn build(
+        self,
+        table: &Table,
+        palisade: &Palisade,
+        log: &Arc<Log>,
+    ) -> Result<App, String> {
         match self {
             Self::Axum => quietly(|| axum::app(table, palisade, log)),
             Self::Actix => actix::app(table, palisade, log).await,
@@ -126,7 +132,12 @@ impl Server {
     ///
     /// # Errors
     /// The server cannot start.
-    pub(super) fn start(self, table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Running, String> {
+    pub(super) fn start(
+        self,
+        table: &Table,
+        palisade: &Palisade,
+        log: &Arc<Log>,
+    ) -> Result<Running, String> {
         match self {
             Self::Axum => quietly(|| axum::start(table, palisade, log)),
             Self::Actix => actix::start(table, palisade, log),
@@ -169,7 +180,10 @@ impl Log {
             path: path.to_owned(),
             rule: grant.and_then(Grant::rule).map(str::to_owned),
         };
-        self.ran.lock().unwrap_or_else(PoisonError::into_inner).push(ran);
+        self.ran
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(ran);
     }
 
     /// Takes out what happened since the last time.
@@ -189,7 +203,10 @@ impl AuditSink for Log {
             reason: event.reason.as_deref().map(str::to_owned),
             rule: event.rule.map(str::to_owned),
         };
-        self.audited.lock().unwrap_or_else(PoisonError::into_inner).push(audited);
+        self.audited
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(audited);
     }
 }
 
@@ -199,7 +216,10 @@ impl AuditSink for Log {
 /// Its mistakes.
 pub(super) fn palisade(toml: &str, log: &Arc<Log>) -> Result<Palisade, String> {
     let policy = Policy::from_toml_str(toml).map_err(|why| why.to_string())?;
-    policy.with_audit(log.clone()).build().map_err(|why| why.to_string())
+    policy
+        .with_audit(log.clone())
+        .build()
+        .map_err(|why| why.to_string())
 }
 
 thread_local! {

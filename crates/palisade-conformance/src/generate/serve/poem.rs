@@ -12,7 +12,8 @@ use poem::listener::TcpAcceptor;
 use poem::middleware::{NormalizePath, TrailingSlash};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{
-    Addr, Body, Endpoint, EndpointExt as _, IntoEndpoint as _, Request, RequestParts, Response, Result, RouteMethod, Server,
+    Addr, Body, Endpoint, EndpointExt as _, IntoEndpoint as _, Request, RequestParts, Response,
+    Result, RouteMethod, Server,
 };
 
 use super::super::table::{Item, MountKind, Place, Rewriting, Route, Slashes, Table};
@@ -71,18 +72,27 @@ pub(super) fn start(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Resul
     })
 }
 
-fn endpoint<R: Routes>(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, String> {
+fn endpoint<R: Routes>(
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+) -> Result<Boxed, String> {
     let routes: R = routes(&table.items, &Template::default(), 0, log)?;
     let layer = SecurityLayer::new(palisade.clone());
     Ok(match table.rewriting {
         None => routes.with(layer).boxed(),
-        Some(Rewriting { place: Place::Outside, slashes }) => {
-            routes.with(layer).with(normalize(slashes)).boxed()
-        }
-        Some(Rewriting { place: Place::Inside, slashes }) => {
-            routes.with(normalize(slashes)).with(layer).boxed()
-        }
-        Some(Rewriting { place: Place::Between, slashes }) => {
+        Some(Rewriting {
+            place: Place::Outside,
+            slashes,
+        }) => routes.with(layer).with(normalize(slashes)).boxed(),
+        Some(Rewriting {
+            place: Place::Inside,
+            slashes,
+        }) => routes.with(normalize(slashes)).with(layer).boxed(),
+        Some(Rewriting {
+            place: Place::Between,
+            slashes,
+        }) => {
             let inner = routes.with(layer.clone());
             inner.with(normalize(slashes)).with(layer).boxed()
         }
@@ -98,7 +108,12 @@ fn normalize(slashes: Slashes) -> NormalizePath {
 }
 
 /// The routes; `unstripped` is the part of the path that was not cut off.
-fn routes<R: Routes>(items: &[Item], unstripped: &Template, depth: usize, log: &Arc<Log>) -> Result<R, String> {
+fn routes<R: Routes>(
+    items: &[Item],
+    unstripped: &Template,
+    depth: usize,
+    log: &Arc<Log>,
+) -> Result<R, String> {
     let mut routes = R::empty();
     for item in items {
         routes = match item {
@@ -143,7 +158,11 @@ fn handler(route: &Route, log: &Arc<Log>) -> Result<Boxed, String> {
         make(move |request: Request| {
             let log = log.clone();
             async move {
-                log.ran(id, request.uri().path(), request.extensions().get::<Grant>());
+                log.ran(
+                    id,
+                    request.uri().path(),
+                    request.extensions().get::<Grant>(),
+                );
                 Ok::<_, poem::Error>(Response::builder().header(ROUTE, id.to_string()).finish())
             }
         })
