@@ -191,6 +191,13 @@ mod tests {
             (Some("PITFALLS"), Some("poem"))
         );
         assert!(options.coverage);
+        let options = parse("--generate 1_000_000 --seed 7").unwrap();
+        assert_eq!((options.generate, options.seed), (Some(1_000_000), Some(7)));
+        assert!(
+            parse("--seed x")
+                .unwrap_err()
+                .starts_with("`x` is no number")
+        );
         assert!(
             parse("--html")
                 .unwrap_err()

@@ -12,6 +12,7 @@
 //! | add a case | `cases/README.md` |
 //! | add a framework | [`Harness`] |
 //! | learn what is compared | `normal.rs` |
+//! | see how routes and rules are tried at random | `generate/` |
 //! | see how bytes are sent and read | `client.rs`, `http1.rs`, `http2.rs` |
 
 mod always;

@@ -162,7 +162,7 @@ async fn one_table(seed: u64, generated: &mut Generated) {
                 .map(|(server, exchange)| (server, sent, exchange)),
         );
     }
-    if seed % SOCKETS != 0 {
+    if !seed.is_multiple_of(SOCKETS) {
         return;
     }
     for (server, _) in &apps {
