@@ -150,10 +150,11 @@ fn declared(table: &Table, sent: &Sent) -> Option<Declared> {
     {
         Some(Declared::Syntax)
     } else if has(|segment| {
-        matches!(
-            segment,
-            Segment::Literal(_, Spelling::Upper | Spelling::Lower)
-        )
+        match segment {
+            // A colon can only be written encoded on poem.
+            Segment::Literal(text, spelling) => *spelling != Spelling::Plain || text.contains(':'),
+            _ => false,
+        }
     }) {
         Some(Declared::Spelling)
     } else if pairs().any(|(one, other)| overlap(&one.template, &other.template)) {

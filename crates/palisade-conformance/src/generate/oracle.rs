@@ -6,7 +6,7 @@ use super::path::Sent;
 use super::policy::{Callers, Policy, Rule};
 use super::serve::{Answer, Audited, Ran, Server};
 use super::table::{Place, Placed, Table};
-use super::template::{Segment, Template, segments};
+use super::template::{Dialect, Segment, Template, segments};
 
 /// What happened to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,33 +107,38 @@ pub(super) fn judge(
     }
     let mut holes = Vec::new();
     for placed in own_paths {
-        holes.push(judge_path(table, policy, sent, placed, ran)?);
+        holes.push(judge_path(server, table, policy, sent, placed, ran)?);
     }
     holes.into_iter().next()
 }
 
 /// The hole, if the route was taken by this one of its paths.
 fn judge_path(
+    server: Server,
     table: &Table,
     policy: &Policy,
     sent: &Sent,
     placed: &Placed<'_>,
     ran: &Ran,
 ) -> Option<Hole> {
-    let route = &placed.template;
-    let own = own(policy, route, &sent.method);
+    let route =
+        &with_slash(server, table, policy, placed, sent).unwrap_or_else(|| placed.template.clone());
+    let applied = applied(policy, ran, &sent.method);
+    let own = match applied {
+        Some(rule) if is_part_of(rule, route, &path_as_judged(table, sent)) => Own::Rule(rule),
+        _ => own(policy, route, &sent.method),
+    };
     let admitted = match own {
         Own::Rule(rule) => rule.demand.admits(),
         Own::OtherMethod => Callers::NONE,
         Own::Unlisted if policy.unlisted_authenticated => Callers::KNOWN,
         Own::Unlisted => Callers::NONE,
     };
-    let applied = applied(policy, ran, &sent.method);
     let allowed = match applied {
         Some(rule) => rule.demand.admits(),
         None => Callers::KNOWN,
     };
-    let guarded = guardrails(policy, route, &ran.path);
+    let guarded = guardrails(policy, route, &path_as_routed(table, sent));
     let rule_holds = allowed.and(guarded).is_within(admitted);
     let kind = if !rule_holds {
         diagnose(table, policy, placed, sent, ran, own, applied)
@@ -155,6 +160,39 @@ fn judge_path(
             applied.map_or_else(|| "none".to_owned(), rule_told),
         ),
     })
+}
+
+/// The root of a mount answers `/m/`, too, on axum and poem; a rule for just that path is the root's own then. A wider
+/// one is not.
+fn with_slash(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    placed: &Placed<'_>,
+    sent: &Sent,
+) -> Option<Template> {
+    let template = placed.template.other_slash()?;
+    let is_root = placed.mounted && placed.template.stem().len() == placed.template.0.len();
+    let listed = |rule: &Rule| {
+        rule.templates()
+            .any(|own| own.0.last().is_some_and(Segment::is_slash) && own.covers(&template))
+    };
+    (is_root
+        && server.dialect() != Dialect::Actix
+        && path_as_judged(table, sent).ends_with('/')
+        && policy.rules.iter().any(listed))
+    .then_some(template)
+}
+
+/// The path that the layer saw.
+fn path_as_judged(table: &Table, sent: &Sent) -> String {
+    let outside = table
+        .rewriting
+        .filter(|rewriting| rewriting.place == Place::Outside);
+    outside.map_or_else(
+        || sent.path().to_owned(),
+        |rewriting| rewriting.slashes.rewrite(sent.path()),
+    )
 }
 
 /// The path that the router saw.
@@ -204,6 +242,13 @@ fn own<'a>(policy: &'a Policy, route: &Template, method: &str) -> Own<'a> {
         .map_or(Own::OtherMethod, |(_, rule)| Own::Rule(rule))
 }
 
+/// Whether the rule says that it is about a part of the route, and the path is in this part.
+fn is_part_of(rule: &Rule, route: &Template, path: &str) -> bool {
+    let path = segments(path);
+    rule.route.as_ref().is_some_and(|own| own.is_same_as(route))
+        && rule.templates().any(|template| template.fits(&path))
+}
+
 /// The rule that the grant names.
 fn applied<'a>(policy: &'a Policy, ran: &Ran, method: &str) -> Option<&'a Rule> {
     let path = ran.rule.as_deref().filter(|path| !path.is_empty())?;
@@ -244,13 +289,22 @@ pub(super) fn ordinary(
         |placed: &&Placed<'_>| Some(placed.route.id) == sent.meant && placed.template.fits(&path);
     let meant = routes.iter().find(own)?;
     let plain = meant.template.0.iter().all(|segment| !is_spelled(segment));
-    let fits = |placed: &&Placed<'_>| as_routed(&placed.template).fits(&path);
-    if !plain || routes.iter().filter(fits).count() != 1 {
+    let other = |placed: &Placed<'_>| {
+        placed.template != meant.template && loosely(&placed.template.0, &path)
+            || placed.template == meant.template && placed.route.id != meant.route.id
+    };
+    // A resource of several paths is foreign to actix-web's own way of telling routes apart.
+    if !plain || meant.route.also.is_some() || routes.iter().any(other) {
         return None;
     }
     let Own::Rule(rule) = self::own(policy, &meant.template, &sent.method) else {
         return None;
     };
+    // A path that ends in a slash needs a rule that does.
+    let slash = |template: Template| template.0.last().is_some_and(Segment::is_slash);
+    if path.last().is_some_and(String::is_empty) && !rule.templates().any(slash) {
+        return None;
+    }
     // Another rule for this path would be narrower than the route, or for a part of its methods.
     let closer = |other: &&Rule| {
         other.templates().any(|template| template.fits(&path))
@@ -306,7 +360,7 @@ fn diagnose(
         return Kind::OtherRoute;
     };
     // A route that the applied rule is for, and that the method kept from being taken.
-    let routes = table.placed(super::template::Dialect::Actix);
+    let routes = table.placed(Dialect::Actix);
     let other = |other: &&Placed<'_>| {
         other.route.id != placed.route.id
             && as_routed(&other.template).fits(&segments(path))
@@ -373,6 +427,7 @@ mod tests {
             demand,
             always: false,
             same_slash: false,
+            route: None,
         }
     }
 

@@ -8,6 +8,9 @@ use super::random::Random;
 use super::table::{Table, literal};
 use super::template::{Dialect, Segment, Spelling, Template};
 
+/// Whether the policy file knows `route = "…"` in a rule.
+const NAMES_ROUTES: bool = false;
+
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
@@ -42,6 +45,8 @@ pub(super) struct Rule {
     pub(super) demand: Demand,
     pub(super) always: bool,
     pub(super) same_slash: bool,
+    /// The route that the rule says it is narrower than.
+    pub(super) route: Option<Template>,
 }
 
 #[derive(Clone, Debug)]
@@ -174,8 +179,50 @@ impl Policy {
         if random.chance(40) {
             policy.add(random, Template(vec![Segment::Wildcard]), &[]);
         }
+        policy.add_roots(random);
+        if NAMES_ROUTES && random.chance(30) {
+            policy.add_part_of_a_route(random, table);
+        }
         random.shuffle(&mut policy.rules);
         policy
+    }
+
+    /// Adds a rule for `/x` where there is one for `/x/{*rest}`, mostly: else a wider wildcard would answer for it, and
+    /// a policy that leaves it so may be refused.
+    fn add_roots(&mut self, random: &mut Random) {
+        let wildcards = self.rules.iter().map(|rule| rule.template.clone());
+        let wildcards: Vec<Template> = wildcards
+            .filter(|own| own.0.last() == Some(&Segment::Wildcard))
+            .collect();
+        for mut template in wildcards {
+            template.0.pop();
+            if random.chance(95) {
+                self.add(random, template, &[]);
+            }
+        }
+    }
+
+    /// Adds a rule for one value of a route's parameter, which says so.
+    fn add_part_of_a_route(&mut self, random: &mut Random, table: &Table) {
+        let mut routes = table.placed(Dialect::Actix);
+        routes.retain(|placed| placed.template.0.contains(&Segment::Parameter));
+        if routes.is_empty() {
+            return;
+        }
+        let route = as_rule(random, &random.clone().pick(&routes).template);
+        let mut template = route.clone();
+        let place = template
+            .0
+            .iter()
+            .position(|segment| *segment == Segment::Parameter);
+        if let Some(slot) = place.and_then(|place| template.0.get_mut(place)) {
+            *slot = literal(random);
+        }
+        let before = self.rules.len();
+        self.add(random, template, &[]);
+        if let Some(rule) = self.rules.get_mut(before) {
+            rule.route = Some(route);
+        }
     }
 
     /// Adds rules for a template that has none.
@@ -202,6 +249,7 @@ impl Policy {
             demand: Demand::random(random),
             always: false,
             same_slash: twin.is_some() && !twin_taken && random.chance(15),
+            route: None,
         };
         match random.below(10) {
             0 if rule.demand.admits() != Callers::ALL => rule.always = true,
@@ -260,6 +308,10 @@ impl Policy {
             }
             if rule.always {
                 text.push_str("always = true\n");
+            }
+            if let Some(route) = &rule.route {
+                let route = toml::Value::String(route.write(Dialect::Palisade, 0));
+                let _ = writeln!(text, "route = {route}");
             }
             if rule.same_slash {
                 text.push_str("trailing_slash = \"same\"\n");

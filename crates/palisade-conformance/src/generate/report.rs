@@ -65,6 +65,13 @@ impl Generated {
         self.undeclared
     }
 
+    /// Of a hundred policies, how many the product refuses.
+    pub fn policies_refused(&self) -> u64 {
+        (self.policies_refused.0 * 100)
+            .checked_div(self.tables + self.policies_refused.0)
+            .unwrap_or_default()
+    }
+
     /// What real servers did in another way than the routers in process.
     pub fn unlike(&self) -> &[String] {
         &self.unlike

@@ -94,6 +94,8 @@ pub(super) enum Slashes {
 pub(super) struct Placed<'a> {
     pub(super) route: &'a Route,
     pub(super) template: Template,
+    /// Whether it is the root of a mount.
+    pub(super) mounted: bool,
 }
 
 impl Slashes {
@@ -190,7 +192,11 @@ fn place<'a>(items: &'a [Item], prefix: &Template, dialect: Dialect, placed: &mu
                     if template.0.is_empty() {
                         template = Template(vec![Segment::literal("")]);
                     }
-                    placed.push(Placed { route, template });
+                    placed.push(Placed {
+                        route,
+                        mounted: !prefix.0.is_empty() && template.0.len() == prefix.0.len(),
+                        template,
+                    });
                 }
             }
             Item::Mount(mount) => place(&mount.items, &prefix.join(&mount.prefix), dialect, placed),

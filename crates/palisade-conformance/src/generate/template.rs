@@ -95,6 +95,10 @@ impl Segment {
             (Self::Literal(text, Spelling::Plain), Dialect::Actix | Dialect::Palisade) => {
                 text.clone()
             }
+            // A colon begins a parameter.
+            (Self::Literal(text, Spelling::Plain), Dialect::Poem) => {
+                canonical(text).replace(':', "%3A")
+            }
             (Self::Literal(text, Spelling::Plain), _) => canonical(text),
             (Self::Literal(text, spelling), _) => encoded(text, *spelling),
             (Self::Parameter, Dialect::Poem) => format!(":p{position}"),

@@ -26,8 +26,8 @@ use crate::harness::serve::Threads;
 /// What routes are registered with: actix-web's own configuration, or one that is used in its place.
 trait Registrar {
     fn route(&mut self, path: &str, route: actix_web::Route);
-    fn resource(&mut self, resource: Resource);
-    fn scope(&mut self, path: &str, register: impl FnOnce(&mut Self));
+    fn resource(&mut self, paths: &[String], build: &dyn Fn(Resource) -> Resource);
+    fn scope(&mut self, path: &str, register: &dyn Fn(&mut dyn Registrar));
 }
 
 impl Registrar for ServiceConfig {
@@ -35,12 +35,12 @@ impl Registrar for ServiceConfig {
         self.route(path, route);
     }
 
-    fn resource(&mut self, resource: Resource) {
-        self.service(resource);
+    fn resource(&mut self, paths: &[String], build: &dyn Fn(Resource) -> Resource) {
+        self.service(build(web::resource(paths.to_vec())));
     }
 
-    fn scope(&mut self, path: &str, register: impl FnOnce(&mut Self)) {
-        self.service(web::scope(path).configure(register));
+    fn scope(&mut self, path: &str, register: &dyn Fn(&mut dyn Registrar)) {
+        self.service(web::scope(path).configure(|config| register(config)));
     }
 }
 
@@ -134,20 +134,20 @@ fn normalize(slashes: Slashes) -> NormalizePath {
     })
 }
 
-fn register(config: &mut impl Registrar, items: &[Item], depth: usize, log: &Arc<Log>) {
+fn register(config: &mut dyn Registrar, items: &[Item], depth: usize, log: &Arc<Log>) {
     for item in items {
         match item {
             Item::Route(route) => register_route(config, route, depth, log),
             Item::Mount(mount) => {
                 let path = mount.prefix.write(Dialect::Actix, depth);
                 let depth = depth + mount.prefix.0.len();
-                config.scope(&path, |config| register(config, &mount.items, depth, log));
+                config.scope(&path, &|config| register(config, &mount.items, depth, log));
             }
         }
     }
 }
 
-fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log: &Arc<Log>) {
+fn register_route(config: &mut dyn Registrar, route: &Route, depth: usize, log: &Arc<Log>) {
     let paths: Vec<String> = route
         .templates()
         .map(|template| template.write(Dialect::Actix, depth))
@@ -178,17 +178,18 @@ fn register_route(config: &mut impl Registrar, route: &Route, depth: usize, log:
         }
         return;
     }
-    let mut resource = web::resource(paths);
-    if methods.is_empty() {
-        resource = resource.route(web::route().to(handler.clone()));
-    }
-    for method in methods {
-        resource = resource.route(web::method(method).to(handler.clone()));
-    }
-    if route.style == Style::Guarded {
-        resource = resource.guard(guard::Header(GUARD, "1"));
-    }
-    config.resource(resource);
+    config.resource(&paths, &|mut resource| {
+        if methods.is_empty() {
+            resource = resource.route(web::route().to(handler.clone()));
+        }
+        for method in &methods {
+            resource = resource.route(web::method(method.clone()).to(handler.clone()));
+        }
+        match route.style {
+            Style::Guarded => resource.guard(guard::Header(GUARD, "1")),
+            Style::Route | Style::Resource => resource,
+        }
+    });
 }
 
 fn request(sent: &Sent) -> Option<TestRequest> {
