@@ -24,6 +24,8 @@ cargo xtask COMMAND
                   --html FILE        also write the matrix as a page
                   --filter TEXT      only cases whose `file: name` contains TEXT, or that guard it
                   --framework NAME   only axum, actix or poem
+                  --generate N       instead answer N requests to random routes under random rules
+                  --seed SEED        where to begin, as a failure prints it
   bench         Measures Palisade beside the stacks that users would pick today; writes a table,
                 JSON and an SVG chart. `cargo xtask bench --help` lists its options.
   tidy          The rules that a compiler does not check: dependencies, adapters, invariants, files.

@@ -2,7 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+use crate::generate::{Generator, generate};
 use crate::harness::Harness;
 use crate::report::Tally;
 use crate::run::{Filter, run};
@@ -12,13 +16,16 @@ use crate::{broken, corpus};
 /// How the command is used.
 pub const USAGE: &str = "\
 usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] [--explain] [--coverage] [--broken]
+       cargo xtask conformance --generate N [--seed SEED]
 
   --html FILE        also write the matrix as a page
   --filter TEXT      only cases whose `file: name` contains TEXT, or that guard it (`PITFALLS 19`)
   --framework NAME   only one framework
   --explain          also ask `Palisade::explain` about each request, and demand that it says what the server did
   --coverage         also list how many cases guard each line
-  --broken           instead run deliberately broken adapters, and demand that the cases find each one out";
+  --broken           instead run deliberately broken adapters, and demand that the cases find each one out
+  --generate N       instead answer N requests to random routes under random policies; 1: one table
+  --seed SEED        where to begin, as a failure prints it; without it by the clock";
 
 /// The folder of the cases in this repository.
 pub fn cases() -> PathBuf {
@@ -60,6 +67,10 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
             names.join(", ")
         ));
     }
+    #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+    if let Some(exchanges) = options.generate {
+        return generated(exchanges, options.seed);
+    }
     let suite = suite()?;
     if options.broken {
         return Ok(broken::command(&suite));
@@ -92,12 +103,34 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
     Ok(report.tally())
 }
 
+/// Runs the generator, prints what it found, and counts each table as one.
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+fn generated(exchanges: u64, seed: Option<u64>) -> Result<Tally, String> {
+    let now = || {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs() * 1_000_000)
+    };
+    let seed = seed.unwrap_or_else(now);
+    println!("--generate {exchanges} --seed {seed}");
+    let found = generate(Generator {
+        exchanges,
+        seed,
+        progress: true,
+    })?;
+    println!("{found}");
+    let tally = found.tally();
+    println!("{tally}");
+    Ok(tally)
+}
+
 #[derive(Debug, Default)]
 struct Options {
     filter: Filter,
     html: Option<PathBuf>,
     coverage: bool,
     broken: bool,
+    generate: Option<u64>,
+    seed: Option<u64>,
 }
 
 impl Options {
@@ -115,6 +148,8 @@ impl Options {
                 "--filter" => options.filter.text = Some(value()?),
                 "--framework" => options.filter.framework = Some(value()?),
                 "--explain" => options.filter.explain = true,
+                "--generate" => options.generate = Some(number(&value()?)?),
+                "--seed" => options.seed = Some(number(&value()?)?),
                 "--coverage" => options.coverage = true,
                 "--broken" => options.broken = true,
                 _ => return Err(format!("unknown argument `{arg}`\n{USAGE}")),
@@ -122,6 +157,12 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.replace('_', "")
+        .parse()
+        .map_err(|_| format!("`{text}` is no number\n{USAGE}"))
 }
 
 #[cfg(test)]
@@ -150,6 +191,13 @@ mod tests {
             (Some("PITFALLS"), Some("poem"))
         );
         assert!(options.coverage);
+        let options = parse("--generate 1_000_000 --seed 7").unwrap();
+        assert_eq!((options.generate, options.seed), (Some(1_000_000), Some(7)));
+        assert!(
+            parse("--seed x")
+                .unwrap_err()
+                .starts_with("`x` is no number")
+        );
         assert!(
             parse("--html")
                 .unwrap_err()

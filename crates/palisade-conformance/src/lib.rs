@@ -12,6 +12,7 @@
 //! | add a case | `cases/README.md` |
 //! | add a framework | [`Harness`] |
 //! | learn what is compared | `normal.rs` |
+//! | see how routes and rules are tried at random | `generate/` |
 //! | see how bytes are sent and read | `client.rs`, `http1.rs`, `http2.rs` |
 
 mod always;
@@ -25,6 +26,8 @@ mod command;
 mod corpus;
 mod exchange;
 mod explain;
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+pub mod generate;
 pub mod harness;
 mod html;
 mod http1;

@@ -72,7 +72,7 @@ impl<S> Server for S where
 {
 }
 
-fn serve(threads: Threads, app: impl Server, has_peer: bool) -> Result<Running, String> {
+pub(crate) fn serve(threads: Threads, app: impl Server, has_peer: bool) -> Result<Running, String> {
     threads.serve(async move |listener, stop| {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         if !has_peer {

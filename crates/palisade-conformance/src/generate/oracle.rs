@@ -1,0 +1,530 @@
+//! What must hold of an exchange, told without any code of the product: slow, and plain to see.
+
+use std::fmt;
+
+use super::path::Sent;
+use super::policy::{Callers, Policy, Rule};
+use super::serve::{Answer, Audited, Ran, Server};
+use super::table::{Place, Placed, Table};
+use super::template::{Dialect, Segment, Template, segments};
+
+/// What happened to one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Exchange {
+    pub(super) answer: Answer,
+    pub(super) ran: Vec<Ran>,
+    pub(super) audited: Vec<Audited>,
+}
+
+/// The rule of a route.
+#[derive(Clone, Copy, Debug)]
+enum Own<'a> {
+    Rule(&'a Rule),
+    /// Rules know the template, but not the method.
+    OtherMethod,
+    /// No rule covers it.
+    Unlisted,
+}
+
+/// A handler that ran although the rules of its own route would not have let the caller in.
+#[derive(Clone, Debug)]
+pub(super) struct Hole {
+    pub(super) kind: Kind,
+    /// The template of the route that ran, the rule that is its own, and the rule that was applied.
+    pub(super) story: String,
+}
+
+/// How a wrong rule came to be applied, as far as the request tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// The path was changed between judgement and routing.
+    Rewritten,
+    /// A rule covers only some of the route's paths.
+    NarrowerRule,
+    /// The path has percent-encoded characters.
+    Encoded,
+    /// The path ends in a slash, or has an empty segment.
+    Slash,
+    /// The method decided that another route was taken.
+    Method,
+    /// The rule has no such method.
+    UnlistedMethod,
+    /// A guardrail was passed.
+    Guardrail,
+    /// Another route was taken for another reason.
+    OtherRoute,
+    /// Two handlers ran, or two audit events were written.
+    Twice,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rewritten => "the path was rewritten after it was judged",
+            Self::NarrowerRule => "a rule is narrower than the route",
+            Self::Encoded => "percent-encoded characters",
+            Self::Slash => "a slash at the end, or an empty segment",
+            Self::Method => "the method led to another route",
+            Self::UnlistedMethod => "a method that the route's rules do not list",
+            Self::Guardrail => "a guardrail was passed",
+            Self::OtherRoute => "the router took another route",
+            Self::Twice => "not one handler and one audit event",
+        })
+    }
+}
+
+/// The hole, if there is one.
+pub(super) fn judge(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    sent: &Sent,
+    exchange: &Exchange,
+) -> Option<Hole> {
+    if exchange.ran.len() > 1 || exchange.audited.len() != 1 {
+        return Some(Hole {
+            kind: Kind::Twice,
+            story: format!("{:?} {:?}", exchange.ran, exchange.audited),
+        });
+    }
+    let ran = exchange.ran.first()?;
+    let withheld = exchange.answer.route.is_none();
+    if withheld && server.may_withhold() {
+        return None;
+    }
+    let placed = table.placed(server.dialect());
+    let mut own_paths: Vec<&Placed<'_>> = placed
+        .iter()
+        .filter(|placed| placed.route.id == ran.route)
+        .collect();
+    if own_paths.len() > 1 {
+        // Its handler cannot tell the paths apart, nor can we where both fit.
+        let path = segments(&path_as_routed(table, sent));
+        let fits = |placed: &&Placed<'_>| loosely(&placed.template.0, &path);
+        if own_paths.iter().any(fits) {
+            own_paths.retain(fits);
+        }
+    }
+    let mut holes = Vec::new();
+    for placed in own_paths {
+        holes.push(judge_path(server, table, policy, sent, placed, ran)?);
+    }
+    holes.into_iter().next()
+}
+
+/// The hole, if the route was taken by this one of its paths.
+fn judge_path(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    sent: &Sent,
+    placed: &Placed<'_>,
+    ran: &Ran,
+) -> Option<Hole> {
+    let route =
+        &with_slash(server, table, policy, placed, sent).unwrap_or_else(|| placed.template.clone());
+    let applied = applied(policy, ran, &sent.method);
+    let own = match applied {
+        Some(rule) if is_part_of(rule, route, &path_as_judged(table, sent)) => Own::Rule(rule),
+        _ => own(policy, route, &sent.method),
+    };
+    let admitted = match own {
+        Own::Rule(rule) => rule.demand.admits(),
+        Own::OtherMethod => Callers::NONE,
+        Own::Unlisted if policy.unlisted_authenticated => Callers::KNOWN,
+        Own::Unlisted => Callers::NONE,
+    };
+    let allowed = match applied {
+        Some(rule) => rule.demand.admits(),
+        None => Callers::KNOWN,
+    };
+    let guarded = guardrails(policy, route, &path_as_routed(table, sent));
+    let rule_holds = allowed.and(guarded).is_within(admitted);
+    let kind = if !rule_holds {
+        diagnose(table, policy, placed, sent, ran, own, applied)
+    } else if !admitted.contains(sent.caller) {
+        Kind::OtherRoute
+    } else if !guarded.contains(sent.caller) {
+        Kind::Guardrail
+    } else {
+        return None;
+    };
+    Some(Hole {
+        kind,
+        story: format!(
+            "{:?} ran route #{} {route} by the path {:?}\nits own rule: {}\napplied rule: {}",
+            sent.caller,
+            ran.route,
+            ran.path,
+            told(own),
+            applied.map_or_else(|| "none".to_owned(), rule_told),
+        ),
+    })
+}
+
+/// The root of a mount answers `/m/`, too, on axum and poem; a rule for just that path is the root's own then. A wider
+/// one is not.
+fn with_slash(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    placed: &Placed<'_>,
+    sent: &Sent,
+) -> Option<Template> {
+    let template = placed.template.other_slash()?;
+    let is_root = placed.mounted && placed.template.stem().len() == placed.template.0.len();
+    let listed = |rule: &Rule| {
+        rule.templates()
+            .any(|own| own.0.last().is_some_and(Segment::is_slash) && own.covers(&template))
+    };
+    (is_root
+        && server.dialect() != Dialect::Actix
+        && path_as_judged(table, sent).ends_with('/')
+        && policy.rules.iter().any(listed))
+    .then_some(template)
+}
+
+/// The path that the layer saw.
+fn path_as_judged(table: &Table, sent: &Sent) -> String {
+    let outside = table
+        .rewriting
+        .filter(|rewriting| rewriting.place == Place::Outside);
+    outside.map_or_else(
+        || sent.path().to_owned(),
+        |rewriting| rewriting.slashes.rewrite(sent.path()),
+    )
+}
+
+/// The path that the router saw.
+fn path_as_routed(table: &Table, sent: &Sent) -> String {
+    match table.rewriting {
+        Some(rewriting) => rewriting.slashes.rewrite(sent.path()),
+        None => sent.path().to_owned(),
+    }
+}
+
+/// Whether some router may take the path by this template: values and what wildcards match may be empty, and the root
+/// of a mount may end in a slash.
+fn loosely(template: &[Segment], path: &[String]) -> bool {
+    match (template, path) {
+        ([], []) | ([Segment::Wildcard], _) => true,
+        ([], [last]) => last.is_empty(),
+        ([Segment::Literal(own, _), template @ ..], [value, path @ ..]) => {
+            own == value && loosely(template, path)
+        }
+        ([_, template @ ..], [_, path @ ..]) => loosely(template, path),
+        _ => false,
+    }
+}
+
+/// The most specific rule whose template covers the route's: a literal goes before a parameter, a parameter before a
+/// wildcard, from the left. Only then comes the method.
+fn own<'a>(policy: &'a Policy, route: &Template, method: &str) -> Own<'a> {
+    let mut best: Vec<(Vec<u8>, &Rule)> = Vec::new();
+    for rule in &policy.rules {
+        let covering = rule.templates().find(|template| template.covers(route));
+        let Some(ranks) = covering.map(|template| template.ranks()) else {
+            continue;
+        };
+        match best.first() {
+            Some((other, _)) if *other < ranks => {}
+            Some((other, _)) if *other == ranks => best.push((ranks, rule)),
+            _ => best = vec![(ranks, rule)],
+        }
+    }
+    if best.is_empty() {
+        return Own::Unlisted;
+    }
+    let named = best.iter().find(|(_, rule)| rule.names(method));
+    let any = best.iter().find(|(_, rule)| rule.methods.is_empty());
+    named
+        .or(any)
+        .map_or(Own::OtherMethod, |(_, rule)| Own::Rule(rule))
+}
+
+/// Whether the rule says that it is about a part of the route, and the path is in this part.
+fn is_part_of(rule: &Rule, route: &Template, path: &str) -> bool {
+    let path = segments(path);
+    rule.route.as_ref().is_some_and(|own| own.is_same_as(route))
+        && rule.templates().any(|template| template.fits(&path))
+}
+
+/// The rule that the grant names.
+fn applied<'a>(policy: &'a Policy, ran: &Ran, method: &str) -> Option<&'a Rule> {
+    let path = ran.rule.as_deref().filter(|path| !path.is_empty())?;
+    let same = || policy.rules.iter().filter(|rule| rule.path() == path);
+    let named = same().find(|rule| rule.names(method));
+    named.or_else(|| same().find(|rule| rule.methods.is_empty()))
+}
+
+/// Whom the guardrails above the route let in, and above the path that it was taken by.
+fn guardrails(policy: &Policy, route: &Template, path: &str) -> Callers {
+    let path: Vec<Segment> = segments(path)
+        .iter()
+        .map(|text| Segment::literal(text))
+        .collect();
+    let path = Template(path);
+    let above = policy.rules.iter().filter(|rule| {
+        rule.always && (rule.template.is_above(route) || rule.template.is_above(&path))
+    });
+    above.fold(Callers::ALL, |all, rule| all.and(rule.demand.admits()))
+}
+
+/// A plain request for a route that only one route can take, by the route's own rule: whether the caller must get in.
+pub(super) fn ordinary(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    sent: &Sent,
+) -> Option<bool> {
+    if table
+        .rewriting
+        .is_some_and(|rewriting| rewriting.place != Place::Outside)
+    {
+        return None;
+    }
+    let routes = table.placed(server.dialect());
+    let path = segments(&path_as_routed(table, sent));
+    let own =
+        |placed: &&Placed<'_>| Some(placed.route.id) == sent.meant && placed.template.fits(&path);
+    let meant = routes.iter().find(own)?;
+    let plain = meant.template.0.iter().all(|segment| !is_spelled(segment));
+    let other = |placed: &Placed<'_>| {
+        placed.template != meant.template && loosely(&placed.template.0, &path)
+            || placed.template == meant.template && placed.route.id != meant.route.id
+    };
+    // A resource of several paths is foreign to actix-web's own way of telling routes apart.
+    if !plain || meant.route.also.is_some() || routes.iter().any(other) {
+        return None;
+    }
+    let Own::Rule(rule) = self::own(policy, &meant.template, &sent.method) else {
+        return None;
+    };
+    // A path that ends in a slash needs a rule that does.
+    let slash = |template: Template| template.0.last().is_some_and(Segment::is_slash);
+    if path.last().is_some_and(String::is_empty) && !rule.templates().any(slash) {
+        return None;
+    }
+    // Another rule for this path would be narrower than the route, or for a part of its methods.
+    let closer = |other: &&Rule| {
+        other.templates().any(|template| template.fits(&path))
+            && other.template.ranks() < rule.template.ranks()
+    };
+    if policy.rules.iter().any(|other| closer(&other)) {
+        return None;
+    }
+    let guarded = guardrails(policy, &meant.template, sent.path());
+    Some(rule.demand.admits().and(guarded).contains(sent.caller))
+}
+
+/// Every parameter as one that takes any value: regular expressions are not everywhere.
+fn as_routed(template: &Template) -> Template {
+    let segments = template.0.iter().map(|segment| match segment {
+        Segment::Digits | Segment::Letters | Segment::Prefixed => Segment::Parameter,
+        other => other.clone(),
+    });
+    Template(segments.collect())
+}
+
+fn is_spelled(segment: &Segment) -> bool {
+    use super::template::Spelling;
+    matches!(
+        segment,
+        Segment::Literal(_, Spelling::Upper | Spelling::Lower)
+    )
+}
+
+fn diagnose(
+    table: &Table,
+    policy: &Policy,
+    placed: &Placed<'_>,
+    sent: &Sent,
+    ran: &Ran,
+    own: Own<'_>,
+    applied: Option<&Rule>,
+) -> Kind {
+    let path = sent.path();
+    if table.rewriting.is_some() && !path.ends_with(&ran.path) {
+        return Kind::Rewritten;
+    }
+    if path.contains('%') && applied.is_some_and(|rule| !has_other_encoded_reading(rule, path)) {
+        return Kind::Encoded;
+    }
+    if path.contains("//") || path.ends_with('/') && path != "/" {
+        return Kind::Slash;
+    }
+    if matches!(own, Own::OtherMethod) {
+        return Kind::UnlistedMethod;
+    }
+    let Some(rule) = applied else {
+        return Kind::OtherRoute;
+    };
+    // A route that the applied rule is for, and that the method kept from being taken.
+    let routes = table.placed(Dialect::Actix);
+    let other = |other: &&Placed<'_>| {
+        other.route.id != placed.route.id
+            && as_routed(&other.template).fits(&segments(path))
+            && rule
+                .templates()
+                .any(|template| template.covers(&other.template))
+    };
+    match routes.iter().find(other) {
+        Some(other)
+            if !other.route.methods.is_empty()
+                && !other.route.methods.contains(&sent.method.as_str()) =>
+        {
+            Kind::Method
+        }
+        Some(_) => Kind::OtherRoute,
+        None if policy.rules.iter().any(|own| std::ptr::eq(own, rule)) => Kind::NarrowerRule,
+        None => Kind::OtherRoute,
+    }
+}
+
+/// Whether the rule fits the path as it was sent, so that no decoding was needed to find it.
+fn has_other_encoded_reading(rule: &Rule, path: &str) -> bool {
+    let raw: Vec<String> = path.split('/').skip(1).map(str::to_owned).collect();
+    rule.templates().any(|template| {
+        let canonical = template.0.iter().map(|segment| match segment {
+            Segment::Literal(text, _) => Segment::literal(&super::template::canonical(text)),
+            other => other.clone(),
+        });
+        Template(canonical.collect()).fits(&raw)
+    })
+}
+
+fn told(own: Own<'_>) -> String {
+    match own {
+        Own::Rule(rule) => rule_told(rule),
+        Own::OtherMethod => "none for this method".to_owned(),
+        Own::Unlisted => "none".to_owned(),
+    }
+}
+
+fn rule_told(rule: &Rule) -> String {
+    format!("{} {:?} {:?}", rule.path(), rule.methods, rule.demand)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::policy::{Caller, Demand};
+    use super::super::table::{Item, Rewriting, Route, Slashes, Style};
+    use super::*;
+
+    fn template(text: &str) -> Template {
+        let segment = |text: &str| match text {
+            "{}" => Segment::Parameter,
+            "{*}" => Segment::Wildcard,
+            text => Segment::literal(text),
+        };
+        Template(text.split('/').skip(1).map(segment).collect())
+    }
+
+    fn rule(path: &str, demand: Demand) -> Rule {
+        Rule {
+            template: template(path),
+            methods: Vec::new(),
+            demand,
+            always: false,
+            same_slash: false,
+            route: None,
+        }
+    }
+
+    /// Judges that route 1, of the template `route`, ran for an anonymous caller under the rule `applied`.
+    fn judged(rules: &[Rule], route: &str, sent: &str, applied: &str) -> Option<Kind> {
+        let route = Route {
+            id: 1,
+            template: template(route),
+            also: None,
+            methods: Vec::new(),
+            style: Style::Resource,
+        };
+        let table = Table {
+            items: vec![Item::Route(route)],
+            rewriting: sent.ends_with('/').then_some(Rewriting {
+                place: Place::Inside,
+                slashes: Slashes::Trim,
+            }),
+        };
+        let policy = Policy {
+            rules: rules.to_vec(),
+            unlisted_authenticated: false,
+        };
+        let sent = Sent {
+            method: "GET".to_owned(),
+            target: sent.to_owned(),
+            caller: Caller::Anonymous,
+            guard: false,
+            meant: None,
+        };
+        let ran = Ran {
+            route: 1,
+            path: sent.target.trim_end_matches('/').to_owned(),
+            rule: Some(applied.to_owned()),
+        };
+        let audited = Audited {
+            refused: false,
+            status: Some(200),
+            code: None,
+            reason: None,
+            rule: ran.rule.clone(),
+        };
+        let exchange = Exchange {
+            answer: Answer {
+                status: 200,
+                route: Some(1),
+            },
+            ran: vec![ran],
+            audited: vec![audited],
+        };
+        judge(Server::Axum, &table, &policy, &sent, &exchange).map(|hole| hole.kind)
+    }
+
+    #[test]
+    fn the_rule_of_the_route_itself_is_no_hole() {
+        let rules = [rule("/u/{}", Demand::Public), rule("/{*}", Demand::Role)];
+        assert_eq!(judged(&rules, "/u/{}", "/u/7", "/u/{p1}"), None);
+        // The most specific rule that covers the route is its own, whatever else is wider.
+        assert_eq!(judged(&rules, "/u/me", "/u/me", "/u/{p1}"), None);
+    }
+
+    #[test]
+    fn another_rule_is_a_hole_of_its_kind() {
+        let rules = [
+            rule("/u/@me", Demand::Public),
+            rule("/u/{}", Demand::Role),
+            rule("/{*}", Demand::Public),
+        ];
+        let kind = |route, sent, applied| judged(&rules, route, sent, applied);
+        assert_eq!(kind("/u/{}", "/u/%40me", "/u/@me"), Some(Kind::Encoded));
+        assert_eq!(kind("/u/{}", "/u/@me", "/u/@me"), Some(Kind::NarrowerRule));
+        assert_eq!(kind("/u/{}", "/u/x/", "/{*p0}"), Some(Kind::Rewritten));
+        assert_eq!(kind("/u/{}", "/u/x", "/u/{p1}"), Some(Kind::OtherRoute));
+        assert_eq!(kind("/u/{}", "/u/x", "/{*p0}"), Some(Kind::NarrowerRule));
+    }
+
+    #[test]
+    fn a_stricter_rule_is_none_and_a_passed_guardrail_is_one() {
+        let guardrail = Rule {
+            always: true,
+            ..rule("/u/{*}", Demand::Role)
+        };
+        let rules = [rule("/u/{}", Demand::Public), guardrail];
+        assert_eq!(
+            judged(&rules, "/u/{}", "/u/7", "/u/{p1}"),
+            Some(Kind::Guardrail)
+        );
+        let rules = [
+            rule("/u/7", Demand::Authenticated),
+            rule("/u/{}", Demand::Public),
+        ];
+        assert_eq!(judged(&rules, "/u/{}", "/u/7", "/u/7"), None);
+    }
+
+    #[test]
+    fn a_route_without_a_rule_is_for_nobody() {
+        let rules = [rule("/a", Demand::Public)];
+        assert_eq!(judged(&rules, "/{}", "/a", "/a"), Some(Kind::NarrowerRule));
+    }
+}

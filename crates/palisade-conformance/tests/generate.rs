@@ -1,0 +1,30 @@
+//! Random routes, policies and requests on the three real routers: the rule that was applied is the one of the route
+//! that ran.
+
+use palisade_conformance::generate::{Generator, generate};
+
+/// Fixed, so that a change of code is the only reason for a change of colour; `--generate` takes other seeds.
+const SEED: u64 = 1;
+
+#[test]
+fn the_rule_that_was_applied_is_that_of_the_route_that_ran() {
+    let found = generate(Generator {
+        exchanges: 20_000,
+        seed: SEED,
+        progress: false,
+    })
+    .unwrap();
+    println!("{found}");
+    assert!(found.exchanges >= 20_000);
+    // Most requests are refused; those that are not must be enough to prove something.
+    assert!(found.ran * 20 > found.exchanges, "{found}");
+    assert!(found.policies_refused() < 15, "{found}");
+    assert_eq!(found.holes(), 0, "{found}");
+    assert_eq!(found.undeclared_differences(), 0, "{found}");
+    assert!(found.sockets() > 200, "{found}");
+    assert_eq!(found.unlike(), [""; 0]);
+    assert!(found.refused_in_a_million() <= MOST_REFUSED, "{found}");
+}
+
+/// Of each million plain requests whose caller must get in.
+const MOST_REFUSED: u64 = 5_000;
