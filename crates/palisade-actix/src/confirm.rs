@@ -225,5 +225,6 @@ fn confirm(grant: &Grant, request: &HttpRequest, template: Option<&str>) -> Resu
         path: request.uri().path().as_bytes(),
         template,
         syntax: TemplateSyntax::Actix,
+        opaque: false,
     })
 }

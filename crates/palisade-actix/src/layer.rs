@@ -93,7 +93,9 @@ where
                 state,
             };
         }
-        let unconfirmed = self.unconfirmed.get_or_init(|| unconfirmed(&request).map(Rc::new));
+        let unconfirmed = self
+            .unconfirmed
+            .get_or_init(|| unconfirmed(&request).map(Rc::new));
         let next = Next {
             service: Rc::clone(&self.inner),
             unconfirmed: unconfirmed.clone(),

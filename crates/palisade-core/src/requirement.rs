@@ -346,7 +346,11 @@ mod tests {
         ];
         for (place, weaker) in chain.iter().enumerate() {
             for (other, stricter) in chain.iter().enumerate() {
-                assert_eq!(stricter.implies(weaker), other >= place, "{stricter} => {weaker}");
+                assert_eq!(
+                    stricter.implies(weaker),
+                    other >= place,
+                    "{stricter} => {weaker}"
+                );
             }
         }
         for (one, other) in [

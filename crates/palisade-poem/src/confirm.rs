@@ -165,6 +165,7 @@ fn taken<'a>(request: &'a Request, template: Option<&'a PathPattern>) -> TakenRo
         path: request.uri().path().as_bytes(),
         template: template.map(|template| &*template.0),
         syntax: TemplateSyntax::Poem,
+        opaque: false,
     }
 }
 

@@ -4,14 +4,18 @@ use crate::require::GuardFuture;
 use bytes::Bytes;
 use http::{Request, Response};
 use palisade_core::{Grant, Reply, TakenRoute, TemplateSyntax};
-use std::task::{Context, Poll};
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
 use tower_layer::Layer;
 use tower_service::Service;
 
 /// Confirms, before a route runs, that the rule that was applied is its own; a mismatch is answered with 500.
 ///
 /// [`SecurityLayer::around`](crate::SecurityLayer::around) puts this on every route of its router. What it cannot see
-/// are the routes of a router that is mounted as a service: put it on them.
+/// are the routes of a router that is mounted as a service: put it on them, and
+/// [say so](crate::SecurityLayer::confirmed_mount).
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -22,18 +26,42 @@ use tower_service::Service;
 /// let app: Router = Router::new().nest_service("/reports", inner);
 /// ```
 pub fn confirm() -> Confirm {
-    Confirm(())
+    Confirm::default()
 }
 
 /// The layer that [`confirm`] makes.
-#[derive(Debug, Clone, Copy)]
-pub struct Confirm(());
+#[derive(Debug, Clone, Default)]
+pub struct Confirm {
+    mounts: Arc<[Mount]>,
+}
+
+/// Where a router hands everything beneath a path to a service that is no router to it.
+#[derive(Debug)]
+pub(crate) struct Mount {
+    /// `/svc`, with parameters as the router writes them.
+    pub(crate) prefix: String,
+    /// Whether the routes beneath confirm themselves.
+    pub(crate) confirms: bool,
+}
+
+impl Confirm {
+    /// Of a router that has mounts.
+    #[cfg(feature = "axum")]
+    pub(crate) fn with_mounts(mounts: impl IntoIterator<Item = Mount>) -> Self {
+        Self {
+            mounts: mounts.into_iter().collect(),
+        }
+    }
+}
 
 impl<S> Layer<S> for Confirm {
     type Service = Confirmed<S>;
 
     fn layer(&self, inner: S) -> Confirmed<S> {
-        Confirmed { inner }
+        Confirmed {
+            inner,
+            mounts: Arc::clone(&self.mounts),
+        }
     }
 }
 
@@ -41,6 +69,7 @@ impl<S> Layer<S> for Confirm {
 #[derive(Debug, Clone)]
 pub struct Confirmed<S> {
     inner: S,
+    mounts: Arc<[Mount]>,
 }
 
 impl<S, B, RB> Service<Request<B>> for Confirmed<S>
@@ -59,7 +88,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Without a layer, no rule was applied that could be the wrong one.
         let grant = request.extensions().get::<Grant>();
-        match grant.map(|grant| confirm_route(grant, &request)) {
+        match grant.map(|grant| confirm_route(grant, &request, &self.mounts)) {
             Some(Err(reply)) => GuardFuture::refused(reply),
             _ => GuardFuture::running(self.inner.call(request)),
         }
@@ -67,17 +96,86 @@ where
 }
 
 /// Compares what the router says of a request with what was judged.
-pub(crate) fn confirm_route<B>(grant: &Grant, request: &Request<B>) -> Result<(), Reply> {
+pub(crate) fn confirm_route<B>(
+    grant: &Grant,
+    request: &Request<B>,
+    mounts: &[Mount],
+) -> Result<(), Reply> {
     #[cfg(feature = "axum")]
     let template = request.extensions().get::<axum::extract::MatchedPath>();
     #[cfg(feature = "axum")]
     let template = template.map(|template| template.as_str());
     #[cfg(not(feature = "axum"))]
     let template = None;
-    grant.confirm(&TakenRoute {
+    let path = request.uri().path();
+    let taken = TakenRoute {
         method: request.method().as_str().as_bytes(),
-        path: request.uri().path().as_bytes(),
+        path: path.as_bytes(),
         template,
         syntax: TemplateSyntax::Axum,
-    })
+        opaque: false,
+    };
+    // A mount has no template for what lies beneath it; what is mounted in a mount, neither.
+    let mount = mounts.iter().filter(|mount| mount.is_above(path));
+    let mount = mount.max_by_key(|mount| mount.prefix.len());
+    match (template, mount) {
+        (Some(_), _) | (None, None) => grant.confirm(&taken),
+        (None, Some(mount)) if mount.confirms => {
+            grant.promise();
+            Ok(())
+        }
+        (None, Some(mount)) => grant.confirm(&TakenRoute {
+            template: Some(&format!("{}/{{*rest}}", mount.prefix)),
+            opaque: true,
+            ..taken
+        }),
+    }
+}
+
+impl Mount {
+    fn is_above(&self, path: &str) -> bool {
+        let mut segments = path.split('/');
+        self.prefix.split('/').all(|own| {
+            let is_parameter = own.starts_with('{');
+            segments
+                .next()
+                .is_some_and(|segment| is_parameter || own == segment)
+        })
+    }
+}
+
+/// The mounts of a router. axum lists them only in the `Debug` form of the router; a test pins it.
+#[cfg(feature = "axum")]
+pub(crate) fn mounts_of(router: &axum::Router) -> Vec<String> {
+    const TAIL: &str = "/{*__private__axum_nest_tail_param}\"";
+    let shown = format!("{router:?}");
+    let mut mounts: Vec<String> = shown
+        .match_indices(TAIL)
+        .filter_map(|(end, _)| {
+            let before = shown.get(..end)?;
+            let (_, prefix) = before.rsplit_once('"')?;
+            Some(prefix.to_owned())
+        })
+        .collect();
+    mounts.sort_unstable();
+    mounts.dedup();
+    mounts
+}
+
+#[cfg(all(test, feature = "axum"))]
+mod tests {
+    use super::*;
+    use axum::{Router, routing::get};
+
+    #[test]
+    fn every_mount_is_listed() {
+        let inner = || Router::new().route("/x", get(|| async {}));
+        let app = Router::new()
+            .route("/plain", get(|| async {}))
+            .nest("/nested", inner().nest_service("/deep", inner()))
+            .nest_service("/svc", inner())
+            .merge(Router::new().nest_service("/a/{b}", inner()));
+        assert_eq!(mounts_of(&app), ["/a/{b}", "/nested/deep", "/svc"]);
+        assert!(mounts_of(&inner()).is_empty());
+    }
 }

@@ -1,7 +1,7 @@
 //! The security layer.
 
 #[cfg(feature = "axum")]
-use crate::confirm::{confirm, confirm_route};
+use crate::confirm::{Confirm, Mount, confirm_route, mounts_of};
 use crate::{
     body::GuardedBody,
     head::{Head, Outgoing},
@@ -31,17 +31,47 @@ use tower_service::Service;
 #[derive(Debug, Clone)]
 pub struct SecurityLayer {
     palisade: Palisade,
+    #[cfg(feature = "axum")]
+    confirmed_mounts: Vec<String>,
 }
 
 impl SecurityLayer {
     /// Enforces this policy.
     pub fn new(palisade: Palisade) -> Self {
-        Self { palisade }
+        Self {
+            palisade,
+            #[cfg(feature = "axum")]
+            confirmed_mounts: Vec::new(),
+        }
     }
 }
 
 #[cfg(feature = "axum")]
 impl SecurityLayer {
+    /// Says that the routes beneath a `nest_service` confirm themselves, because
+    /// [`confirm`](crate::confirm()) was put on the router that is mounted there.
+    ///
+    /// What is mounted as a service finds its way in a manner of its own. A request beneath it passes
+    /// only if no rule that could be meant for a route there is stricter than the one that was
+    /// applied; others are answered with 500. Routes that confirm themselves need no such caution:
+    /// with this, it ends. The answer of a route that did not is withheld.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use palisade_tower::{Palisade, Policy, SecurityLayer, confirm};
+    ///
+    /// # fn app(palisade: Palisade) {
+    /// let reports = Router::new().route("/{id}", get(|| async {})).route_layer(confirm());
+    /// let app = Router::new().nest_service("/reports", reports);
+    /// let app = SecurityLayer::new(palisade).confirmed_mount("/reports").around(app);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn confirmed_mount(mut self, path: impl Into<String>) -> Self {
+        self.confirmed_mounts.push(path.into());
+        self
+    }
+
     /// Wraps a whole router, outside of its routing, and confirms each of its routes before it
     /// runs: see [`confirm`].
     ///
@@ -50,8 +80,13 @@ impl SecurityLayer {
     /// the other frameworks. To make the result a part of another router, use
     /// `Router::fallback_service`.
     pub fn around(self, router: axum::Router) -> SecuredRouter {
+        let mounts = mounts_of(&router).into_iter().map(|prefix| Mount {
+            confirms: self.confirmed_mounts.contains(&prefix),
+            prefix,
+        });
+        let confirm = Confirm::with_mounts(mounts);
         let router = match router.has_routes() {
-            true => router.route_layer(confirm()),
+            true => router.route_layer(confirm),
             false => router,
         };
         // As `axum::serve` does with a router: routes are made now, not on each request.
@@ -96,7 +131,9 @@ where
             let method = request.method().as_str().as_bytes();
             let state = match grant.confirm_unchanged(method, Head::of(&request).path()) {
                 Ok(()) => State::Running {
-                    future: self.inner.call(request.map(|body| GuardedBody::new(body, None))),
+                    future: self
+                        .inner
+                        .call(request.map(|body| GuardedBody::new(body, None))),
                 },
                 Err(reply) => State::Answered { reply: Some(reply) },
             };
@@ -185,8 +222,11 @@ where
     admission.edits.make_in(request.headers_mut());
     // A layer that was put inside of a router comes after the choice of the route.
     #[cfg(feature = "axum")]
-    if request.extensions().get::<axum::extract::MatchedPath>().is_some()
-        && let Err(reply) = confirm_route(&admission.grant, &request)
+    if request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .is_some()
+        && let Err(reply) = confirm_route(&admission.grant, &request, &[])
     {
         return State::Answered { reply: Some(reply) };
     }
@@ -257,6 +297,10 @@ where
             }
         };
         if let Some(exchange) = this.exchange {
+            let promise = exchange.grant().map(Grant::check_promise);
+            if let Some(Err(reply)) = promise {
+                response = into_response(reply);
+            }
             exchange.close(&mut Outgoing(&mut response));
         }
         Poll::Ready(Ok(response))

@@ -28,7 +28,9 @@ pub(crate) fn unconfirmed(request: &ServiceRequest) -> Option<RouteMap> {
         *listed.entry(template).or_default() += 1;
     }
     let confirms_itself = |template: &str| listed.get(template) <= confirmed.get(template);
-    let others = leaves.iter().filter(|(template, _)| !confirms_itself(template));
+    let others = leaves
+        .iter()
+        .filter(|(template, _)| !confirms_itself(template));
     Some(RouteMap::new(TemplateSyntax::Actix, others.cloned()))
 }
 
@@ -179,8 +181,16 @@ mod tests {
             .route("/", web::get().to(ok))
             .service(
                 web::scope("/api")
-                    .service(web::resource("/{id:[^\"\\\\/]+}").name("one \"name\"").to(ok))
-                    .service(web::scope("/{deep}").route("", web::get().to(ok)).route("/ü, {x}", web::get().to(ok)))
+                    .service(
+                        web::resource("/{id:[^\"\\\\/]+}")
+                            .name("one \"name\"")
+                            .to(ok),
+                    )
+                    .service(
+                        web::scope("/{deep}")
+                            .route("", web::get().to(ok))
+                            .route("/ü, {x}", web::get().to(ok)),
+                    )
                     .service(web::resource(["/a", "/b/{c:\\d{2,3}}"]).to(ok)),
             )
             .external_resource("far", "https://example.com/{x}")
@@ -201,6 +211,9 @@ mod tests {
             "/api/a",
             "/api/b/{c:\\d{2,3}}",
         ];
-        assert_eq!(leaves, expected.map(|template| (template.to_owned(), false)));
+        assert_eq!(
+            leaves,
+            expected.map(|template| (template.to_owned(), false))
+        );
     }
 }

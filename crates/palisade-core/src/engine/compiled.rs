@@ -1,8 +1,8 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    confirm::KnownRoutes, counters::RequestCounters, describe::Description, limits::Limits, lineage::Lineage,
-    metadata::Metadata, methods::Methods, rules::CompiledRule, rules::Rules,
+    confirm::KnownRoutes, counters::RequestCounters, describe::Description, limits::Limits,
+    lineage::Lineage, metadata::Metadata, methods::Methods, rules::CompiledRule, rules::Rules,
 };
 use crate::{
     cors::CompiledCors,

@@ -52,6 +52,8 @@ pub struct TakenRoute<'a> {
     pub template: Option<&'a str>,
     /// How the template is written.
     pub syntax: TemplateSyntax,
+    /// Whether the template is that of a mount, beneath which something else finds its way, in whatever manner.
+    pub opaque: bool,
 }
 
 /// What a request was judged by.
@@ -68,13 +70,18 @@ pub(crate) struct Confirmation(AtomicU8);
 impl Confirmation {
     const CONFIRMED: u8 = 1;
     const REPORTED: u8 = 2;
+    const PROMISED: u8 = 3;
 
     fn set(&self, to: u8) {
         self.0.store(to, Ordering::Relaxed);
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+        [Self::CONFIRMED, Self::REPORTED].contains(&self.0.load(Ordering::Relaxed))
+    }
+
+    fn is_broken_promise(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::PROMISED
     }
 
     /// Whether the rule is not that of the route, and the policy only reports it.
@@ -118,6 +125,30 @@ impl Grant {
             path: &judged.path,
             template: Some(template),
             syntax,
+            opaque: false,
+        })
+    }
+
+    /// Notes that the application says that a route further inside confirms itself.
+    pub fn promise(&self) {
+        self.confirmation().set(Confirmation::PROMISED);
+    }
+
+    /// Checks, after the handler has run, that a [promised](Self::promise) confirmation was given.
+    ///
+    /// # Errors
+    /// 500: it was not.
+    pub fn check_promise(&self) -> Result<(), Reply> {
+        if !self.confirmation().is_broken_promise() {
+            return Ok(());
+        }
+        self.uncertain(Mismatch {
+            cause: BROKEN_PROMISE,
+            told: format!(
+                "{} ran a route that did not confirm that its rule was applied, beneath a mount of \
+                 which the application says that all do: put confirm() on every one of them",
+                self.policy().shown(self.judged()),
+            ),
         })
     }
 
@@ -179,6 +210,7 @@ impl Grant {
 
 const METHOD_CHANGED: &str = "method_changed_after_judgement";
 const PATH_CHANGED: &str = "path_changed_after_judgement";
+const BROKEN_PROMISE: &str = "route_not_confirmed";
 const NO_ROUTES: &str = "routes_unknown";
 const OTHER_ROUTE: &str = "route_of_another_rule";
 
@@ -240,10 +272,24 @@ impl Compiled {
             });
         }
         let own = self.rules.own_rule(route.place, judged.method);
-        match self.agrees(rule, &route.template, own) {
-            true => Ok(()),
-            false => Err(self.other_route(judged, rule, template, own)),
+        let disagrees = |own: &OwnRule| !self.agrees(rule, &route.template, *own);
+        let beneath = taken.opaque.then(|| self.beneath(judged, route.place));
+        match [own]
+            .into_iter()
+            .chain(beneath.into_iter().flatten())
+            .find(disagrees)
+        {
+            None => Ok(()),
+            Some(own) => Err(self.other_route(judged, rule, template, own)),
         }
+    }
+
+    /// The rules that routes beneath a mount can have which match the path.
+    fn beneath(&self, judged: &Judged, mount: Option<usize>) -> impl Iterator<Item = OwnRule> {
+        let path = str::from_utf8(&judged.path).unwrap_or_default();
+        self.rules
+            .matching(path, mount)
+            .map(|place| self.rules.own_rule(Some(place), judged.method))
     }
 
     /// Whether a request that was judged by a rule may run a route whose own rule is another.
@@ -300,10 +346,13 @@ fn is_rest_of(path: &[u8], judged: &[u8], same_with_slash: bool) -> bool {
     };
     let cut = |path: &'_ [u8]| path.get(..without_slash(path)).map(<[u8]>::to_vec);
     // Nothing is left of the path of a nested root.
-    path == b"/" || judged.ends_with(path) || (same_with_slash && {
-        let (path, judged) = (cut(path), cut(judged));
-        path.zip(judged).is_some_and(|(path, judged)| judged.ends_with(&path))
-    })
+    path == b"/"
+        || judged.ends_with(path)
+        || (same_with_slash && {
+            let (path, judged) = (cut(path), cut(judged));
+            path.zip(judged)
+                .is_some_and(|(path, judged)| judged.ends_with(&path))
+        })
 }
 
 /// The templates that requests have taken, read once.

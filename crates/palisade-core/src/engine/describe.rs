@@ -2,7 +2,9 @@
 
 use super::{Palisade, compiled::Compiled};
 use crate::{
-    policy::{Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Routes, Rule, Unlisted},
+    policy::{
+        Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Routes, Rule, Unlisted,
+    },
     scheme::Carrier,
 };
 use serde::Serialize;

@@ -135,6 +135,18 @@ impl Rules {
         self.paths.covering(route)
     }
 
+    /// The places of all paths that match a path, and are at least as specific as that of a place.
+    pub(super) fn matching(&self, path: &str, least: Option<usize>) -> impl Iterator<Item = usize> {
+        let least = least.and_then(|place| self.paths.pattern(place));
+        self.paths
+            .iter()
+            .enumerate()
+            .filter_map(move |(place, (pattern, _))| {
+                let is_specific = least.is_none_or(|least| pattern.is_as_specific_as(least));
+                (is_specific && RouteTemplate::of(pattern).fits_loosely(path)).then_some(place)
+            })
+    }
+
     /// The rule of a place for a method.
     pub(super) fn own_rule(&self, place: Option<usize>, method: MethodId) -> OwnRule {
         match place.and_then(|place| self.paths.at(place)) {
@@ -149,8 +161,7 @@ impl Rules {
     /// Whether a path of the rule, or but for a slash at its end, can be one of the route.
     pub(super) fn may_take(&self, rule: Option<usize>, route: &RouteTemplate) -> bool {
         let pattern = rule.and_then(|rule| self.list.get(rule)?.pattern.as_ref());
-        pattern
-            .is_none_or(|pattern| route.may_meet(pattern))
+        pattern.is_none_or(|pattern| route.may_meet(pattern))
     }
 
     /// The guardrails that the path lies beneath and that the rule does not include already.
@@ -180,7 +191,10 @@ impl CompiledRule {
     pub(super) fn is_as_strict_as(&self, other: &CompiledRule) -> bool {
         let narrower = |max: Option<u64>| max.unwrap_or(u64::MAX);
         let schemes = other.requirement.is_public()
-            || self.schemes.iter().all(|scheme| other.schemes.contains(scheme));
+            || self
+                .schemes
+                .iter()
+                .all(|scheme| other.schemes.contains(scheme));
         self.requirement.implies(&other.requirement)
             && schemes
             && (!self.probe || other.probe)
@@ -308,7 +322,10 @@ impl RuleContext<'_> {
         if pattern.is_some_and(|pattern| !RouteTemplate::of(&route).may_meet(pattern)) {
             self.mistakes.add(
                 key(),
-                format!("can never answer for {}; write the route that does", rule.path),
+                format!(
+                    "can never answer for {}; write the route that does",
+                    rule.path
+                ),
             );
         }
         Some(route)

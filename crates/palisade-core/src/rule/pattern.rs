@@ -216,7 +216,7 @@ impl Pattern {
 
     /// Whether it is at least as specific as another pattern that matches the same path: from the left, a literal goes
     /// before a parameter, a parameter before a wildcard.
-    pub(super) fn is_as_specific_as(&self, other: &Pattern) -> bool {
+    pub(crate) fn is_as_specific_as(&self, other: &Pattern) -> bool {
         let rank = |segment: &Segment| match segment {
             Segment::Literal(_) => 0,
             Segment::Parameter => 1,

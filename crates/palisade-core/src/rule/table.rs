@@ -72,7 +72,10 @@ impl<T> fmt::Display for Ambiguous<'_, T> {
             None => "a path that no rule lists".to_owned(),
         };
         let (as_sent, otherwise) = (name(&self.as_sent), name(&self.otherwise));
-        write!(f, "read as it was sent, it is {as_sent}; a router may take it for {otherwise}")
+        write!(
+            f,
+            "read as it was sent, it is {as_sent}; a router may take it for {otherwise}"
+        )
     }
 }
 
@@ -180,6 +183,11 @@ impl<T> PathTable<T> {
     /// The place of the most specific pattern that matches every path of a route.
     pub(crate) fn covering(&self, route: &RouteTemplate) -> Option<usize> {
         self.root.covering(route.parts())
+    }
+
+    /// The pattern at a place; places are numbered as [`iter`](Self::iter) goes.
+    pub(crate) fn pattern(&self, place: usize) -> Option<&Pattern> {
+        Some(&self.entries.get(place)?.pattern)
     }
 
     /// What is at a place.
@@ -298,7 +306,9 @@ impl Node {
         let is_same = match encoding {
             Encoding::AsSent => *node.canonical == *segment,
             // No literal holds a slash, and a percent sign is always sent encoded.
-            Encoding::Partly => !segment.windows(3).any(|code| code.eq_ignore_ascii_case(b"%2b")),
+            Encoding::Partly => !segment
+                .windows(3)
+                .any(|code| code.eq_ignore_ascii_case(b"%2b")),
             Encoding::Decoded => true,
         };
         is_same.then_some(node)

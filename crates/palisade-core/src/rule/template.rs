@@ -73,7 +73,11 @@ impl RouteTemplate {
 
     /// The routes beneath a place in the tree of a router: the place itself, and everything below.
     pub(crate) fn with_rest(mut self) -> Self {
-        if self.parts.last().is_some_and(|last| *last == Part::Literal("".into())) {
+        if self
+            .parts
+            .last()
+            .is_some_and(|last| *last == Part::Literal("".into()))
+        {
             self.parts.pop();
         }
         self.parts.push(Part::Rest);
@@ -255,7 +259,11 @@ fn as_sent_to_actix(text: &str) -> String {
         let (before, code) = rest.split_at_checked(start).unwrap_or((rest, ""));
         sent.push_str(&canonical(before));
         match code.get(..3) {
-            Some(kept) if ["%25", "%2f", "%2b"].iter().any(|own| own.eq_ignore_ascii_case(kept)) => {
+            Some(kept)
+                if ["%25", "%2f", "%2b"]
+                    .iter()
+                    .any(|own| own.eq_ignore_ascii_case(kept)) =>
+            {
                 sent.push_str(kept);
                 rest = code.get(3..).unwrap_or_default();
             }

@@ -12,7 +12,7 @@ use axum::http::{Method, Uri};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use futures_util::FutureExt as _;
-use palisade_tower::{Grant, Palisade, PeerAddress, SecurityLayer};
+use palisade_tower::{Grant, Palisade, PeerAddress, SecurityLayer, confirm};
 use tower::util::{BoxCloneSyncService, MapRequest};
 use tower::{Layer as _, ServiceExt as _};
 
@@ -86,7 +86,10 @@ fn service(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, 
 
 /// A router that the security layer does not see itself, so that its routes are confirmed by a layer of its own.
 fn confirmed(routes: Router) -> Router {
-    routes
+    match routes.has_routes() {
+        true => routes.route_layer(confirm()),
+        false => routes,
+    }
 }
 
 fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String> {

@@ -118,7 +118,9 @@ impl Route {
         let policy = grant.policy();
         let place = policy.rules.covering(&self.template);
         let own = match policy.rules.own_rule(place, grant.judged().method) {
-            OwnRule::Rule(own) => policy.rule(own).map(|rule| format!("the rule of {}", rule.template)),
+            OwnRule::Rule(own) => policy
+                .rule(own)
+                .map(|rule| format!("the rule of {}", rule.template)),
             OwnRule::OtherMethod => Some("rules for other methods only".to_owned()),
         };
         Mismatch {

@@ -78,7 +78,11 @@ fn a_slash_at_the_end_counts_unless_the_pattern_says_otherwise() {
         let found = table.find(path).unwrap();
         assert_eq!(found.map(|found| *found.value), template, "{path}");
     }
-    assert_eq!(certain(&table, "/d/"), Err(()), "a wildcard may match nothing");
+    assert_eq!(
+        certain(&table, "/d/"),
+        Err(()),
+        "a wildcard may match nothing"
+    );
 }
 
 /// Each line is a kind of path by which a request reached a route under the rule of another one.
@@ -121,7 +125,15 @@ fn a_path_that_two_routers_read_in_two_ways_is_ambiguous() {
 #[test]
 fn a_route_is_covered_by_the_most_specific_pattern_for_all_its_paths() {
     use crate::rule::template::TemplateSyntax;
-    let table = table(&["/", "/u/@me", "/u/{id}", "/u/{id}/", "/f/{*rest}", "/{*rest}", "/ü/{x}"]);
+    let table = table(&[
+        "/",
+        "/u/@me",
+        "/u/{id}",
+        "/u/{id}/",
+        "/f/{*rest}",
+        "/{*rest}",
+        "/ü/{x}",
+    ]);
     for (syntax, route, covering) in [
         (TemplateSyntax::Axum, "/", Some("/")),
         (TemplateSyntax::Axum, "/u/@me", Some("/u/@me")),
@@ -265,7 +277,10 @@ fn rank(template: &str, path: &str, (is_literal, empty): Way) -> Option<Vec<u8>>
     for segment in template.split('/') {
         let text = texts.next()?;
         let (rank, matches) = match segment {
-            "{*r}" => (2, !text.is_empty() || (empty && texts.clone().next().is_none())),
+            "{*r}" => (
+                2,
+                !text.is_empty() || (empty && texts.clone().next().is_none()),
+            ),
             "{x}" => (1, !text.is_empty()),
             literal => (0, is_literal(literal, text)),
         };
@@ -311,10 +326,15 @@ fn expected<'t>(templates: &'t [String], path: &str) -> Result<Option<&'t str>, 
         for other in others.into_iter().filter(differs) {
             let listed = first.filter(|first| first.ends_with('/'));
             let kinds = |template: &str| -> Vec<u8> {
-                let kind = |text| match text { "{*r}" => 2, "{x}" => 1, _ => 0 };
+                let kind = |text| match text {
+                    "{*r}" => 2,
+                    "{x}" => 1,
+                    _ => 0,
+                };
                 template.trim_matches('/').split('/').map(kind).collect()
             };
-            if !listed.is_some_and(|listed| other.is_none_or(|other| kinds(listed) <= kinds(other))) {
+            if !listed.is_some_and(|listed| other.is_none_or(|other| kinds(listed) <= kinds(other)))
+            {
                 return Err(());
             }
         }
@@ -341,7 +361,8 @@ fn templates() -> impl Strategy<Value = Vec<String>> {
 
 fn paths() -> impl Strategy<Value = Vec<String>> {
     const TEXTS: &[&str] = &[
-        "a", "b", "a", "b", "a@b", "a%40b", "é", "%C3%A9", "%c3%a9", "a%2Fb", "c", "", "a+b", "a%2Bb",
+        "a", "b", "a", "b", "a@b", "a%40b", "é", "%C3%A9", "%c3%a9", "a%2Fb", "c", "", "a+b",
+        "a%2Bb",
     ];
     let path = prop::collection::vec(prop::sample::select(TEXTS), 1..6).prop_map(joined);
     prop::collection::vec(path, 8)

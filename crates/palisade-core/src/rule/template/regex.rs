@@ -43,7 +43,10 @@ fn stays_in_segment(regex: &str) -> bool {
             // Between two letters or two digits, or at the end of the class, no range can hold a slash.
             '-' if in_class => match characters.peek() {
                 Some(']') => true,
-                Some(to) => to.is_ascii_alphanumeric() && before.is_some_and(|from: char| from.is_ascii_alphanumeric()),
+                Some(to) => {
+                    to.is_ascii_alphanumeric()
+                        && before.is_some_and(|from: char| from.is_ascii_alphanumeric())
+                }
                 None => false,
             },
             '.' => in_class,

@@ -51,12 +51,36 @@ fn each_syntax_is_read() {
 #[test]
 fn a_regular_expression_that_might_hold_a_slash_reaches_beyond() {
     for beyond in [
-        ".*", "a.b", "[^a]+", "[ -z]", "[!-~]", "[.-9]", "a/b", "\\D", "\\W+", "\\S", "\\x2f", "\\/", "[+-9]",
-        "(?s)a", "[[:punct:]]", "\\p{P}", "[a", "\\",
+        ".*",
+        "a.b",
+        "[^a]+",
+        "[ -z]",
+        "[!-~]",
+        "[.-9]",
+        "a/b",
+        "\\D",
+        "\\W+",
+        "\\S",
+        "\\x2f",
+        "\\/",
+        "[+-9]",
+        "(?s)a",
+        "[[:punct:]]",
+        "\\p{P}",
+        "[a",
+        "\\",
     ] {
         assert_eq!(Reach::of(beyond), Reach::Beyond, "{beyond}");
     }
-    for within in ["\\d+", "^\\d+$", "[a-z0-9_-]+", "[A-Z]{2,3}", "(a|b)?", "v[0-9.]+", "\\d{4}-\\d{2}"] {
+    for within in [
+        "\\d+",
+        "^\\d+$",
+        "[a-z0-9_-]+",
+        "[A-Z]{2,3}",
+        "(a|b)?",
+        "v[0-9.]+",
+        "\\d{4}-\\d{2}",
+    ] {
         assert_eq!(Reach::of(within), Reach::Segment, "{within}");
     }
 }
@@ -82,7 +106,11 @@ fn a_template_fits_the_paths_of_its_route() {
         ("/a", "*", false, false),
     ] {
         assert_eq!(template(route).fits(path), fits, "{route} {path}");
-        assert_eq!(template(route).fits_loosely(path), loosely, "{route} {path}");
+        assert_eq!(
+            template(route).fits_loosely(path),
+            loosely,
+            "{route} {path}"
+        );
     }
     assert!(template("/svc").with_rest().fits("/svc"));
     assert!(template("/svc/").with_rest().fits("/svc/7"));
@@ -105,7 +133,11 @@ fn a_template_meets_the_patterns_that_share_a_path_with_it() {
     ] {
         assert!(meets(route, pattern), "{route} {pattern}");
     }
-    for (route, pattern) in [("/users/me", "/users/you"), ("/a", "/a/b"), ("/a/{b}/c", "/a/b")] {
+    for (route, pattern) in [
+        ("/users/me", "/users/you"),
+        ("/a", "/a/b"),
+        ("/a/{b}/c", "/a/b"),
+    ] {
         assert!(!meets(route, pattern), "{route} {pattern}");
     }
 }
