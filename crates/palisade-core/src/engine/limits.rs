@@ -192,10 +192,11 @@ impl Limits {
         self.by.get(id.index()).unwrap_or(&CountBy::Global)
     }
 
-    /// Whether the header that the limit counts by is there more than once.
+    /// Whether the header that the limit counts by is there more than once; a limit that is only
+    /// watched refuses nothing.
     fn is_repeated(&self, id: LimitId, view: &View<'_>) -> bool {
         match self.count_by(id) {
-            CountBy::Header(name) => view.header(name).nth(1).is_some(),
+            CountBy::Header(name) => !self.set.is_shadow(id) && view.header(name).nth(1).is_some(),
             _ => false,
         }
     }

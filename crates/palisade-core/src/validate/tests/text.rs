@@ -258,10 +258,7 @@ fn no_text_yields_a_number_that_is_not_finite() {
 
 #[test]
 fn no_json_number_becomes_infinite_where_the_target_is_small() {
-    let read = |body: &str| {
-        let limits = JsonLimits::default();
-        json::<Numbers>(Some(b"application/json"), None, body.as_bytes(), &limits)
-    };
+    let read = read::<Numbers>;
     for (bad, pointer) in [
         (r#"{"narrow":1e39}"#, "#/narrow"),
         (r#"{"pair":[1e300,1]}"#, "#/pair/0"),
@@ -291,5 +288,8 @@ fn no_json_number_becomes_infinite_where_the_target_is_small() {
         Some((1.0, 1e300))
     );
     assert_eq!(read.by_name.len(), 0);
-    assert!(matches!(read.kind, Some(Kind::Weight(_))) && read.label == "inf");
+    assert!(matches!(read.kind, Some(Kind::Weight(one)) if one == 1.0));
+    assert_eq!(read.label, "inf");
+    let size = super::read::<Numbers>(r#"{"kind":{"size":{"of":2}}}"#).unwrap();
+    assert!(matches!(size.kind, Some(Kind::Size { of }) if of == 2.0));
 }
