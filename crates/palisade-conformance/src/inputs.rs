@@ -37,6 +37,10 @@ pub struct Order {
     #[serde(default)]
     #[validate(custom(function = known_roles))]
     pub roles: Vec<String>,
+    /// A number without an upper bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 0.0))]
+    pub weight: Option<f32>,
     /// Its members stand beside the others.
     #[serde(flatten)]
     #[validate(nested)]
@@ -90,6 +94,10 @@ pub struct Search {
     #[serde(default)]
     #[validate(length(max = 2))]
     pub tag: Vec<String>,
+    /// May be absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 0.0, max = 100.0))]
+    pub price: Option<f64>,
 }
 
 /// `POST /form`.
@@ -104,6 +112,10 @@ pub struct Contact {
     pub email: String,
     /// May be absent.
     pub subscribe: Option<bool>,
+    /// May be absent; without an upper bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[validate(range(min = 0.0))]
+    pub weight: Option<f32>,
 }
 
 /// `GET /param/{id}`.
@@ -112,6 +124,14 @@ pub struct Param {
     /// From 1 to 1000.
     #[validate(range(min = 1, max = 1000))]
     pub id: u32,
+}
+
+/// `GET /measure/{value}`.
+#[derive(Clone, Debug, Deserialize, Serialize, Validate)]
+pub struct Measure {
+    /// From -273.15.
+    #[validate(range(min = -273.15))]
+    pub value: f64,
 }
 
 /// `POST /items`.

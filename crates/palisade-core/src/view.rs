@@ -18,6 +18,7 @@ pub struct View<'h> {
     lines: SmallVec<[(&'h str, &'h [u8]); 24]>,
     bytes: usize,
     authorization: SmallVec<[&'h [u8]; 1]>,
+    asks_for_websocket: bool,
     peer: Option<SocketAddr>,
 }
 
@@ -32,12 +33,15 @@ impl<'h> View<'h> {
             lines: SmallVec::new(),
             bytes: 0,
             authorization: SmallVec::new(),
+            asks_for_websocket: false,
             peer: head.peer(),
         };
         head.headers(&mut |name, value| {
             view.bytes += name.len() + value.len();
             if name == "authorization" {
                 view.authorization.push(value);
+            } else if name == "upgrade" {
+                view.asks_for_websocket |= items(value).any(is_websocket);
             }
             view.lines.push((name, value));
         });
@@ -97,6 +101,40 @@ impl<'h> View<'h> {
         &self.authorization
     }
 
+    /// Whether an `Upgrade` names a WebSocket, whatever else the head says: a server may then
+    /// take all that follows the head for another protocol (RFC 9110 §7.8).
+    pub(crate) fn asks_for_websocket(&self) -> bool {
+        self.asks_for_websocket
+    }
+
+    /// Whether this is the handshake of a WebSocket (RFC 6455 §4.1).
+    pub fn is_websocket_handshake(&self) -> bool {
+        let mut options = self.named("connection").flat_map(items);
+        self.method == b"GET"
+            && self.asks_for_websocket
+            && options.any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+            && self.named("sec-websocket-key").next().is_some()
+    }
+
+    /// What stands behind `word` and a dot among the protocols that a WebSocket handshake offers;
+    /// nothing in any other request.
+    pub(crate) fn websocket_tokens(&self, word: &str) -> impl Iterator<Item = &'h [u8]> {
+        self.is_websocket_handshake()
+            .then(|| self.named("sec-websocket-protocol").flat_map(items))
+            .into_iter()
+            .flatten()
+            .filter_map(move |protocol| token_behind(word, protocol))
+    }
+
+    /// The `Sec-WebSocket-Protocol` field without what stands behind `word`.
+    pub(crate) fn protocols_without(&self, word: &str) -> Vec<u8> {
+        let protocols = self.named("sec-websocket-protocol").flat_map(items);
+        let rest: Vec<_> = protocols
+            .filter(|protocol| !protocol.is_empty() && token_behind(word, protocol).is_none())
+            .collect();
+        rest.join(&b", "[..])
+    }
+
     /// The values of every cookie of this name (RFC 6265 §5.4), as they were sent.
     pub fn cookie(&self, name: &str) -> impl Iterator<Item = &'h [u8]> {
         self.named("cookie")
@@ -133,6 +171,21 @@ impl<'h> View<'h> {
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
+}
+
+/// The items of a list (RFC 9110 §5.6.1), without the spaces around them.
+fn items(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&b| b == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Whether a protocol in `Upgrade` is a WebSocket, of any version.
+fn is_websocket(protocol: &[u8]) -> bool {
+    let name = protocol.split(|&b| b == b'/').next().unwrap_or_default();
+    name.trim_ascii().eq_ignore_ascii_case(b"websocket")
+}
+
+fn token_behind<'h>(word: &str, protocol: &'h [u8]) -> Option<&'h [u8]> {
+    protocol.strip_prefix(word.as_bytes())?.strip_prefix(b".")
 }
 
 impl fmt::Debug for View<'_> {

@@ -26,7 +26,7 @@ use palisade_example_actix as example;
 
 use super::serve::{Stop, Threads};
 use super::{App, Fixture, Handled, Harness, Running};
-use crate::inputs::{self, Contact, NewItem, Order, Param, Search};
+use crate::inputs::{self, Contact, Measure, NewItem, Order, Param, Search};
 use crate::probe::{ROUTES, SLOW, Said, Seen, TEAPOT, chunks};
 
 /// How long a connection may rest: longer than a case waits for its end.
@@ -205,6 +205,10 @@ fn add_routes(app: &mut Routes<'_>, layer: &SecurityLayer) {
     .route(
         "/param/{id}",
         get().to(async |seen: Seen, ValidPath(path): ValidPath<Param>| seen.json(&path)),
+    )
+    .route(
+        "/measure/{value}",
+        get().to(async |seen: Seen, ValidPath(path): ValidPath<Measure>| seen.json(&path)),
     )
     .route(
         "/options",

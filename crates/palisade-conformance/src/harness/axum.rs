@@ -22,7 +22,7 @@ use tower::Service;
 
 use super::serve::Threads;
 use super::{App, Fixture, Handled, Harness, Running};
-use crate::inputs::{self, Contact, NewItem, Order, Param, Search};
+use crate::inputs::{self, Contact, Measure, NewItem, Order, Param, Search};
 use crate::probe::{ROUTES, SLOW, Said, Seen, TEAPOT, chunks};
 
 /// `axum::serve`.
@@ -171,6 +171,10 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> Router {
     .route(
         "/param/{id}",
         get(async |seen: Seen, ValidPath(path): ValidPath<Param>| seen.json(&path)),
+    )
+    .route(
+        "/measure/{value}",
+        get(async |seen: Seen, ValidPath(path): ValidPath<Measure>| seen.json(&path)),
     )
     .route(
         "/options",

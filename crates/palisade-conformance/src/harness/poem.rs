@@ -20,7 +20,7 @@ use poem::{
 
 use super::serve::Threads;
 use super::{App as Apps, Fixture, Handled, Harness, Running};
-use crate::inputs::{self, Contact, NewItem, Order, Param, Search};
+use crate::inputs::{self, Contact, Measure, NewItem, Order, Param, Search};
 use crate::probe::{ROUTES, SLOW, Said, Seen, TEAPOT, chunks};
 
 /// poem's `Server`.
@@ -134,6 +134,7 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> App {
     .at("/form", post(form))
     .at("/query", get(query))
     .at("/param/:id", get(param))
+    .at("/measure/:value", get(measure))
     .at("/options", options(says("/options")))
     .around(fallback)
     .data(handled)
@@ -264,6 +265,11 @@ fn query(seen: Seen, ValidQuery(search): ValidQuery<Search>) -> Said {
 #[handler]
 fn param(seen: Seen, ValidPath(param): ValidPath<Param>) -> Said {
     seen.json(&param)
+}
+
+#[handler]
+fn measure(seen: Seen, ValidPath(value): ValidPath<Measure>) -> Said {
+    seen.json(&value)
 }
 
 fn seen(request: &Request) -> Seen {

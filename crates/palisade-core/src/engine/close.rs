@@ -49,8 +49,10 @@ impl Exchange {
         for name in &NEVER_SENT {
             there.remove(response, name);
         }
+        let status = response.status();
+        let unchanged = self.facts.changes_protocol && status != StatusCode::SWITCHING_PROTOCOLS;
         // HTTP/2 has no such thing (RFC 9113 §8.2.2).
-        if UNREAD.contains(&response.status()) && !self.facts.http2 {
+        if (UNREAD.contains(&status) || unchanged) && !self.facts.http2 {
             response.close_connection();
         }
         if !self.closed {

@@ -19,7 +19,7 @@ use crate::{
     scheme::{Carrier, Outcome, Verification},
     view::View,
 };
-use http::{HeaderValue, header};
+use http::{HeaderName, HeaderValue, header};
 
 impl Compiled {
     /// Judges a request's head, stage by stage.
@@ -189,7 +189,9 @@ impl Compiled {
         let Some(own) = self.schemes.get(candidate.scheme) else {
             return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme"));
         };
-        if !own.scheme.shows_credential() {
+        // A handler that chooses a protocol must not echo the credential among them.
+        let echoes = matches!(carrier, Some(Carrier::WebSocketProtocol(_)));
+        if echoes || !own.scheme.shows_credential() {
             self.hide(&candidate, view, facts);
         }
         let now = self.lineage.clock.unix_seconds(&*self.ports.clock);
@@ -210,11 +212,11 @@ impl Compiled {
             Some(Carrier::Header(name)) => facts.edits.remove(name.clone()),
             Some(Carrier::Authorization(_)) => facts.edits.remove(header::AUTHORIZATION),
             Some(Carrier::Cookie(name)) => {
-                let rest = view.cookies_without(name);
-                match HeaderValue::try_from(rest) {
-                    Ok(rest) if !rest.is_empty() => facts.edits.set(header::COOKIE, rest),
-                    _ => facts.edits.remove(header::COOKIE),
-                }
+                leave(header::COOKIE, view.cookies_without(name), facts);
+            }
+            Some(Carrier::WebSocketProtocol(word)) => {
+                let rest = view.protocols_without(word);
+                leave(header::SEC_WEBSOCKET_PROTOCOL, rest, facts);
             }
             _ => {}
         }
@@ -297,6 +299,14 @@ impl Compiled {
 
 /// Why a path is refused that one router would take for another one than the next router does.
 const AMBIGUOUS: &str = "ambiguous_path";
+
+/// Leaves the handler the rest of a field, or nothing of it.
+fn leave(name: HeaderName, rest: Vec<u8>, facts: &mut Facts) {
+    match HeaderValue::try_from(rest) {
+        Ok(rest) if !rest.is_empty() => facts.edits.set(name, rest),
+        _ => facts.edits.remove(name),
+    }
+}
 
 /// A body that says itself that it is too large is refused before anybody reads it.
 fn check_body_length(rule: &CompiledRule, facts: &Facts) -> Result<Decision, Reason> {

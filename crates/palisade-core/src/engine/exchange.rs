@@ -112,6 +112,8 @@ pub(super) struct Facts {
     pub(super) is_script: bool,
     pub(super) caller: Option<Caller>,
     pub(super) content_length: Option<u64>,
+    /// Whether the request asks for another protocol on its connection.
+    pub(super) changes_protocol: bool,
     /// What the limits of all stages charged.
     pub(super) charged: Report,
     pub(super) shadow_limits: Vec<LimitId>,
@@ -255,6 +257,7 @@ impl Facts {
             is_script: false,
             caller: None,
             content_length: None,
+            changes_protocol: false,
             charged: Report::new(),
             shadow_limits: Vec::new(),
             edits: HeadEdits::default(),

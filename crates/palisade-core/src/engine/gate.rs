@@ -74,6 +74,9 @@ impl Compiled {
         view: &mut View<'h>,
         facts: &mut Facts,
     ) -> Result<Target<'h>, Reason> {
+        // What follows such a head may be taken for another protocol (RFC 9110 §7.8, §9.3.6),
+        // so whatever is answered but a change to it is the last answer of the connection.
+        facts.changes_protocol = view.asks_for_websocket() || head.method() == b"CONNECT";
         let known = self.methods.find(head.method());
         let method =
             known.ok_or_else(|| Reason::new(Code::MethodNotImplemented, "unknown_method"))?;
@@ -94,6 +97,7 @@ impl Compiled {
         };
         let target = firewall::check_target(raw, &limits)
             .map_err(|refused| Reason::new(Code::RequestRejected, refused.reason()))?;
+        let mut singletons = Singletons::default();
         for (name, value) in view.lines() {
             if !firewall::check_header_value(value) {
                 return Err(Reason::new(
@@ -101,6 +105,7 @@ impl Compiled {
                     "header_control_character",
                 ));
             }
+            singletons.note(name)?;
             // The first letter spares most lines the comparisons.
             if name.starts_with(['c', 'f', 'x']) && NEVER_PASSED.contains(&name) {
                 facts.edits.remove(
@@ -114,6 +119,7 @@ impl Compiled {
         }
         facts.content_length = content_length(view)?;
         check_transfer_encoding(view, facts.content_length)?;
+        check_handshake(view, method, facts)?;
         view.set_target(target.path, target.query);
         Ok(target)
     }
@@ -232,7 +238,7 @@ impl Compiled {
         reading: &Reading<'_>,
         facts: &Facts,
     ) -> Result<(), Reason> {
-        let safe = facts.method.is_some_and(MethodId::is_safe) && !is_websocket(view);
+        let safe = facts.method.is_some_and(MethodId::is_safe) && !view.asks_for_websocket();
         if safe || !rule.accepts_ambient {
             return Ok(());
         }
@@ -292,11 +298,50 @@ fn check_transfer_encoding(view: &View<'_>, length: Option<u64>) -> Result<(), R
     }
 }
 
-/// RFC 6455 §4.1: a handshake is a GET, but what follows it is not safe.
-fn is_websocket(view: &View<'_>) -> bool {
-    view.header(&header::UPGRADE)
-        .flat_map(|line| line.split(|&b| b == b','))
-        .any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+/// RFC 6455 §4.1: a handshake is a GET; and a body of it would be read by some servers as
+/// frames, up to the end of the connection, by others as a body.
+fn check_handshake(view: &View<'_>, method: MethodId, facts: &Facts) -> Result<(), Reason> {
+    let has_body = facts.content_length.is_some_and(|length| length > 0)
+        || view.header(&header::TRANSFER_ENCODING).next().is_some();
+    match view.asks_for_websocket() && (method != MethodId::GET || has_body) {
+        true => Err(Reason::new(Code::RequestRejected, "websocket_handshake")),
+        false => Ok(()),
+    }
+}
+
+/// Fields that a head has once (RFC 9110 §5.3), with the word for the audit: those that a stage,
+/// an extractor or a server reads. `Host`, `Authorization`, the two that frame a body and those
+/// of the schemes are looked at where they are read.
+const SINGLETONS: &[(&str, &str)] = &[
+    ("content-type", "content_type_repeated"),
+    ("content-encoding", "content_encoding_repeated"),
+    ("origin", "origin_repeated"),
+    ("expect", "expect_repeated"),
+    (
+        "access-control-request-method",
+        "access_control_request_method_repeated",
+    ),
+    ("sec-fetch-site", "sec_fetch_repeated"),
+    ("sec-fetch-mode", "sec_fetch_repeated"),
+    ("sec-fetch-dest", "sec_fetch_repeated"),
+    ("sec-fetch-user", "sec_fetch_repeated"),
+    ("sec-websocket-key", "sec_websocket_repeated"),
+    ("sec-websocket-version", "sec_websocket_repeated"),
+];
+
+/// Which of them were there.
+#[derive(Default)]
+struct Singletons([bool; SINGLETONS.len()]);
+
+impl Singletons {
+    fn note(&mut self, name: &str) -> Result<(), Reason> {
+        for ((own, cause), seen) in SINGLETONS.iter().zip(&mut self.0) {
+            if *own == name && std::mem::replace(seen, true) {
+                return Err(Reason::new(Code::RequestRejected, *cause));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Whether an `Origin` names the very host that the request was sent to.

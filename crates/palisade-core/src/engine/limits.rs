@@ -200,6 +200,15 @@ impl Limits {
         self.by.get(id.index()).unwrap_or(&CountBy::Global)
     }
 
+    /// Whether the header that the limit counts by is there more than once; a limit that is only
+    /// watched refuses nothing.
+    fn is_repeated(&self, id: LimitId, view: &View<'_>) -> bool {
+        match self.count_by(id) {
+            CountBy::Header(name) => !self.set.is_shadow(id) && view.header(name).nth(1).is_some(),
+            _ => false,
+        }
+    }
+
     fn key(&self, by: &CountBy, who: &Who<'_, '_>) -> KeyHash {
         let address = Key::Address(who.facts.client);
         let principal = |fallback| match &who.facts.caller {
@@ -288,6 +297,10 @@ impl Compiled {
         };
         if ids.is_empty() && own.is_none() {
             return Ok(());
+        }
+        // Of two lines, the one that is not counted could be another on every request.
+        if view.is_some_and(|view| ids.iter().any(|&id| self.limits.is_repeated(id, view))) {
+            return Err(Reason::new(Code::RequestRejected, "limit_header_repeated"));
         }
         let now = facts.now_nanos(self);
         let who = Who {

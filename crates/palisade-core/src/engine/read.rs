@@ -6,6 +6,7 @@ use crate::{
     scheme::{Carrier, Credential, Presented, scheme_name},
     view::View,
 };
+use smallvec::SmallVec;
 
 /// What a request presented to the schemes of its rule.
 #[derive(Debug)]
@@ -34,9 +35,19 @@ pub(super) struct Candidate<'h> {
 #[derive(Debug)]
 pub(super) struct Reading<'h> {
     pub(super) found: Found<'h>,
-    /// Whether a cookie was ignored because an explicit credential came with it.
+    /// Whether something ambient was ignored because an explicit credential came with it.
     pub(super) ambient_ignored: bool,
 }
+
+/// A place of the request that is not empty, and what is in it: the same for all schemes that
+/// read this place, of which one is chosen.
+struct Occupied<'c, 'h> {
+    carrier: &'c Carrier,
+    scheme: usize,
+    found: Result<Credential<'h>, &'static str>,
+}
+
+type Places<'c, 'h> = SmallVec<[Occupied<'c, 'h>; 2]>;
 
 /// How much a scheme holds a credential for its own.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -49,67 +60,75 @@ enum Claim {
 impl Compiled {
     /// Asks every scheme of the rule what it finds in the head.
     pub(super) fn read<'h>(&self, rule: &CompiledRule, view: &View<'h>) -> Reading<'h> {
-        let mut explicit: Option<Candidate<'h>> = None;
-        let mut ambient: Option<Candidate<'h>> = None;
-        let mut malformed: Option<Found<'h>> = None;
-
-        // RFC 9110 §5.3: Authorization is no list, so a second line is an attack on whoever
-        // reads only one of them.
-        if view.authorization().len() > 1 {
-            malformed = Some(Found::Malformed {
+        let places = self.occupied(rule, view);
+        let has = |wanted: fn(&Carrier) -> bool| places.iter().any(|place| wanted(place.carrier));
+        let (ambient, explicit) = (has(Carrier::is_ambient), has(|place| !place.is_ambient()));
+        // An explicit credential that no scheme here reads is not the same as none.
+        let unknown = !view.authorization().is_empty()
+            && !has(|place| matches!(place, Carrier::Authorization(_)));
+        let found = if view.authorization().len() > 1 {
+            // RFC 9110 §5.3: Authorization is no list, so a second line is an attack on whoever
+            // reads only one of them.
+            Found::Malformed {
                 scheme: self.bearer_presented(rule, view),
                 cause: "repeated_authorization",
-            });
-        }
-        for &index in &rule.schemes {
-            let Some(own) = self.schemes.get(index) else {
-                continue;
-            };
-            match own.scheme.read(view) {
-                Presented::Nothing => {}
-                Presented::Malformed(cause) => {
-                    malformed.get_or_insert(Found::Malformed {
-                        scheme: Some(index),
-                        cause,
-                    });
-                }
-                Presented::Credential(credential) => {
-                    let candidate = Candidate {
-                        scheme: index,
-                        credential,
-                    };
-                    let slot = match self.carrier(&candidate).is_some_and(Carrier::is_ambient) {
-                        true => &mut ambient,
-                        false => &mut explicit,
-                    };
-                    match slot.take() {
-                        None => *slot = Some(candidate),
-                        Some(first) if self.carrier(&first) == self.carrier(&candidate) => {
-                            *slot = Some(self.prefer(first, candidate));
-                        }
-                        Some(first) => {
-                            malformed.get_or_insert(Found::Malformed {
-                                scheme: Some(first.scheme),
-                                cause: "two_credentials",
-                            });
-                            *slot = Some(first);
-                        }
-                    }
-                }
             }
-        }
-
-        let ambient_ignored =
-            explicit.is_some() && (ambient.is_some() || self.sends_cookie(rule, view));
-        let found = match (malformed, explicit.or(ambient)) {
-            (Some(malformed), _) => malformed,
-            (None, Some(one)) => Found::One(one),
-            (None, None) if !view.authorization().is_empty() => Found::UnknownAuthorization,
-            (None, None) => Found::Nothing,
+        } else if explicit {
+            the_one(
+                places
+                    .into_iter()
+                    .filter(|place| !place.carrier.is_ambient()),
+            )
+        } else if unknown {
+            Found::UnknownAuthorization
+        } else {
+            the_one(places.into_iter())
         };
         Reading {
             found,
-            ambient_ignored,
+            ambient_ignored: ambient && (explicit || unknown),
+        }
+    }
+
+    /// The places that are not empty, in the order of the rule's schemes.
+    fn occupied<'h>(&self, rule: &CompiledRule, view: &View<'h>) -> Places<'_, 'h> {
+        let mut places = Places::new();
+        for &scheme in &rule.schemes {
+            let Some(own) = self.schemes.get(scheme) else {
+                continue;
+            };
+            for (index, carrier) in own.scheme.carriers().iter().enumerate() {
+                let found = match own.scheme.read(view, index) {
+                    Presented::Nothing => continue,
+                    Presented::Malformed(cause) => Err(cause),
+                    Presented::Credential(credential) => Ok(credential),
+                };
+                let place = Occupied {
+                    carrier,
+                    scheme,
+                    found,
+                };
+                match places.iter_mut().find(|known| known.carrier == carrier) {
+                    Some(known) => self.settle_place(known, place),
+                    None => places.push(place),
+                }
+            }
+        }
+        places
+    }
+
+    /// Two schemes read one place: a form that one of them does not know counts only if neither
+    /// knows it.
+    fn settle_place<'c, 'h>(&self, known: &mut Occupied<'c, 'h>, other: Occupied<'c, 'h>) {
+        let is_better = match (&known.found, &other.found) {
+            (_, Err(_)) => false,
+            (Err(_), Ok(_)) => true,
+            (Ok(first), Ok(second)) => {
+                self.prefers_second((known.scheme, first), (other.scheme, second))
+            }
+        };
+        if is_better {
+            *known = other;
         }
     }
 
@@ -121,19 +140,23 @@ impl Compiled {
 
     /// Of two schemes that read the same place, the first that recognises the credential; then
     /// the first that takes the rest.
-    fn prefer<'h>(&self, first: Candidate<'h>, second: Candidate<'h>) -> Candidate<'h> {
-        let claim = |candidate: &Candidate<'h>| match self.schemes.get(candidate.scheme) {
-            Some(own) if own.scheme.takes_the_rest() => Claim::Rest,
-            Some(own) if own.scheme.recognises(&candidate.credential) => Claim::Own,
+    fn prefers_second(
+        &self,
+        first: (usize, &Credential<'_>),
+        second: (usize, &Credential<'_>),
+    ) -> bool {
+        let claim = |(scheme, credential): (usize, &Credential<'_>)| match self
+            .schemes
+            .get(scheme)
+            .map(|own| &own.scheme)
+        {
+            Some(scheme) if scheme.takes_the_rest() => Claim::Rest,
+            Some(scheme) if scheme.recognises(credential) => Claim::Own,
             _ => Claim::None,
         };
         // Looking at a token takes time: not twice where the first knows it.
-        let own = claim(&first);
-        if own < Claim::Own && claim(&second) > own {
-            second
-        } else {
-            first
-        }
+        let own = claim(first);
+        own < Claim::Own && claim(second) > own
     }
 
     /// The scheme that a refusal tells what is wrong with the request: one that an
@@ -152,18 +175,25 @@ impl Compiled {
                 .is_some_and(|own| own.is_bearer_like && own.scheme.carriers().iter().any(named))
         })
     }
+}
 
-    /// Whether there is a cookie that could carry a credential of the rule.
-    fn sends_cookie(&self, rule: &CompiledRule, view: &View<'_>) -> bool {
-        rule.accepts_ambient
-            && rule
-                .schemes
-                .iter()
-                .filter_map(|&index| self.schemes.get(index))
-                .flat_map(|own| own.scheme.carriers())
-                .any(|place| match place {
-                    Carrier::Cookie(name) => view.cookie(name).next().is_some(),
-                    _ => false,
-                })
+/// The credential, if it is in one place alone.
+fn the_one<'c, 'h>(places: impl Iterator<Item = Occupied<'c, 'h>>) -> Found<'h> {
+    let mut one: Option<(usize, Credential<'h>)> = None;
+    let mut more = None;
+    for place in places {
+        let scheme = Some(place.scheme);
+        match (place.found, &one) {
+            (Err(cause), _) => return Found::Malformed { scheme, cause },
+            (Ok(credential), None) => one = Some((place.scheme, credential)),
+            (Ok(_), Some((first, _))) => {
+                let same = *first == place.scheme;
+                let cause = if same { "repeated" } else { "two_credentials" };
+                let scheme = Some(*first);
+                more.get_or_insert(Found::Malformed { scheme, cause });
+            }
+        }
     }
+    let one = one.map(|(scheme, credential)| Found::One(Candidate { scheme, credential }));
+    more.or(one).unwrap_or(Found::Nothing)
 }

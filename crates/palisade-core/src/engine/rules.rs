@@ -341,7 +341,10 @@ impl RuleContext<'_> {
                     .add(format!("rule[{index}].methods[{place}]"), message),
             }
         }
-        if rule.methods.is_empty() {
+        if rule.methods.is_empty() && rule.probe {
+            set.add(MethodId::GET);
+            set
+        } else if rule.methods.is_empty() {
             MethodSet::ALL
         } else {
             set
@@ -442,6 +445,9 @@ impl RuleContext<'_> {
                 "holds for all methods; remove methods, and list other rules for the path",
             );
         }
+        if rule.probe {
+            self.check_probe(index, rule, pattern, guardrails);
+        }
         let mut partly_above = Vec::new();
         for (number, guardrail) in guardrails.iter().enumerate() {
             let Some(pattern) = pattern.filter(|_| !rule.probe) else {
@@ -494,6 +500,44 @@ impl RuleContext<'_> {
             same_with_slash: rule.same_with_slash,
             route: self.route(index, rule, pattern),
             guardrails: partly_above,
+        }
+    }
+
+    /// A probe is let past hosts, HTTPS and limits: it may do nothing but tell of the health of
+    /// one path.
+    fn check_probe(
+        &mut self,
+        index: usize,
+        rule: &Rule,
+        pattern: Option<&Pattern>,
+        guardrails: &[Guardrail],
+    ) {
+        let key = |name: &str| format!("rule[{index}].{name}");
+        for (place, name) in rule.methods.iter().enumerate() {
+            if !matches!(name.as_str(), "GET" | "HEAD") {
+                self.mistakes.add(
+                    key(&format!("methods[{place}]")),
+                    format!("is {name:?}, and a probe answers GET and HEAD alone; remove it, or probe = true"),
+                );
+            }
+        }
+        if rule.path.contains("{*") {
+            self.mistakes.add(
+                key("path"),
+                "has a wildcard, and a probe is one path; name the path, or remove probe = true",
+            );
+        }
+        let above = |own: &&Guardrail| {
+            pattern.is_some_and(|path| own.pattern.covers(path) || own.pattern.overlaps(path))
+        };
+        if let Some(guardrail) = guardrails.iter().find(above).filter(|_| !rule.always) {
+            let path = guardrail.pattern.template();
+            self.mistakes.add(
+                key("probe"),
+                format!(
+                    "would pass the guardrail {path} above it; choose another path, or remove it"
+                ),
+            );
         }
     }
 

@@ -273,7 +273,7 @@ impl Compiled {
 
     fn saw_site(&self, exchange: &Exchange, view: &View<'_>) -> String {
         let facts = &exchange.facts;
-        if facts.method.is_some_and(MethodId::is_safe) {
+        if facts.method.is_some_and(MethodId::is_safe) && !view.asks_for_websocket() {
             return "a safe method".to_owned();
         }
         if !facts.credentials_read || !self.rule_or_unlisted(facts.rule).accepts_ambient {

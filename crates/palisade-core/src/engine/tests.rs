@@ -57,6 +57,37 @@ fn get(target: &'static str, lines: &[(&'static str, &'static str)]) -> Head {
     }
 }
 
+#[test]
+fn a_probe_that_could_do_more_than_tell_its_health_is_a_mistake() {
+    let mistakes = |rules: &str| {
+        let token = "[api_key.keys]\n[[rule]]\npath = '/admin/{*rest}'\nalways = true\n\
+                     require = 'authenticated'\n[[rule]]\npath = '/{shop}/admin'\nalways = true\n\
+                     require = 'authenticated'\n[[rule]]\nprobe = true\n";
+        let built = Palisade::from_toml_str(&format!("{token}{rules}"));
+        built.map_or_else(|why| why.to_string(), |_| String::new())
+    };
+    for good in [
+        "path = '/health'",
+        "path = '/health/x/{part}'\nmethods = ['GET', 'HEAD']",
+    ] {
+        assert_eq!(mistakes(good), "", "{good}");
+    }
+    for (bad, key) in [
+        (
+            "path = '/health'\nmethods = ['GET', 'POST']",
+            "rule[2].methods[1]",
+        ),
+        ("path = '/health/x/{*rest}'", "rule[2].path"),
+        ("path = '/admin/health'", "rule[2].probe"),
+        ("path = '/{part}/health'", "rule[2].probe"),
+        ("path = '/one/admin'", "rule[2].probe"),
+    ] {
+        let found = mistakes(bad);
+        assert_eq!(found.matches("rule[").count(), 1, "{bad}: {found}");
+        assert!(found.contains(&format!("{key}: ")), "{bad}: {found}");
+    }
+}
+
 struct Response {
     status: StatusCode,
     headers: HeaderMap,
@@ -132,7 +163,7 @@ impl Scheme for Told {
     fn carriers(&self) -> &[Carrier] {
         &self.carriers
     }
-    fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
+    fn read<'h>(&self, head: &View<'h>, _: usize) -> Presented<'h> {
         match head.named("x-told").next() {
             Some(bytes) => Presented::Credential(Credential {
                 bytes: bytes.into(),

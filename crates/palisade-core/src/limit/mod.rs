@@ -121,6 +121,12 @@ impl LimitSet {
         }
     }
 
+    /// Whether the limit is only watched.
+    #[must_use]
+    pub fn is_shadow(&self, id: LimitId) -> bool {
+        self.limit(id).is_some_and(|limit| limit.shadow)
+    }
+
     /// A charge at the cost that the limit sets.
     #[must_use]
     pub fn charge(&self, limit: LimitId, key: KeyHash) -> Option<Charge> {

@@ -124,6 +124,20 @@ impl ApiKey {
         self
     }
 
+    /// Takes keys from HTTP Basic, as the name with an empty password.
+    #[must_use]
+    pub fn basic(mut self, basic: bool) -> Self {
+        self.places.basic = basic;
+        self
+    }
+
+    /// Takes keys from `Sec-WebSocket-Protocol` of a handshake, behind this word and a dot.
+    #[must_use]
+    pub fn websocket_protocol(mut self, word: impl Into<String>) -> Self {
+        self.places.websocket_protocol = Some(word.into());
+        self
+    }
+
     /// Says what keys begin with.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {

@@ -96,6 +96,14 @@ impl Jwt {
         self
     }
 
+    /// Takes tokens from `Sec-WebSocket-Protocol` of a handshake, behind this word and a dot:
+    /// of `"bearer"`, `bearer.TOKEN`.
+    #[must_use]
+    pub fn websocket_protocol(mut self, word: impl Into<String>) -> Self {
+        self.places.websocket_protocol = Some(word.into());
+        self
+    }
+
     /// Says who issues the tokens: their `iss`, byte for byte.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {

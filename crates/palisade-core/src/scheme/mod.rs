@@ -84,8 +84,10 @@ pub trait Scheme: Debug + Send + Sync {
     /// Everywhere its credentials may travel, for `Vary`, CORS and the documentation.
     fn carriers(&self) -> &[Carrier];
 
-    /// Looks for this scheme's credential, without judging it.
-    fn read<'h>(&self, head: &View<'h>) -> Presented<'h>;
+    /// Looks for this scheme's credential in one of its places, an index of
+    /// [`carriers`](Self::carriers), without judging it. Where another scheme reads the same
+    /// place, what is malformed for this one counts only if it is malformed for both.
+    fn read<'h>(&self, head: &View<'h>, place: usize) -> Presented<'h>;
 
     /// Whether this scheme, rather than another that reads the same place, should verify the
     /// credential. Asked only where several schemes read it.
@@ -146,6 +148,9 @@ pub enum Carrier {
     Cookie(String),
     /// The client certificate of the connection: ambient.
     Certificate,
+    /// `Sec-WebSocket-Protocol` of a handshake: behind this word and a dot. Browsers let pages
+    /// set no other field of a handshake, and only a page's code that has the token can.
+    WebSocketProtocol(String),
 }
 
 impl Carrier {
@@ -155,7 +160,7 @@ impl Carrier {
             Carrier::Cookie(_) | Carrier::Certificate => true,
             // Browsers remember a password and send it by themselves.
             Carrier::Authorization(name) => name.eq_ignore_ascii_case("basic"),
-            Carrier::Header(_) | Carrier::Query(_) => false,
+            Carrier::Header(_) | Carrier::Query(_) | Carrier::WebSocketProtocol(_) => false,
         }
     }
 
@@ -165,6 +170,7 @@ impl Carrier {
             Carrier::Authorization(_) => Some(http::header::AUTHORIZATION),
             Carrier::Header(name) => Some(name.clone()),
             Carrier::Cookie(_) => Some(http::header::COOKIE),
+            Carrier::WebSocketProtocol(_) => Some(http::header::SEC_WEBSOCKET_PROTOCOL),
             Carrier::Query(_) | Carrier::Certificate => None,
         }
     }
@@ -178,16 +184,17 @@ impl PartialEq for Carrier {
                 own.eq_ignore_ascii_case(other)
             }
             (Self::Header(own), Self::Header(other)) => own == other,
-            (Self::Query(own), Self::Query(other)) | (Self::Cookie(own), Self::Cookie(other)) => {
-                own == other
-            }
+            (Self::Query(own), Self::Query(other))
+            | (Self::Cookie(own), Self::Cookie(other))
+            | (Self::WebSocketProtocol(own), Self::WebSocketProtocol(other)) => own == other,
             (Self::Certificate, Self::Certificate) => true,
             _ => false,
         }
     }
 }
 
-/// The place as people write it: `Authorization: Bearer`, `header x-api-key`, `query key`.
+/// The place as people write it: `Authorization: Bearer`, `header x-api-key`, `query key`,
+/// `Sec-WebSocket-Protocol: bearer.…`.
 impl fmt::Display for Carrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -196,6 +203,7 @@ impl fmt::Display for Carrier {
             Carrier::Query(name) => write!(f, "query {name}"),
             Carrier::Cookie(name) => write!(f, "cookie {name}"),
             Carrier::Certificate => f.write_str("client certificate"),
+            Carrier::WebSocketProtocol(word) => write!(f, "Sec-WebSocket-Protocol: {word}.…"),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     config::{Mistakes, Section, join},
     view::View,
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::HeaderName;
 use std::borrow::Cow;
 
@@ -25,24 +26,32 @@ pub struct Places {
     pub query: Option<String>,
     /// `cookie`: a cookie. Browsers send it by themselves, so it counts as ambient.
     pub cookie: Option<String>,
+    /// `basic`: the name in HTTP Basic, with an empty password. Browsers remember both and send
+    /// them by themselves, so it counts as ambient.
+    pub basic: bool,
+    /// `websocket_protocol`: what the credential stands behind in `Sec-WebSocket-Protocol` of a
+    /// WebSocket handshake: of `"bearer"`, `bearer.TOKEN`.
+    pub websocket_protocol: Option<String>,
 }
 
 impl Places {
-    /// Reads `authorization`, `header`, `query` and `cookie`.
+    /// Reads the places of keys: those of bearer tokens, `query`, `cookie` and `basic`.
     pub(crate) fn read(section: &mut Section<'_, '_>) -> Self {
         let headers = Self::read_headers(section);
         Self {
             query: section.optional_string("query"),
             cookie: section.optional_string("cookie"),
+            basic: section.boolean("basic").unwrap_or_default(),
             ..headers
         }
     }
 
-    /// Reads `authorization` and `header`, the places of bearer tokens.
+    /// Reads `authorization`, `header` and `websocket_protocol`, the places of bearer tokens.
     pub(crate) fn read_headers(section: &mut Section<'_, '_>) -> Self {
         Self {
             authorization: section.strings("authorization").unwrap_or_default(),
             header: section.optional_string("header"),
+            websocket_protocol: section.optional_string("websocket_protocol"),
             ..Self::default()
         }
     }
@@ -50,8 +59,12 @@ impl Places {
     /// Checks the names for a bearer token: RFC 6750 §2.3 advises against queries, and a token in
     /// a cookie is a session, which is another scheme.
     pub(crate) fn compile_for_tokens(&self, path: &str, mistakes: &mut Mistakes) -> Carriers {
-        for (key, name) in [("query", &self.query), ("cookie", &self.cookie)] {
-            if name.is_some() {
+        for (key, named) in [
+            ("query", self.query.is_some()),
+            ("cookie", self.cookie.is_some()),
+            ("basic", self.basic),
+        ] {
+            if named {
                 let message = "carries no bearer token; name `authorization` or `header`";
                 mistakes.add(join(path, key), message);
             }
@@ -72,7 +85,11 @@ impl Places {
     ) -> Carriers {
         if *self == Self::default() {
             let all = vec![usual];
-            return Carriers { all, max_bytes };
+            return Carriers {
+                all,
+                max_bytes,
+                key_in_basic: false,
+            };
         }
         let mut all: Vec<Carrier> = Vec::new();
         let mut add = |key, carrier: Result<Carrier, &'static str>| match carrier {
@@ -93,24 +110,38 @@ impl Places {
         if let Some(name) = &self.query {
             add("query", plain(name).map(Carrier::Query));
         }
-        // What the browser sends by itself comes last: it counts only if it is alone.
+        if let Some(word) = &self.websocket_protocol {
+            let carrier = token(word).map(|()| Carrier::WebSocketProtocol(word.clone()));
+            let message = "is no word of a protocol; write one such as \"bearer\"";
+            add("websocket_protocol", carrier.ok_or(message));
+        }
+        if self.basic {
+            add("basic", Ok(Carrier::Authorization("Basic".into())));
+        }
         if let Some(name) = &self.cookie {
             add("cookie", plain(name).map(Carrier::Cookie));
         }
-        Carriers { all, max_bytes }
+        Carriers {
+            all,
+            max_bytes,
+            key_in_basic: self.basic,
+        }
     }
 }
 
-fn authorization(name: &str) -> Result<Carrier, &'static str> {
-    // RFC 9110 §5.6.2: a token.
+/// RFC 9110 §5.6.2.
+fn token(word: &str) -> Option<()> {
     let known = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    (!word.is_empty() && word.bytes().all(known)).then_some(())
+}
+
+fn authorization(name: &str) -> Result<Carrier, &'static str> {
     match name {
-        _ if name.is_empty() || !name.bytes().all(known) => {
-            Err("is no scheme name; write one word such as \"Token\"")
-        }
-        _ if ["basic", "digest"].contains(&&*name.to_ascii_lowercase()) => {
-            Err("has a form of its own; for Basic write [basic.NAME], or choose another name")
-        }
+        _ if token(name).is_none() => Err("is no scheme name; write one word such as \"Token\""),
+        _ if ["basic", "digest"].contains(&&*name.to_ascii_lowercase()) => Err(
+            "has a form of its own; for passwords write [basic.NAME], for a key as the name \
+             `basic = true`, or choose another name",
+        ),
         _ => Ok(Carrier::Authorization(name.to_owned().into())),
     }
 }
@@ -139,6 +170,8 @@ fn plain(name: &str) -> Result<String, &'static str> {
 pub(crate) struct Carriers {
     all: Vec<Carrier>,
     max_bytes: usize,
+    /// Whether what is behind `Basic` is a key and an empty password.
+    key_in_basic: bool,
 }
 
 impl Carriers {
@@ -148,65 +181,109 @@ impl Carriers {
     }
 
     /// How a refusal asks for the credential: by the scheme name in `Authorization`, or as
-    /// `ApiKey`, which no standard knows, where it has none.
+    /// `ApiKey`, which no standard knows, where it has none. For Basic only if nothing else will
+    /// do, because browsers would ask their users for a password.
     pub(crate) fn challenge(&self, realm: &str) -> Challenge {
-        let named = self.all.iter().find_map(|carrier| match carrier {
+        let name_of = |carrier: &Carrier| match carrier {
             Carrier::Authorization(name) => Some(name.clone()),
             _ => None,
-        });
-        Challenge::new(named.unwrap_or("ApiKey".into())).with("realm", realm)
+        };
+        let mut names = self.all.iter().filter_map(name_of);
+        match names.find(|name| !is_basic(name)) {
+            Some(name) => Challenge::new(name).with("realm", realm),
+            None if self.key_in_basic && self.all.len() == 1 => basic_challenge(realm),
+            None => Challenge::new("ApiKey").with("realm", realm),
+        }
     }
 
-    /// The one credential of the request.
-    pub(crate) fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
-        match self.find(head) {
+    /// The one credential in a place.
+    pub(crate) fn read<'h>(&self, head: &View<'h>, place: usize) -> Presented<'h> {
+        match self.find(head, place) {
             Ok(Some(credential)) => Presented::Credential(credential),
             Ok(None) => Presented::Nothing,
             Err(fault) => Presented::Malformed(fault),
         }
     }
 
-    fn find<'h>(&self, head: &View<'h>) -> Result<Option<Credential<'h>>, &'static str> {
+    fn find<'h>(
+        &self,
+        head: &View<'h>,
+        carrier: usize,
+    ) -> Result<Option<Credential<'h>>, &'static str> {
         let mut found = None;
-        for (carrier, place) in self.all.iter().enumerate() {
-            if place.is_ambient() && found.is_some() {
-                break;
+        let mut add = |bytes: Cow<'h, [u8]>| match bytes.len() {
+            0 => Err("empty"),
+            length if length > self.max_bytes => Err("too_long"),
+            _ if found.is_some() => Err("repeated"),
+            _ => {
+                found = Some(Credential { bytes, carrier });
+                Ok(())
             }
-            let mut add = |bytes: Cow<'h, [u8]>| match bytes.len() {
-                0 => Err("empty"),
-                length if length > self.max_bytes => Err("too_long"),
-                _ if found.is_some() => Err("repeated"),
-                _ => {
-                    found = Some(Credential { bytes, carrier });
-                    Ok(())
-                }
-            };
-            match place {
-                Carrier::Authorization(name) => match Authorization::of(head) {
-                    Authorization::Present { scheme, rest }
-                        if scheme.eq_ignore_ascii_case(name.as_bytes()) =>
-                    {
-                        // RFC 6750 §2.1: exactly one token68.
-                        if !token68(rest) {
-                            return Err("bearer_malformed");
-                        }
-                        add(rest.into())?;
+        };
+        match self.all.get(carrier) {
+            Some(Carrier::Authorization(name)) => match Authorization::of(head) {
+                Authorization::Present { scheme, rest }
+                    if scheme.eq_ignore_ascii_case(name.as_bytes()) =>
+                {
+                    // RFC 6750 §2.1: exactly one token68.
+                    if !token68(rest) {
+                        return Err("bearer_malformed");
                     }
-                    _ => {}
-                },
-                Carrier::Header(name) => head
-                    .header(name)
-                    .try_for_each(|value| add(value.trim_ascii().into()))?,
-                Carrier::Query(name) => query_values(head.query().unwrap_or_default(), name)
-                    .try_for_each(|value| add(decode(value)?))?,
-                Carrier::Cookie(name) => {
-                    head.cookie(name).try_for_each(|value| add(value.into()))?;
+                    match self.key_in_basic && is_basic(name) {
+                        true => add(self.name_in_basic(rest)?.into())?,
+                        false => add(rest.into())?,
+                    }
                 }
-                Carrier::Certificate => {}
+                _ => {}
+            },
+            Some(Carrier::Header(name)) => head
+                .header(name)
+                .try_for_each(|value| add(value.trim_ascii().into()))?,
+            Some(Carrier::Query(name)) => query_values(head.query().unwrap_or_default(), name)
+                .try_for_each(|value| add(decode(value)?))?,
+            Some(Carrier::Cookie(name)) => {
+                head.cookie(name).try_for_each(|value| add(value.into()))?;
             }
+            Some(Carrier::WebSocketProtocol(word)) => {
+                head.websocket_tokens(word).try_for_each(|token| {
+                    match token68(token) || token.is_empty() {
+                        true => add(token.into()),
+                        false => Err("websocket_protocol_malformed"),
+                    }
+                })?;
+            }
+            Some(Carrier::Certificate) | None => {}
         }
         Ok(found)
     }
+
+    /// The name, which is the key, where the password is empty: `Basic base64(key:)`.
+    fn name_in_basic(&self, encoded: &[u8]) -> Result<Vec<u8>, &'static str> {
+        // Base64 makes four characters of three bytes; one of them is the colon.
+        if encoded.len() / 4 * 3 > self.max_bytes.saturating_add(3) {
+            return Err("too_long");
+        }
+        let mut pair = STANDARD.decode(encoded).map_err(|_| "basic_base64")?;
+        // RFC 7617 §2: the first colon ends the name.
+        let colon = pair.iter().position(|&byte| byte == b':');
+        let colon = colon.ok_or("basic_no_colon")?;
+        if pair.len() > colon + 1 {
+            return Err("basic_password");
+        }
+        pair.truncate(colon);
+        Ok(pair)
+    }
+}
+
+/// RFC 7617 §2.1: names and passwords are UTF-8.
+pub(super) fn basic_challenge(realm: &str) -> Challenge {
+    Challenge::new("Basic")
+        .with("realm", realm)
+        .with("charset", "UTF-8")
+}
+
+fn is_basic(name: &str) -> bool {
+    name.eq_ignore_ascii_case("basic")
 }
 
 /// The values of every query parameter of this name, still percent-encoded.

@@ -14,6 +14,8 @@
 //! An input that passes costs one walk over its bytes, one deserialisation and the rules. Only a refusal builds a tree
 //! of the input, to find out where the mistake is and what the wire calls it; that work is bounded too.
 //!
+//! A number is finite: neither `NaN` nor an infinity is one, in whatever text it is written.
+//!
 //! Rules run again on changed copies of a refused input while the names of a type are being learned, so they must be
 //! free of side effects. A nested struct needs `#[validate(nested)]`: `validator` ignores a bare `#[validate]`, so
 //! write one test that sees each rule fire.
@@ -47,6 +49,7 @@
 //! ```
 
 mod broken;
+mod finite;
 mod fit;
 mod guard;
 mod media;
@@ -73,6 +76,7 @@ pub use guard::JsonLimits;
 pub use pairs::{MAX_FORM_BYTES, MAX_PAIRS, MAX_QUERY_BYTES, form, path, query};
 pub use place::{FieldError, MAX_NAME_CHARS, Place};
 
+use finite::Finite;
 use place::Source;
 
 /// Most field errors in one answer; beyond it [`Invalid::truncated`] is set.
@@ -178,7 +182,9 @@ where
     media::require_identity(content_encoding)?;
     guard::check(body, limits)?;
     let tree = || serde_json::from_slice(body).map_err(|_| Invalid::of(InvalidKind::MalformedBody));
-    match serde_json::from_slice::<T>(body) {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = T::deserialize(Finite(&mut json)).and_then(|value| json.end().map(|()| value));
+    match read {
         Ok(value) => keep_rules(value, tree, Source::Json),
         Err(_) => Err(shape::explain::<T>(&tree()?, Source::Json)),
     }

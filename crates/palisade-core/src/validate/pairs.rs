@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use validator::Validate;
 
+use super::finite::Finite;
 use super::place::Source;
 use super::{Invalid, InvalidKind, keep_rules, media, shape};
 
@@ -91,7 +92,8 @@ where
             ),
         ));
     }
-    match serde_html_form::from_bytes(text) {
+    let form = serde_html_form::Deserializer::from_bytes(text);
+    match T::deserialize(Finite(form)) {
         Ok(value) => keep_rules(value, || tree(text), source),
         Err(_) => Err(shape::explain::<T>(&tree(text)?, source)),
     }

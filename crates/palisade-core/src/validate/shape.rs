@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Segment, Track};
 
+use super::finite::Finite;
 use super::place::{Source, Step};
 use super::retry::{Budget, with_member};
 use super::tree::{Mistake, Node, Shapes};
@@ -37,7 +38,11 @@ fn first_mistake<T: DeserializeOwned>(
         text: source.is_text(),
         shapes,
     };
-    let mistake = T::deserialize(serde_path_to_error::Deserializer::new(root, &mut track)).err()?;
+    let mistake = T::deserialize(serde_path_to_error::Deserializer::new(
+        Finite(root),
+        &mut track,
+    ))
+    .err()?;
     let mut steps = Vec::new();
     for segment in &track.path() {
         match segment {

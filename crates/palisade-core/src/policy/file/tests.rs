@@ -103,7 +103,8 @@ fn api_keys_reach_the_model() {
     };
     let shown = format!("{partners:?}");
     let expected = "ApiKey { name: \"partners\", places: Places { authorization: [\"Token\"], \
-        header: Some(\"x-key\"), query: Some(\"key\"), cookie: Some(\"key\") }, prefix: \"shop\", keep: true, keys: [ApiKeyEntry { \
+        header: Some(\"x-key\"), query: Some(\"key\"), cookie: Some(\"key\"), basic: true, \
+        websocket_protocol: Some(\"key\") }, prefix: \"shop\", keep: true, keys: [ApiKeyEntry { \
         id: Some(\"0123456789abcdef\"), owner: \"service1\", scopes: [\"read\"], \
         roles: [\"admin\"], tenant: Some(\"acme\"), expires: Some(1798761600), active: false, quota: Some(\"10/second\"), .. \
         }], store: Some(Store { url: env:KEYS, freshness_seconds: 9 }), cached_keys: 10 }";

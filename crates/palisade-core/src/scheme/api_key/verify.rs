@@ -102,8 +102,8 @@ impl Scheme for KeyScheme {
         self.carriers.as_slice()
     }
 
-    fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
-        self.carriers.read(head)
+    fn read<'h>(&self, head: &View<'h>, place: usize) -> Presented<'h> {
+        self.carriers.read(head, place)
     }
 
     fn recognises(&self, credential: &Credential<'_>) -> bool {

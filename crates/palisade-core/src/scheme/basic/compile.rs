@@ -11,7 +11,7 @@ use crate::{
     password::StoredPassword,
     policy::BuildContext,
     principal::{Principal, PrincipalKind},
-    scheme::{Carrier, Challenge, Places, flights::Flights},
+    scheme::{Carrier, Places, flights::Flights, places::basic_challenge},
 };
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -52,10 +52,7 @@ pub(super) fn compile(
     Some(BasicScheme {
         name: config.name.clone(),
         carriers: Places::default().compile(basic, MAX_CREDENTIAL_BYTES, &path, mistakes),
-        // RFC 7617 §2.1: names and passwords are UTF-8.
-        challenge: Challenge::new("Basic")
-            .with("realm", context.realm)
-            .with("charset", "UTF-8"),
+        challenge: basic_challenge(context.realm),
         verifier: Arc::new(Verifier {
             dummy: dummy(&accounts, store.is_some()),
             accounts,

@@ -200,14 +200,16 @@ impl Scheme for BasicScheme {
         self.carriers.as_slice()
     }
 
-    fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
-        self.carriers.read(head)
+    fn read<'h>(&self, head: &View<'h>, place: usize) -> Presented<'h> {
+        self.carriers.read(head, place)
     }
 
     fn recognises(&self, credential: &Credential<'_>) -> bool {
         let verifier = &self.verifier;
         Credentials::parse(&credential.bytes).is_ok_and(|presented| {
-            verifier.store.is_some() || verifier.accounts.contains_key(presented.name())
+            // An empty password is mostly that of an API key.
+            let may_know = verifier.store.is_some() && !presented.password().is_empty();
+            may_know || verifier.accounts.contains_key(presented.name())
         })
     }
 

@@ -131,8 +131,8 @@ impl Scheme for Opaque {
         self.carriers.as_slice()
     }
 
-    fn read<'h>(&self, head: &View<'h>) -> Presented<'h> {
-        self.carriers.read(head)
+    fn read<'h>(&self, head: &View<'h>, place: usize) -> Presented<'h> {
+        self.carriers.read(head, place)
     }
 
     /// Nothing shows from outside whose an opaque token is, and a server may well give JWTs that it wants to be asked

@@ -191,3 +191,105 @@ fn paths() {
         );
     }
 }
+
+#[derive(Debug, Deserialize, Validate)]
+struct Numbers {
+    #[serde(default)]
+    #[validate(range(min = 0.0, max = 10.0))]
+    wide: Option<f64>,
+    #[serde(default)]
+    #[validate(range(min = 0.0))]
+    narrow: Option<f32>,
+    #[serde(default)]
+    many: Vec<f64>,
+    #[serde(default)]
+    pair: Option<(f32, Kilograms)>,
+    #[serde(default)]
+    by_name: std::collections::BTreeMap<String, f32>,
+    #[serde(default)]
+    kind: Option<Kind>,
+    #[serde(default)]
+    label: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kilograms(f64);
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Weight(f32),
+    Size { of: f32 },
+    Inf,
+}
+
+#[test]
+fn no_text_yields_a_number_that_is_not_finite() {
+    for bad in [
+        "NaN", "nan", "-NaN", "inf", "-inf", "Infinity", "1e999", "-1e999", "%4EaN",
+    ] {
+        for name in ["wide", "narrow", "many"] {
+            let text = format!("many=1&{name}={bad}");
+            for read in [
+                query::<Numbers>(text.as_bytes()).err(),
+                form::<Numbers>(
+                    Some(b"application/x-www-form-urlencoded"),
+                    None,
+                    text.as_bytes(),
+                )
+                .err(),
+            ] {
+                let refused = read.unwrap_or_else(|| panic!("accepted: {text}"));
+                assert_eq!(refused.kind, InvalidKind::Failed, "{text}");
+                assert_eq!(refused.errors.len(), 1, "{text}");
+            }
+        }
+        let parameters = [("wide".into(), bad.replace("%4E", "N").into())];
+        assert!(path::<Numbers>(&parameters).is_err(), "{bad}");
+    }
+    // More than an f32 can hold.
+    assert!(query::<Numbers>(b"narrow=1e39").is_err());
+    assert!(query::<Numbers>(b"wide=9.5&narrow=1e38&many=1&many=1e300").is_ok());
+    // Words stay words.
+    let read = query::<Numbers>(b"label=NaN&kind=inf").unwrap();
+    assert_eq!(read.label, "NaN");
+    assert!(matches!(read.kind, Some(Kind::Inf)));
+}
+
+#[test]
+fn no_json_number_becomes_infinite_where_the_target_is_small() {
+    let read = read::<Numbers>;
+    for (bad, pointer) in [
+        (r#"{"narrow":1e39}"#, "#/narrow"),
+        (r#"{"pair":[1e300,1]}"#, "#/pair/0"),
+        (r#"{"by_name":{"a":1,"b":-1e39}}"#, "#/by_name/b"),
+        (r#"{"kind":{"weight":1e39}}"#, "#/kind/weight"),
+        (r#"{"kind":{"size":{"of":1e39}}}"#, "#/kind/size/of"),
+    ] {
+        let found = listed(read(bad).unwrap_err()).1;
+        assert!(
+            found.len() == 1 && found[0].contains(pointer) && found[0].contains("out_of_range"),
+            "{bad}: {found:?}"
+        );
+    }
+    for text in [
+        r#"{"wide":"NaN"}"#,
+        r#"{"narrow":"1"}"#,
+        r#"{"many":["inf"]}"#,
+    ] {
+        assert!(read(text).is_err(), "{text}");
+    }
+    let good =
+        r#"{"narrow":3e38,"many":[1e300],"pair":[1,1e300],"kind":{"weight":1},"label":"inf"}"#;
+    let read = read(good).unwrap();
+    assert_eq!(read.many, [1e300]);
+    assert_eq!(
+        read.pair.map(|(one, Kilograms(two))| (one, two)),
+        Some((1.0, 1e300))
+    );
+    assert_eq!(read.by_name.len(), 0);
+    assert!(matches!(read.kind, Some(Kind::Weight(one)) if one == 1.0));
+    assert_eq!(read.label, "inf");
+    let size = super::read::<Numbers>(r#"{"kind":{"size":{"of":2}}}"#).unwrap();
+    assert!(matches!(size.kind, Some(Kind::Size { of }) if of == 2.0));
+}
