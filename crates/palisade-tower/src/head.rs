@@ -45,6 +45,10 @@ impl<B> RequestHead for Head<'_, B> {
         target.map_or("", |target| target.as_str()).as_bytes()
     }
 
+    fn scheme(&self) -> Option<&[u8]> {
+        self.uri.scheme_str().map(str::as_bytes)
+    }
+
     fn authority(&self) -> Option<&[u8]> {
         self.uri.authority().map(|own| own.as_str().as_bytes())
     }

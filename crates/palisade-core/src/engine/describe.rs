@@ -2,7 +2,10 @@
 
 use super::{Palisade, compiled::Compiled};
 use crate::{
-    policy::{Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Rule, Unlisted},
+    policy::{
+        Audit, Body, Cors, Failures, Firewall, Headers, Host, Https, Outgoing, Policy, Rule,
+        Unlisted,
+    },
     scheme::Carrier,
 };
 use serde::Serialize;
@@ -131,6 +134,7 @@ impl Description {
             host: &policy.host,
             https: &policy.https,
             firewall: &policy.firewall,
+            failures: &policy.failures,
             headers: &policy.headers,
             cors: policy.cors.as_ref(),
             body: &policy.body,
@@ -237,6 +241,7 @@ struct Settings<'a> {
     host: &'a Host,
     https: &'a Https,
     firewall: &'a Firewall,
+    failures: &'a Failures,
     headers: &'a Headers,
     #[serde(skip_serializing_if = "Option::is_none")]
     cors: Option<&'a Cors>,

@@ -11,6 +11,7 @@ use crate::{
     grant::{Caller, Grant},
     head::{HeadEdits, RequestHead},
     limit::{LimitId, Report},
+    outage::Answer,
     problem::{Code, Reason},
     reply::Reply,
     request_id::RequestId,
@@ -86,6 +87,8 @@ pub(super) struct Facts {
     started_nanos: Option<u64>,
     /// The time that limits count by.
     now_nanos: Option<u64>,
+    /// Whether somebody was asked about the credential.
+    pub(super) answer: Answer,
     pub(super) method: Option<super::methods::MethodId>,
     pub(super) http2: bool,
     pub(super) peer: Option<SocketAddr>,
@@ -220,6 +223,7 @@ impl Facts {
             // Reading the clock costs more than most stages: only for those who ask.
             started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),
             now_nanos: None,
+            answer: Answer::AtHand,
             method: None,
             http2: head.http2(),
             peer,
@@ -268,6 +272,7 @@ impl Facts {
     /// Somebody was waited for: what was read of the clock is past.
     fn waited(&mut self, policy: &Compiled) {
         self.now_nanos = Some(policy.ports.clock.monotonic_nanos());
+        self.answer = Answer::Asked;
     }
 
     /// How long the exchange has lasted by `now`.
