@@ -28,6 +28,10 @@ impl RequestHead for Head<'_> {
         target.map_or("", |target| target.as_str()).as_bytes()
     }
 
+    fn scheme(&self) -> Option<&[u8]> {
+        self.0.head().uri.scheme_str().map(str::as_bytes)
+    }
+
     fn authority(&self) -> Option<&[u8]> {
         let authority = self.0.head().uri.authority();
         authority.map(|own| own.as_str().as_bytes())

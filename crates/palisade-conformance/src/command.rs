@@ -32,7 +32,7 @@ pub fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
 }
 
-/// The cases of this repository, those of the path corpus included.
+/// The cases of this repository, those of the path corpus and of the fields that no handler sees included.
 ///
 /// # Errors
 /// The mistakes in case files, one a line.
@@ -45,6 +45,7 @@ pub fn suite() -> Result<Suite, String> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/paths.toml");
     let paths = corpus::read(&corpus).map_err(|mistake| listed(vec![mistake]))?;
     suite.files.push(paths);
+    suite.files.push(corpus::claims());
     Ok(suite)
 }
 

@@ -1,15 +1,16 @@
-//! The path corpus as cases: for each path, the rule that core applied, which the audit names, must be the route that
-//! ran, which the body names.
+//! Cases made of data. The path corpus: for each path, the rule that core applied, which the audit names, must be the
+//! route that ran, which the body names. And the fields in which only a proxy may speak: no handler sees any of them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use palisade_core::firewall::CLAIMS;
 use serde::Deserialize;
 use serde_json::json;
 use toml::Spanned;
 
-use crate::case::{CaseText, Except, Guard};
+use crate::case::{CaseText, Except, Guard, OneOrMany};
 use crate::harness::App;
 use crate::suite::{Case, Defaults, File, Mistake};
 
@@ -71,6 +72,51 @@ pub(crate) fn read(path: &Path) -> Result<File, Mistake> {
             .map(|(line, row)| row.case(line))
             .collect(),
     })
+}
+
+/// One case for each field of [`CLAIMS`], in three spellings.
+pub(crate) fn claims() -> File {
+    File {
+        name: "corpus/claims".to_owned(),
+        about: "No handler sees what only a trusted proxy may say".to_owned(),
+        app: App::Probe,
+        policy: policy(&[Route {
+            template: "/echo".to_owned(),
+            allow_encoded: Vec::new(),
+        }]),
+        defaults: Defaults::default(),
+        http2: false,
+        tokens: BTreeMap::new(),
+        cases: CLAIMS.iter().map(|(name, _)| claim(name)).collect(),
+    }
+}
+
+fn claim(name: &str) -> Case {
+    let plain = name.replace('*', "planted");
+    let folded = plain.replace('-', "_");
+    let step = CaseText {
+        request: Some(format!(
+            "GET /echo HTTP/1.1\n{plain}: planted\nAccept: kept\n{}: planted\n{folded}: planted",
+            plain.to_ascii_uppercase(),
+        )),
+        status: Some(200),
+        handler: Some(true),
+        body_contains: OneOrMany(vec!["kept".to_owned()]),
+        body_lacks: OneOrMany(vec!["planted".to_owned()]),
+        audit: Some(json!({ "client": "127.0.0.1", "peer": "127.0.0.1" })),
+        ..CaseText::default()
+    };
+    Case {
+        name: name.to_owned(),
+        line: 1,
+        guards: vec![guard("STANDARDS", 2), guard("PITFALLS", 20)],
+        parser: Vec::new(),
+        except: BTreeMap::new(),
+        fresh: false,
+        policy_add: String::new(),
+        each: None,
+        steps: vec![step],
+    }
 }
 
 /// One public rule for each route.

@@ -214,6 +214,10 @@ impl RequestHead for Head {
         target.map_or("", |target| target.as_str()).as_bytes()
     }
 
+    fn scheme(&self) -> Option<&[u8]> {
+        self.request.uri().scheme_str().map(str::as_bytes)
+    }
+
     fn authority(&self) -> Option<&[u8]> {
         let authority = self.request.uri().authority();
         authority.map(|authority| authority.as_str().as_bytes())

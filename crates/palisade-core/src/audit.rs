@@ -38,7 +38,7 @@ pub enum AuditLevel {
 
 /// One exchange, told for those who must find out later what happened.
 ///
-/// It holds no token, key, password, cookie or body, and no control character.
+/// It holds no token, key, password, cookie or body, and no character that does not show.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct AuditEvent<'a> {
@@ -171,17 +171,45 @@ impl AuditSink for TracingSink {
     }
 }
 
-/// The text with control characters written as `\u{…}`, so that no client can forge a line of
-/// a log.
+/// The text with characters that do not show, or that turn others around, written as `\u{…}`: so no
+/// client can forge a line of a log, or have one read as something else.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        let escape = |c: char| match c.is_control() {
+    if text.chars().any(deceives) {
+        let escape = |c: char| match deceives(c) {
             true => c.escape_unicode().to_string(),
             false => c.to_string(),
         };
         Cow::Owned(text.chars().map(escape).collect())
     } else {
         Cow::Borrowed(text)
+    }
+}
+
+/// Control characters, separators of lines and paragraphs, characters for text in both directions, and
+/// whatever else shows as nothing (Unicode's `Bidi_Control` and `Default_Ignorable_Code_Point`, and the
+/// annotations).
+fn deceives(c: char) -> bool {
+    match c {
+        '\u{20}'..='\u{7e}' => false,
+        c if c.is_control() => true,
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
+        _ => false,
     }
 }
 
@@ -193,5 +221,43 @@ mod tests {
     fn no_line_can_be_forged() {
         assert_eq!(printable("a\r\nb\u{85}"), "a\\u{d}\\u{a}b\\u{85}");
         assert!(matches!(printable("alice"), Cow::Borrowed("alice")));
+    }
+
+    #[test]
+    fn nothing_hides_and_nothing_reads_backwards() {
+        for hidden in [
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200f}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{61c}',
+            '\u{feff}',
+            '\u{ad}',
+            '\u{2028}',
+            '\u{2060}',
+            '\u{180e}',
+            '\u{fe0f}',
+            '\u{e0041}',
+            '\u{3164}',
+            '\u{fff9}',
+            '\u{7f}',
+        ] {
+            let text = format!("al{hidden}ice");
+            let shown = format!("al{}ice", hidden.escape_unicode());
+            assert_eq!(printable(&text), shown);
+        }
+        for plain in [
+            "Jos\u{e9}",
+            "Jose\u{301}",
+            "\u{5d0}\u{5dc}",
+            "\u{938}\u{93f}",
+            "\u{1f600}",
+            "\u{a0}",
+        ] {
+            assert!(matches!(printable(plain), Cow::Borrowed(_)), "{plain:?}");
+        }
     }
 }

@@ -20,6 +20,12 @@ pub trait RequestHead {
     /// (`/path?query`), absolute form or `*` (RFC 9112 §3.2). In HTTP/2 the `:path`.
     fn target(&self) -> &[u8];
 
+    /// The scheme that came with the target, where the framework has cut it off: the `:scheme` of
+    /// HTTP/2, or that of an absolute-form target. It is the client's word.
+    fn scheme(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// The authority that came with the target: the `:authority` of HTTP/2, or that of an
     /// absolute-form target where the framework has cut it off (RFC 9112 §3.2.2).
     fn authority(&self) -> Option<&[u8]> {

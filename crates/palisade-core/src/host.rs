@@ -68,6 +68,21 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// Whether both name the same host and port, where a port that is not named is `default_port`.
+    ///
+    /// ```
+    /// use palisade_core::host::parse_host;
+    ///
+    /// let host = parse_host(b"api.example.com").unwrap();
+    /// assert!(host.is_same(&parse_host(b"API.example.com:443").unwrap(), 443));
+    /// assert!(!host.is_same(&parse_host(b"api.example.com:443").unwrap(), 80));
+    /// ```
+    #[must_use]
+    pub fn is_same(&self, other: &Host<'_>, default_port: u16) -> bool {
+        self.name == other.name
+            && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
+    }
+
     /// Whether the host names this machine: `localhost`, a name under it (RFC 6761 §6.3), 127.0.0.0/8 or `[::1]`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

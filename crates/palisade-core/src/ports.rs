@@ -3,9 +3,15 @@
 //! Core itself reads no clock and draws no randomness: [`Clock`] and [`Entropy`] do, and
 //! [`SystemClock`] and [`SystemEntropy`] are what a policy gets unless it says otherwise.
 
+use crate::companion::BoxFuture;
+use futures_channel::oneshot;
 use std::{
+    collections::BTreeMap,
     fmt::Debug,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    mem,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Tells the time, twice: civil time for tokens and the audit, and a time that never runs
@@ -16,6 +22,15 @@ pub trait Clock: Debug + Send + Sync {
 
     /// Nanoseconds since some fixed moment of this process; never decreases.
     fn monotonic_nanos(&self) -> u64;
+
+    /// Ready once [`monotonic_nanos`](Self::monotonic_nanos) says so much. A clock that a test
+    /// moves by hand waits for nobody, unless it says otherwise.
+    ///
+    /// # Errors
+    /// The clock cannot wait, or for no more; what should have waited is then refused.
+    fn wait_until(&self, _monotonic_nanos: u64) -> BoxFuture<Result<(), SourceError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// Draws unpredictable bytes, good enough for keys and nonces.
@@ -73,6 +88,112 @@ impl Clock for SystemClock {
     fn monotonic_nanos(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
+
+    fn wait_until(&self, monotonic_nanos: u64) -> BoxFuture<Result<(), SourceError>> {
+        let time = self
+            .start
+            .checked_add(Duration::from_nanos(monotonic_nanos));
+        let waiting = match time {
+            Some(time) => Alarm::shared().set(time),
+            None => Err(no_alarm("the time is too far away")),
+        };
+        Box::pin(async {
+            waiting?
+                .await
+                .map_err(|_| no_alarm("the thread that waits broke off"))
+        })
+    }
+}
+
+/// So many may wait at once: 64 bytes each.
+const MOST_WAITING: usize = 65_536;
+
+/// A thread that waits on behalf of others, started when it is first needed.
+struct Alarm {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// By time; the number tells apart those of the same time.
+    until: BTreeMap<(Instant, u64), oneshot::Sender<()>>,
+    count: u64,
+    is_served: bool,
+}
+
+impl Alarm {
+    /// The one of this process.
+    fn shared() -> &'static Self {
+        static ALARM: Alarm = Alarm {
+            waiting: Mutex::new(Waiting {
+                until: BTreeMap::new(),
+                count: 0,
+                is_served: false,
+            }),
+            changed: Condvar::new(),
+        };
+        &ALARM
+    }
+
+    fn set(&'static self, time: Instant) -> Result<oneshot::Receiver<()>, SourceError> {
+        let mut waiting = self.lock();
+        if waiting.until.len() >= MOST_WAITING {
+            return Err(no_alarm("too many wait"));
+        }
+        if !waiting.is_served {
+            thread::Builder::new()
+                .name("palisade-alarm".to_owned())
+                .spawn(|| self.serve())
+                .map_err(|why| no_alarm(&format!("no thread starts: {why}")))?;
+            waiting.is_served = true;
+        }
+        let (sender, receiver) = oneshot::channel();
+        waiting.count += 1;
+        let number = waiting.count;
+        waiting.until.insert((time, number), sender);
+        self.changed.notify_one();
+        Ok(receiver)
+    }
+
+    fn serve(&self) {
+        let mut waiting = self.lock();
+        loop {
+            let now = Instant::now();
+            let later = waiting.until.split_off(&(now, u64::MAX));
+            let due = mem::replace(&mut waiting.until, later);
+            if !due.is_empty() {
+                // Whoever is woken may want to wait again.
+                drop(waiting);
+                for sender in due.into_values() {
+                    // Nobody may wait any more.
+                    let _ = sender.send(());
+                }
+                waiting = self.lock();
+                continue;
+            }
+            let next = waiting.until.first_key_value().map(|((time, _), _)| *time);
+            waiting = match next {
+                None => self
+                    .changed
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(time) => {
+                    let wait = time.saturating_duration_since(now);
+                    let woken = self.changed.wait_timeout(waiting, wait);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn no_alarm(reason: &str) -> SourceError {
+    SourceError::new("the clock", reason)
 }
 
 /// The operating system's random source.
@@ -82,5 +203,55 @@ pub struct SystemEntropy;
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), SourceError> {
         getrandom::fill(bytes).map_err(|why| SourceError::new("entropy", why.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{FutureExt, future::join_all};
+
+    /// Drives a future on this thread.
+    fn wait<T>(future: impl Future<Output = T>) -> T {
+        let mut future = Box::pin(future);
+        loop {
+            if let Some(done) = future.as_mut().now_or_never() {
+                return done;
+            }
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn nobody_is_woken_before_the_time() {
+        let clock = SystemClock::default();
+        let now = clock.monotonic_nanos();
+        let waits = [3, 1, 2, 1, 0].map(|millis| {
+            let until = now + millis * 1_000_000;
+            let waiting = clock.wait_until(until);
+            async move {
+                assert_eq!(waiting.await, Ok(()));
+                assert!(clock.monotonic_nanos() >= until, "{millis}");
+            }
+        });
+        wait(join_all(waits));
+        // What nobody waits for any more is let go of.
+        drop(clock.wait_until(u64::MAX / 4));
+        assert_eq!(wait(clock.wait_until(0)), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_moved_by_hand_waits_for_nobody() {
+        #[derive(Debug)]
+        struct Still;
+        impl Clock for Still {
+            fn unix_millis(&self) -> u64 {
+                0
+            }
+            fn monotonic_nanos(&self) -> u64 {
+                0
+            }
+        }
+        assert_eq!(Still.wait_until(u64::MAX).now_or_never(), Some(Ok(())));
     }
 }

@@ -88,6 +88,10 @@ impl<B> RequestHead for Head<'_, B> {
         self.target.as_bytes()
     }
 
+    fn scheme(&self) -> Option<&[u8]> {
+        self.uri.scheme_str().map(str::as_bytes)
+    }
+
     fn authority(&self) -> Option<&[u8]> {
         let authority = self.request.uri().authority();
         authority.map(|own| own.as_str().as_bytes())

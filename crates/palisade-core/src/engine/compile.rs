@@ -19,6 +19,7 @@ use crate::{
     fields::KnownFields,
     headers::CompiledHeaders,
     host::{HostList, HostPattern},
+    outage::Outage,
     policy::{BuildContext, Policy, Secret, Unlisted},
     problem::Problems,
     requirement::Roles,
@@ -97,6 +98,7 @@ fn compile_parts(
         .collect();
     let limits = Limits::compile(
         &policy.limits,
+        &policy.failures,
         policy.limit_max_keys,
         lineage.limit_keys.clone(),
         before.map(|before| &before.limits),
@@ -119,7 +121,7 @@ fn compile_parts(
     .compile(&policy.rules);
     check_names(policy, &roles, mistakes);
     check_unused_limits(policy, mistakes);
-    if mistakes.has("limit") {
+    if mistakes.has("limit") || mistakes.has("failures") {
         return None;
     }
 
@@ -282,6 +284,7 @@ fn with_challenges(scheme: Arc<dyn Scheme>, resource: Option<&Resource>) -> Comp
             insufficient_scope: one.with("error", "insufficient_scope").to_value(),
         }),
         scheme,
+        outage: Outage::default(),
     }
 }
 

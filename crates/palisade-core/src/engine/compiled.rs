@@ -9,6 +9,7 @@ use crate::{
     fields::KnownFields,
     headers::CompiledHeaders,
     host::HostList,
+    outage::Outage,
     policy::{Audit, Body, Firewall, Https, Ports, Unlisted},
     principal::Principal,
     problem::{Code, Problems, Reason},
@@ -65,6 +66,7 @@ pub(crate) struct CompiledScheme {
     pub(crate) challenges: Option<Challenges>,
     pub(crate) is_bearer_like: bool,
     pub(crate) is_basic: bool,
+    pub(crate) outage: Outage,
 }
 
 /// The parameter that tells where the metadata of the resource is (RFC 9728 §5.1).

@@ -95,6 +95,9 @@ impl Compiled {
         // 9
         facts.at(At::AddressLimits);
         self.charge(Stage::Address, rule, Some(&view), facts)?;
+        if matches!(reading.found, Found::Malformed { .. } | Found::One(_)) {
+            self.refuse_after_failures(facts)?;
+        }
         if self.unlisted == Unlisted::NotFound
             && let Some(reason) = facts.no_rule.take()
         {
@@ -115,6 +118,7 @@ impl Compiled {
             Found::Malformed { scheme, cause } => {
                 facts.at(At::Verify);
                 facts.presented = scheme;
+                self.count_failure(facts);
                 Err(self.invalid_request(self.bearer_presented(rule, &view), cause))
             }
             Found::One(candidate) => Ok(self.verify(candidate, &view, facts)),
@@ -225,6 +229,12 @@ impl Compiled {
     /// Stages 10 to 12, once the credential has been judged.
     pub(super) fn settle(&self, outcome: Outcome, facts: &mut Facts) -> Decision {
         let scheme = facts.presented.unwrap_or(usize::MAX);
+        if let Outcome::Rejected(rejected) = &outcome
+            && !rejected.was_genuine()
+        {
+            self.count_failure(facts);
+        }
+        self.tell_outage(&outcome, facts);
         let decided = match outcome {
             Outcome::Verified(principal) => {
                 facts.caller = Some(Caller { principal, scheme });
@@ -245,7 +255,6 @@ impl Compiled {
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),
             Outcome::Unavailable(source) => {
-                tracing::warn!(target: "palisade", "{source}");
                 facts.remark(|| source.to_string());
                 Err(
                     Reason::new(Code::DependencyUnavailable, "source_unavailable")
@@ -254,6 +263,25 @@ impl Compiled {
             }
         };
         decided.unwrap_or_else(Decision::Refuse)
+    }
+
+    /// What a scheme depends on is down: the log says so once, and once when it is back.
+    fn tell_outage(&self, outcome: &Outcome, facts: &mut Facts) {
+        let presented = facts.presented.and_then(|index| self.schemes.get(index));
+        let Some(own) = presented.filter(|_| facts.trace.is_none()) else {
+            return;
+        };
+        let (scheme, answer) = (own.scheme.name(), facts.answer);
+        if let Outcome::Unavailable(source) = outcome {
+            if own.outage.begins(answer, facts.now_nanos(self)) {
+                let told = "what needs it is answered with 503, and the log says when it is back";
+                tracing::warn!(target: "palisade", scheme, "{source}: {told}");
+            }
+        } else if own.outage.is_on()
+            && let Some(requests) = own.outage.is_over(answer, facts.now_nanos(self))
+        {
+            tracing::info!(target: "palisade", scheme, requests, "what the scheme depends on answers again");
+        }
     }
 
     /// Stages 11 and 12 for an authenticated caller.

@@ -3,7 +3,8 @@
 use super::{Palisade, compiled::Compiled};
 use crate::{
     policy::{
-        Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Routes, Rule, Unlisted,
+        Audit, Body, Cors, Failures, Firewall, Headers, Host, Https, Outgoing, Policy, Routes,
+        Rule, Unlisted,
     },
     scheme::Carrier,
 };
@@ -136,6 +137,7 @@ impl Description {
             https: &policy.https,
             firewall: &policy.firewall,
             routes: &policy.routes,
+            failures: &policy.failures,
             headers: &policy.headers,
             cors: policy.cors.as_ref(),
             body: &policy.body,
@@ -244,6 +246,7 @@ struct Settings<'a> {
     https: &'a Https,
     firewall: &'a Firewall,
     routes: &'a Routes,
+    failures: &'a Failures,
     headers: &'a Headers,
     #[serde(skip_serializing_if = "Option::is_none")]
     cors: Option<&'a Cors>,

@@ -13,6 +13,7 @@ use crate::{
     grant::{Caller, Grant},
     head::{HeadEdits, RequestHead},
     limit::{LimitId, Report},
+    outage::Answer,
     problem::{Code, Reason},
     reply::Reply,
     request_id::RequestId,
@@ -88,6 +89,8 @@ pub(super) struct Facts {
     started_nanos: Option<u64>,
     /// The time that limits count by.
     now_nanos: Option<u64>,
+    /// Whether somebody was asked about the credential.
+    pub(super) answer: Answer,
     pub(super) method: Option<MethodId>,
     /// The path that the firewall passed, as it was sent.
     pub(super) path: PathBytes,
@@ -237,6 +240,7 @@ impl Facts {
             // Reading the clock costs more than most stages: only for those who ask.
             started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),
             now_nanos: None,
+            answer: Answer::AtHand,
             method: None,
             path: PathBytes::new(),
             http2: head.http2(),
@@ -288,6 +292,7 @@ impl Facts {
     /// Somebody was waited for: what was read of the clock is past.
     fn waited(&mut self, policy: &Compiled) {
         self.now_nanos = Some(policy.ports.clock.monotonic_nanos());
+        self.answer = Answer::Asked;
     }
 
     /// How long the exchange has lasted by `now`.

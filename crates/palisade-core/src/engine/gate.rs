@@ -5,9 +5,10 @@ use super::{
     rules::CompiledRule,
 };
 use crate::{
-    firewall::{self, FirewallLimits, Target},
+    firewall::{self, Claim, FirewallLimits, Refused, Target, claim_of},
     head::RequestHead,
     host::{Host, parse_host},
+    outage::Answer,
     policy::HttpsMode,
     problem::{Code, Reason},
     scheme::Carrier,
@@ -16,36 +17,26 @@ use crate::{
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use http::{HeaderName, header};
 
-/// Fields that the handler never sees: they rename the method or the target behind the back of
-/// the rule that was applied, or claim an origin of the connection that nobody has checked.
-const NEVER_PASSED: &[&str] = &[
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-forwarded-proto",
-    "x-forwarded-client-cert",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-    "client-cert",
-    "client-cert-chain",
-    "x-client-cert",
-    "x-ssl-client-cert",
-];
-
 impl Compiled {
     /// Pages need a nonce on every response, an error too.
     pub(super) fn draw_nonce(&self, facts: &mut Facts) -> Result<(), Reason> {
         if self.headers.needs_nonce() {
             let mut bytes = [0; 16];
-            self.ports.entropy.fill(&mut bytes).map_err(|source| {
-                tracing::error!(target: "palisade", "{source}");
-                Reason::new(Code::DependencyUnavailable, "no_entropy")
-            })?;
+            let drawn = self.ports.entropy.fill(&mut bytes);
+            let outage = &self.lineage.entropy;
+            if let Err(source) = drawn {
+                if outage.begins(Answer::Asked, facts.now_nanos(self)) {
+                    tracing::error!(target: "palisade", "{source}");
+                }
+                return Err(Reason::new(Code::DependencyUnavailable, "no_entropy"));
+            }
+            if outage.is_on()
+                && outage
+                    .is_over(Answer::Asked, facts.now_nanos(self))
+                    .is_some()
+            {
+                tracing::info!(target: "palisade", "there is randomness again");
+            }
             facts.nonce = Some(STANDARD_NO_PAD.encode(bytes).into());
         }
         Ok(())
@@ -95,8 +86,12 @@ impl Compiled {
             path: self.firewall.max_target,
             query: self.firewall.max_target,
         };
-        let target = firewall::check_target(raw, &limits)
-            .map_err(|refused| Reason::new(Code::RequestRejected, refused.reason()))?;
+        let rejected = |refused: Refused| Reason::new(Code::RequestRejected, refused.reason());
+        let target = firewall::check_target(raw, &limits).map_err(rejected)?;
+        // Where the framework has cut it off, the target cannot show it.
+        if head.scheme().is_some_and(|scheme| !is_http(scheme)) {
+            return Err(rejected(Refused::UnsupportedScheme));
+        }
         let mut singletons = Singletons::default();
         for (name, value) in view.lines() {
             if !firewall::check_header_value(value) {
@@ -106,8 +101,8 @@ impl Compiled {
                 ));
             }
             singletons.note(name)?;
-            // The first letter spares most lines the comparisons.
-            if name.starts_with(['c', 'f', 'x']) && NEVER_PASSED.contains(&name) {
+            // No proxy is trusted, so nobody has checked what such a field says.
+            if claim_of(name).is_some() {
                 facts.edits.remove(
                     HeaderName::from_bytes(name.as_bytes())
                         .map_err(|_| Reason::new(Code::RequestRejected, "header_name"))?,
@@ -133,7 +128,7 @@ impl Compiled {
         rule: &CompiledRule,
         facts: &mut Facts,
     ) -> Result<Host<'h>, Reason> {
-        let host = self.named_host(head, view, target.authority)?;
+        let host = self.named_host(head, view, target.authority, facts.secure)?;
         let ours = self.hosts.as_ref().is_none_or(|list| list.allows(&host));
         if !ours && !rule.probe {
             return Err(Reason::new(Code::MisdirectedRequest, "host_not_listed"));
@@ -143,11 +138,15 @@ impl Compiled {
     }
 
     /// The host that the head names (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
+    ///
+    /// RFC 9112 §3.2.2 would have `Host` ignored beside an absolute-form target. Applications look at either, so the
+    /// two must agree, as RFC 9112 §3.2 demands of clients and RFC 9113 §8.3.1 of HTTP/2.
     pub(super) fn named_host<'h>(
         &self,
         head: &'h dyn RequestHead,
         view: &View<'h>,
         in_target: Option<&'h str>,
+        secure: bool,
     ) -> Result<Host<'h>, Reason> {
         let rejected = |cause| Reason::new(Code::RequestRejected, cause);
         let mut lines = view.header(&header::HOST);
@@ -164,16 +163,16 @@ impl Compiled {
             .or(in_target.map(str::as_bytes))
             .filter(|authority| !authority.is_empty());
         match (authority, first) {
-            (Some(authority), Some(host)) if head.http2() => {
+            (Some(authority), Some(host)) => {
                 let (authority, host) = (parse(authority)?, parse(host)?);
-                if authority != host {
-                    return Err(rejected("host_differs_from_authority"));
+                match authority.is_same(&host, default_port(head, secure)) {
+                    true => Ok(authority),
+                    false => Err(rejected("host_differs_from_authority")),
                 }
-                Ok(authority)
             }
             (None, None) => Err(rejected("host_missing")),
             (Some(_), None) if !head.http2() => Err(rejected("host_missing")),
-            (Some(authority), _) => parse(authority),
+            (Some(authority), None) => parse(authority),
             (None, Some(host)) => parse(host),
         }
     }
@@ -186,7 +185,7 @@ impl Compiled {
         facts: &mut Facts,
     ) {
         facts.hsts_host = self
-            .named_host(head, view, None)
+            .named_host(head, view, None, facts.secure)
             .is_ok_and(|host| is_for_hsts(&host));
     }
 
@@ -203,9 +202,7 @@ impl Compiled {
         }
         // So that curl on the same machine works; nothing forwarded ever takes this way.
         let local = facts.client.is_loopback() && host.is_loopback();
-        let forwarded = view
-            .lines()
-            .any(|(name, _)| name == "forwarded" || name.starts_with("x-forwarded-"));
+        let forwarded = view.lines().any(|(name, _)| is_of_a_proxy(name));
         if local && !forwarded {
             return Ok(());
         }
@@ -266,6 +263,29 @@ impl Compiled {
             Err(Reason::new(Code::CrossOriginBlocked, "cross_site"))
         }
     }
+}
+
+fn is_http(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+}
+
+/// The port that a host without one means: that of the target's scheme (RFC 9110 §4.2), and where the target names
+/// none, that of the connection.
+fn default_port(head: &dyn RequestHead, secure: bool) -> u16 {
+    let in_target = || {
+        let scheme = head.target().split(|byte| *byte == b':').next();
+        scheme.filter(|scheme| is_http(scheme))
+    };
+    let secure = match head.scheme().or_else(in_target) {
+        Some(scheme) => scheme.len() == b"https".len(),
+        None => secure,
+    };
+    if secure { 443 } else { 80 }
+}
+
+/// Whether only a proxy adds a field of this name to a request (RFC 9110 §7.6.3 for `Via`).
+fn is_of_a_proxy(name: &str) -> bool {
+    name == "via" || claim_of(name).is_some_and(Claim::is_of_a_proxy)
 }
 
 /// RFC 9110 §8.6: one decimal number. Anything else is a smuggling attempt.
@@ -351,10 +371,5 @@ fn is_own_origin(origin: &[u8], host: &Host<'_>, secure: bool) -> bool {
     origin
         .strip_prefix(scheme)
         .and_then(|authority| parse_host(authority).ok())
-        .is_some_and(|own| {
-            own.port().unwrap_or(default_port) == host.port().unwrap_or(default_port)
-                && own.dns_name().map(str::to_ascii_lowercase)
-                    == host.dns_name().map(str::to_ascii_lowercase)
-                && own.ip() == host.ip()
-        })
+        .is_some_and(|own| own.is_same(host, default_port))
 }

@@ -7,7 +7,7 @@ use crate::{
         Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet,
         LimitSpec, OwnQuotas, Quota, Report, Row,
     },
-    policy::{Limit, LimitKey},
+    policy::{Failures, Limit, LimitKey},
     problem::{Code, Reason},
     view::View,
 };
@@ -22,7 +22,12 @@ pub(crate) struct Limits {
     keys: KeyHasher,
     by: Vec<CountBy>,
     anew: Vec<LimitId>,
+    /// `[failures]`, after the limits of the policy.
+    failures: Option<LimitId>,
 }
+
+/// What the quota of failures is called in header fields and in the audit.
+const FAILURES: &str = "failures";
 
 /// What a limit counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +67,7 @@ impl RuleLimits {
 impl Limits {
     pub(super) fn compile(
         limits: &[Limit],
+        failures: &Failures,
         max_keys: usize,
         keys: KeyHasher,
         before: Option<&Self>,
@@ -94,7 +100,13 @@ impl Limits {
                 );
             }
         }
-        if mistakes.has("limit") {
+        let quotas = Quota::parse_list(&failures.quota).unwrap_or_else(|message| {
+            mistakes.add("failures.quota", message);
+            Vec::new()
+        });
+        specs.push(LimitSpec::new(FAILURES, quotas));
+        by.push(CountBy::Address);
+        if mistakes.has("limit") || mistakes.has("failures") {
             return None;
         }
         match LimitSet::new(specs, LimitOptions { max_keys }) {
@@ -104,11 +116,13 @@ impl Limits {
                         |own: LimitId, id| by.get(own.index()) == Some(before.count_by(id));
                     set.go_on_from(&before.set, same_keys)
                 });
+                let failures = set.id(FAILURES);
                 Some(Self {
                     set,
                     keys,
                     by,
                     anew,
+                    failures,
                 })
             }
             Err(wrong) => {
@@ -116,7 +130,7 @@ impl Limits {
                     let index = limits.iter().position(|limit| limit.name == mistake.limit);
                     let key = match index {
                         Some(index) => format!("limit[{index}].{}", mistake.key),
-                        None => "limit".to_owned(),
+                        None => format!("failures.{}", mistake.key),
                     };
                     mistakes.add(key, mistake.message);
                 }
@@ -132,6 +146,7 @@ impl Limits {
             keys: KeyHasher::new(&[0; 16]),
             by: Vec::new(),
             anew: Vec::new(),
+            failures: None,
         }
     }
 
@@ -147,7 +162,7 @@ impl Limits {
 
     /// What `RateLimit-Policy` says beside the policy field of the rule.
     pub(super) fn own_policy_field(&self, report: &Report) -> Option<String> {
-        self.set.own_policy_field(report)
+        self.set.policy_field_from(self.failures?, report)
     }
 
     /// Appends the value of `RateLimit`; nothing where every limit is only watched.
@@ -229,22 +244,35 @@ impl Limits {
             }
             CountBy::Principal => principal(address),
             CountBy::Tenant => caller
-                .and_then(|caller| caller.principal.tenant_name())
-                .map_or_else(|| principal(address), Key::Tenant),
+                .and_then(|caller| {
+                    Some(Key::Tenant {
+                        issuer: caller.principal.issuer(),
+                        tenant: caller.principal.tenant_name()?,
+                    })
+                })
+                .unwrap_or_else(|| principal(address)),
             CountBy::Credential => caller
-                .and_then(|caller| caller.principal.key_id())
-                .map_or_else(|| principal(address), Key::ApiKey),
+                .and_then(|caller| {
+                    Some(Key::ApiKey {
+                        issuer: caller.principal.issuer(),
+                        id: caller.principal.key_id()?,
+                    })
+                })
+                .unwrap_or_else(|| principal(address)),
         })
     }
 
-    /// The quotas that the caller brings along, and the key that they count by: the caller's credential. Its id is
-    /// unique within the issuer.
+    /// The quotas that the caller brings along, and the key that they count by: the caller's credential.
     fn own(&self, facts: &Facts) -> Option<(Arc<OwnQuotas>, KeyHash)> {
         let caller = &facts.caller.as_ref()?.principal;
         let quotas = Arc::clone(caller.own_quotas()?);
-        let key = self.keys.hash(Key::Principal {
-            issuer: caller.issuer(),
-            subject: caller.key_id().unwrap_or(caller.subject()),
+        let issuer = caller.issuer();
+        let key = self.keys.hash(match caller.key_id() {
+            Some(id) => Key::ApiKey { issuer, id },
+            None => Key::Principal {
+                issuer,
+                subject: caller.subject(),
+            },
         });
         Some((quotas, key))
     }
@@ -323,7 +351,38 @@ impl Compiled {
         self.note(&report, facts);
         match decision {
             Decision::Admit => Ok(()),
-            Decision::Refuse { retry_after } => Err(self.quota_exceeded(&report, retry_after)),
+            Decision::Refuse { retry_after } => {
+                Err(self.quota_exceeded(&report, retry_after, "quota_exceeded"))
+            }
+        }
+    }
+
+    /// Refuses a credential, before anybody looks at it, from an address where too many have failed.
+    pub(super) fn refuse_after_failures(&self, facts: &mut Facts) -> Result<(), Reason> {
+        let Some(id) = self.limits.failures else {
+            return Ok(());
+        };
+        let now = facts.now_nanos(self);
+        let key = self.limits.keys.hash(Key::Address(facts.client));
+        let mut report = Report::new();
+        match self.limits.set.would_admit(id, key, now, &mut report) {
+            Decision::Admit => Ok(()),
+            Decision::Refuse { retry_after } => {
+                self.note(&report, facts);
+                Err(self.quota_exceeded(&report, retry_after, "too_many_failures"))
+            }
+        }
+    }
+
+    /// Counts a malformed or wrong credential by the address it came from, whatever the limits of the rule count.
+    pub(super) fn count_failure(&self, facts: &mut Facts) {
+        let Some(id) = self.limits.failures else {
+            return;
+        };
+        let now = facts.now_nanos(self);
+        let key = self.limits.keys.hash(Key::Address(facts.client));
+        if self.limits.set.charge_for_failure(id, key, now) {
+            self.warn_half_full(id);
         }
     }
 
@@ -336,14 +395,18 @@ impl Compiled {
             }
         }
         if let Some(id) = report.alarm() {
-            let name = self.limits.set.name(id).unwrap_or_default();
-            tracing::warn!(
-                target: "palisade",
-                limit = name,
-                "half of the keys that the limit can remember are in use; when all are, new \
-                 keys share one bucket: raise limit_max_keys, or look for an attack"
-            );
+            self.warn_half_full(id);
         }
+    }
+
+    fn warn_half_full(&self, id: LimitId) {
+        let name = self.limits.set.name(id).unwrap_or_default();
+        tracing::warn!(
+            target: "palisade",
+            limit = name,
+            "half of the keys that the limit can remember are in use; when all are, new keys \
+             share one bucket: raise limit_max_keys, or look for an attack"
+        );
     }
 
     /// The names of limits, for the audit.
@@ -353,14 +416,14 @@ impl Compiled {
             .collect()
     }
 
-    fn quota_exceeded(&self, report: &Report, retry_after: u32) -> Reason {
+    fn quota_exceeded(&self, report: &Report, retry_after: u32, cause: &'static str) -> Reason {
         let violated: Vec<&str> = report
             .rows()
             .iter()
             .filter(|row| row.violated && !row.shadow)
             .filter_map(|row| self.limits.set.quota_name(row))
             .collect();
-        Reason::new(Code::QuotaExceeded, "quota_exceeded")
+        Reason::new(Code::QuotaExceeded, cause)
             .header(header::RETRY_AFTER, HeaderValue::from(retry_after))
             .member("violated-policies", &violated)
     }

@@ -4,7 +4,7 @@ use super::{
     clock::SteadyClock,
     methods::{MethodId, Methods},
 };
-use crate::{config::Mistakes, limit::KeyHasher, ports::Entropy};
+use crate::{config::Mistakes, limit::KeyHasher, outage::Outage, ports::Entropy};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::{
     collections::HashSet,
@@ -29,6 +29,8 @@ pub(crate) struct Lineage {
     pub(super) limit_keys: KeyHasher,
     /// Whether the log says already that the server tells no peer addresses.
     pub(super) told_peer_missing: Once,
+    /// Of the source of randomness.
+    pub(super) entropy: Outage,
     warned: Mutex<HashSet<Box<str>>>,
     warned_uncertain: Mutex<HashSet<Box<str>>>,
 }
@@ -48,6 +50,7 @@ impl Lineage {
             clock: SteadyClock::default(),
             limit_keys: KeyHasher::new(&limit_keys),
             told_peer_missing: Once::new(),
+            entropy: Outage::default(),
             warned: Mutex::default(),
             warned_uncertain: Mutex::default(),
         }

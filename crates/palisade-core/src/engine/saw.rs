@@ -77,7 +77,7 @@ impl Saw {
                 Some(peer) => format!("the peer {peer}"),
                 None => "no address of a peer".to_owned(),
             },
-            host: match policy.named_host(head, &view, in_target) {
+            host: match policy.named_host(head, &view, in_target, facts.secure) {
                 Ok(host) => policy.saw_host(&host),
                 Err(reason) => reason.cause().to_owned(),
             },

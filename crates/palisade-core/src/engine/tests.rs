@@ -2,6 +2,7 @@
 
 mod explain;
 mod limits;
+mod outage;
 mod reload;
 
 use crate::{

@@ -19,11 +19,13 @@
 //! # Ok::<(), Refused>(())
 //! ```
 
+mod claims;
 mod encoded;
 mod refused;
 #[cfg(test)]
 mod tests;
 
+pub use claims::{CLAIMS, Claim, claim_of};
 pub use encoded::EncodedSet;
 pub use refused::Refused;
 

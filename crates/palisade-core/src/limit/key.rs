@@ -24,9 +24,19 @@ pub enum Key<'a> {
         subject: &'a str,
     },
     /// The id of an API key, not the key.
-    ApiKey(&'a str),
-    /// A tenant's id.
-    Tenant(&'a str),
+    ApiKey {
+        /// The scheme that the key belongs to, as its principals name it.
+        issuer: &'a str,
+        /// The id, unique within its scheme.
+        id: &'a str,
+    },
+    /// A tenant.
+    Tenant {
+        /// The issuer or scheme that puts callers into the tenant.
+        issuer: &'a str,
+        /// The tenant's id, unique within its issuer.
+        tenant: &'a str,
+    },
     /// The value of the header that the limit names, of any length.
     Header(&'a [u8]),
     /// One bucket for everybody.
@@ -51,8 +61,8 @@ impl fmt::Debug for Key<'_> {
         f.write_str(match self {
             Self::Address(_) => "Address",
             Self::Principal { .. } => "Principal",
-            Self::ApiKey(_) => "ApiKey",
-            Self::Tenant(_) => "Tenant",
+            Self::ApiKey { .. } => "ApiKey",
+            Self::Tenant { .. } => "Tenant",
             Self::Header(_) => "Header",
             Self::Global => "Global",
             Self::Custom(_) => "Custom",
@@ -76,7 +86,13 @@ impl KeyHasher {
     #[must_use]
     pub fn hash(&self, key: Key<'_>) -> KeyHash {
         let mut hasher = self.0;
-        // The first byte tells the kinds apart; the only kind of two fields gives the length of the first.
+        // The first byte tells the kinds apart; a kind of two fields gives the length of the first.
+        let write_pair = |hasher: &mut SipHasher13, kind, first: &str, second: &str| {
+            hasher.write_u8(kind);
+            hasher.write(&(first.len() as u64).to_be_bytes());
+            hasher.write(first.as_bytes());
+            hasher.write(second.as_bytes());
+        };
         match key {
             Key::Address(address) => match address.to_canonical() {
                 IpAddr::V4(address) => {
@@ -89,19 +105,10 @@ impl KeyHasher {
                 }
             },
             Key::Principal { issuer, subject } => {
-                hasher.write_u8(b'p');
-                hasher.write(&(issuer.len() as u64).to_be_bytes());
-                hasher.write(issuer.as_bytes());
-                hasher.write(subject.as_bytes());
+                write_pair(&mut hasher, b'p', issuer, subject);
             }
-            Key::ApiKey(id) => {
-                hasher.write_u8(b'k');
-                hasher.write(id.as_bytes());
-            }
-            Key::Tenant(id) => {
-                hasher.write_u8(b't');
-                hasher.write(id.as_bytes());
-            }
+            Key::ApiKey { issuer, id } => write_pair(&mut hasher, b'k', issuer, id),
+            Key::Tenant { issuer, tenant } => write_pair(&mut hasher, b't', issuer, tenant),
             Key::Header(value) => {
                 hasher.write_u8(b'h');
                 hasher.write(value);
@@ -197,8 +204,22 @@ mod tests {
                 issuer: "",
                 subject: "abc",
             },
-            Key::ApiKey("abc"),
-            Key::Tenant("abc"),
+            Key::ApiKey {
+                issuer: "a",
+                id: "bc",
+            },
+            Key::ApiKey {
+                issuer: "ab",
+                id: "c",
+            },
+            Key::Tenant {
+                issuer: "a",
+                tenant: "bc",
+            },
+            Key::Tenant {
+                issuer: "ab",
+                tenant: "c",
+            },
             Key::Header(b"abc"),
             Key::Custom(b"abc"),
             Key::Custom(b""),

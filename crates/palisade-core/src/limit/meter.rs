@@ -19,6 +19,9 @@ use super::Quota;
 
 const SECOND: u64 = 1_000_000_000;
 
+/// How many times the burst may be owed beyond it.
+const MOST_BEYOND: u64 = 10;
+
 /// One quota of a limit, ready to judge.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -132,6 +135,36 @@ impl Meter {
                 .for_each(|word| *word = back);
         } else if let Some(word) = words.last_mut() {
             *word = back;
+        }
+    }
+
+    /// Writes down a charge for what has happened already, whether or not so much was left. What
+    /// is owed beyond that is bounded: no address is locked out for ever.
+    pub(super) fn owe(&self, words: &mut [u64], cost: NonZeroU32, now: u64) {
+        let back = match &self.kind {
+            Kind::Spread { unit, full, .. } => {
+                let more = unit.saturating_mul(u64::from(cost.get()));
+                let most = full.saturating_mul(MOST_BEYOND + 1);
+                let owed = owed(words, now).saturating_add(more).min(most);
+                now.saturating_add(owed)
+            }
+            Kind::Strict => {
+                let period = u64::from(self.quota.seconds) * SECOND;
+                now.saturating_add(period).max(full_at(words))
+            }
+        };
+        self.take(words, cost, back);
+    }
+
+    /// How many nanoseconds it takes until no more is owed than there can be: what
+    /// [`owe`](Self::owe) wrote down beyond it.
+    pub(super) fn beyond(&self, words: &[u64], now: u64) -> u64 {
+        match &self.kind {
+            Kind::Spread { full, .. } => {
+                let beyond = owed(words, now).saturating_sub(*full);
+                beyond.min(full.saturating_mul(MOST_BEYOND))
+            }
+            Kind::Strict => 0,
         }
     }
 

@@ -32,6 +32,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod failure;
 mod fields;
 mod key;
 mod meter;

@@ -85,11 +85,12 @@ impl LimitSet {
         before.own.table.get().is_none()
     }
 
-    /// What `RateLimit-Policy` says of the quotas that the caller brought along; `None` if there were none.
-    pub(crate) fn own_policy_field(&self, report: &Report) -> Option<String> {
+    /// What `RateLimit-Policy` says of the quotas in the report from the limit `first` on, of which those are the last
+    /// that the caller brought along; `None` if there are none.
+    pub(crate) fn policy_field_from(&self, first: LimitId, report: &Report) -> Option<String> {
         let mut value = String::new();
-        for row in report.rows().iter().filter(|row| row.limit == LimitId::OWN) {
-            write_quota(&mut value, name(row.index)?, row.quota);
+        for row in report.rows().iter().filter(|row| row.limit >= first) {
+            write_quota(&mut value, self.quota_name(row)?, row.quota);
         }
         (!value.is_empty()).then_some(value)
     }

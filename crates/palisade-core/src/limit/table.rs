@@ -71,8 +71,20 @@ impl Table {
 
     /// Finds the slot of a key, or makes it if there is room.
     pub(super) fn slot(&self, shard: &mut Shard, digest: Digest, now: u64) -> Slot {
+        match self.find(shard, digest, now) {
+            Found::Slot(slot) => Slot::Known(slot),
+            Found::NoRoom => Slot::NoRoom,
+            Found::Room => {
+                self.keys.fetch_add(1, Relaxed);
+                Slot::New(shard.insert(digest, self.width))
+            }
+        }
+    }
+
+    /// Finds the slot of a key, or whether there is room for one.
+    pub(super) fn find(&self, shard: &mut Shard, digest: Digest, now: u64) -> Found {
         if let Some(slot) = shard.index.get(&digest) {
-            return Slot::Known(usize::from(*slot));
+            return Found::Slot(usize::from(*slot));
         }
         if now >= shard.next_sweep {
             let freed = shard.sweep(self.width, now);
@@ -82,11 +94,10 @@ impl Table {
                 self.alarmed.store(false, Relaxed);
             }
         }
-        if shard.index.len() >= self.shard_keys {
-            return Slot::NoRoom;
+        match shard.index.len() >= self.shard_keys {
+            true => Found::NoRoom,
+            false => Found::Room,
         }
-        self.keys.fetch_add(1, Relaxed);
-        Slot::New(shard.insert(digest, self.width))
     }
 
     /// How many keys have a slot; a few of them may owe nothing any more.
@@ -125,6 +136,16 @@ impl fmt::Debug for Table {
 pub(super) enum Slot {
     Known(usize),
     New(usize),
+    NoRoom,
+}
+
+/// What is there of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Slot(usize),
+    /// Nothing; it would get a slot.
+    Room,
+    /// Nothing; it would have to share.
     NoRoom,
 }
 

@@ -135,6 +135,9 @@ fn policy(section: &mut Section<'_, '_>) -> Policy {
         roles: section
             .table("roles", |roles| roles.named_lists())
             .unwrap_or_default(),
+        failures: section
+            .table("failures", parts::failures)
+            .unwrap_or_default(),
         limits: section.tables("limit", parts::limit),
         rules: section.tables("rule", rule::rule),
         body: section.table("body", parts::body).unwrap_or_default(),

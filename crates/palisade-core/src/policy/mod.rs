@@ -23,8 +23,8 @@ mod secret;
 
 pub use file::policy_schema;
 pub use parts::{
-    AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
-    LimitKey, Outgoing, Preset, PrincipalDetail, Routes, Rule, Uncertain, Unlisted,
+    AddressDetail, Audit, Body, Cors, Failures, Firewall, Headers, Host, Hsts, Https, HttpsMode,
+    Limit, LimitKey, Outgoing, Preset, PrincipalDetail, Routes, Rule, Uncertain, Unlisted,
 };
 pub use secret::{Secret, SecretError};
 
@@ -74,6 +74,8 @@ pub struct Policy {
     pub scopes: Vec<String>,
     /// `[roles]`: the permissions that each role gives.
     pub roles: BTreeMap<String, Vec<String>>,
+    /// `[failures]`: how many credentials may fail that come from one address.
+    pub failures: Failures,
     /// `[[limit]]`: the quotas.
     pub limits: Vec<Limit>,
     /// How many keys (addresses, principals, …) the limits remember at once. Default 1,000,000.
@@ -184,6 +186,7 @@ impl Default for Policy {
             schemes: Vec::new(),
             scopes: Vec::new(),
             roles: BTreeMap::new(),
+            failures: Failures::default(),
             limits: Vec::new(),
             limit_max_keys: 1_000_000,
             rules: Vec::new(),

@@ -260,6 +260,27 @@ impl Limit {
     }
 }
 
+/// `[failures]`: how many credentials may fail that come from one address.
+///
+/// It holds wherever a credential is read, whatever limits a rule names: somebody who guesses is
+/// no caller yet, so no other limit would count it. A good credential takes nothing of it.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Failures {
+    /// `quota`: `30/minute`, or several as `30/minute; 500/day`. Once it is spent, requests with a
+    /// credential are answered with 429, and none is verified.
+    pub quota: String,
+}
+
+impl Default for Failures {
+    /// 30 a minute: many people behind one address may mistype, and no password is guessed.
+    fn default() -> Self {
+        Self {
+            quota: "30/minute".to_owned(),
+        }
+    }
+}
+
 /// What a limit counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -268,9 +289,9 @@ pub enum LimitKey {
     Address,
     /// `principal`: the authenticated caller; anonymous callers by address.
     Principal,
-    /// `tenant`: the caller's tenant; callers without one by principal.
+    /// `tenant`: the caller's tenant within its issuer or scheme; callers without one by principal.
     Tenant,
-    /// `credential`: the API key or signing key id; callers without one by principal.
+    /// `credential`: the API key within its scheme; callers without one by principal.
     Credential,
     /// `header:NAME`: the value of a request header; requests without it by address.
     Header(String),

@@ -297,10 +297,20 @@ pub enum Outcome {
 /// Why a credential is bad; both texts are for logs, neither holds any part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// A stable snake_case word, such as `expired`.
+    /// A stable snake_case word, such as `expired`. Credentials that are refused as `expired`,
+    /// `revoked` or `not_yet_valid` were given out once, and do not count as guesses
+    /// ([`Failures`](crate::Failures)).
     pub cause: &'static str,
     /// The setting that would accept it, where there is one worth naming.
     pub hint: Option<&'static str>,
+}
+
+impl Rejected {
+    /// Whether the credential had been given out, and only its time is over: nobody guesses such
+    /// a one, and pages send it until they have another.
+    pub(crate) fn was_genuine(&self) -> bool {
+        matches!(self.cause, "expired" | "revoked" | "not_yet_valid")
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use crate::{
     config::Section,
     policy::{
-        AddressDetail, Audit, Body, Cors, Firewall, Headers, Host, Hsts, Https, HttpsMode, Limit,
-        LimitKey, Outgoing, Preset, PrincipalDetail, Routes, Uncertain,
+        AddressDetail, Audit, Body, Cors, Failures, Firewall, Headers, Host, Hsts, Https,
+        HttpsMode, Limit, LimitKey, Outgoing, Preset, PrincipalDetail, Routes, Uncertain,
     },
 };
 
@@ -98,6 +98,14 @@ pub(super) fn limit(section: &mut Section<'_, '_>) -> Limit {
         shadow: section.boolean("shadow").unwrap_or_default(),
         default: section.boolean("default").unwrap_or_default(),
         ..default
+    }
+}
+
+pub(super) fn failures(section: &mut Section<'_, '_>) -> Failures {
+    Failures {
+        quota: section
+            .optional_string("quota")
+            .unwrap_or_else(|| Failures::default().quota),
     }
 }
 

@@ -164,9 +164,10 @@ pub(super) fn parse_digest(text: &str) -> Option<Digest> {
     Some(digest)
 }
 
-/// Names a key that has no id, in logs: the first bytes of its digest.
+/// Names a key that has no id, in logs, limits and revocations: as much of its digest as no two
+/// keys share, were they made for it (2⁶⁴ tries).
 pub(super) fn short_name(digest: &Digest) -> String {
-    let bytes = digest.iter().take(4);
+    let bytes = digest.iter().take(16);
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     companion::AccountTable,
     config::{Mistakes, join},
+    outage::Outage,
     password::StoredPassword,
     policy::BuildContext,
     principal::{Principal, PrincipalKind},
@@ -59,6 +60,8 @@ pub(super) fn compile(
             store,
             remembered: remembered.ok()?,
             flights: Flights::new("password hashing"),
+            clock: Arc::clone(&context.clock),
+            upgrades: Outage::default(),
             entropy: Arc::clone(&context.entropy),
             revocations: context.revocations.clone(),
         }),

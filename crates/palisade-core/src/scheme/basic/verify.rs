@@ -5,9 +5,11 @@ use super::{
     remembered::{Remembered, Tag},
 };
 use crate::{
+    audit::printable,
     companion::{AccountStore, BoxFuture},
+    outage::{Answer, Outage},
     password::{self, Cost, Pool, StoredPassword},
-    ports::{Entropy, SourceError},
+    ports::{Clock, Entropy, SourceError},
     principal::Principal,
     revocation::{Revocations, unless_revoked},
     scheme::{
@@ -28,6 +30,10 @@ pub(super) struct BasicScheme {
     pub(super) verifier: Arc<Verifier>,
 }
 
+/// No refusal of a name or a password is told earlier, in nanoseconds from when it was asked for. Stored hashes cost what
+/// they cost, from 4 ms to seconds, and a database knows some names from memory: so the time would tell who exists.
+const FLOOR_NANOS: u64 = 250_000_000;
+
 /// What passwords are verified with; shared with judgements that wait.
 pub(super) struct Verifier {
     pub(super) accounts: HashMap<Box<str>, Account>,
@@ -36,6 +42,9 @@ pub(super) struct Verifier {
     pub(super) dummy: Arc<StoredPassword>,
     pub(super) remembered: Remembered,
     pub(super) flights: Arc<Flights<Result<bool, SourceError>>>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Of hashes that should have been replaced.
+    pub(super) upgrades: Outage,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) revocations: Option<Arc<dyn Revocations>>,
 }
@@ -70,8 +79,20 @@ impl Verifier {
         self.remembered.knows(&tag).then(|| self.settle(account))
     }
 
-    /// The judgement that may look the account up and hash the password.
+    /// The judgement that may look the account up and hash the password. It holds refusals back, outside of the
+    /// threads that hash.
     async fn judge(self: Arc<Self>, presented: Credentials, occasion: Occasion) -> Outcome {
+        let told_from = self.clock.monotonic_nanos().saturating_add(FLOOR_NANOS);
+        let outcome = Arc::clone(&self).look_up(presented, occasion).await;
+        if let (Outcome::Rejected(_), Occasion::Request) = (&outcome, occasion)
+            && let Err(source) = self.clock.wait_until(told_from).await
+        {
+            return Outcome::Unavailable(source);
+        }
+        outcome
+    }
+
+    async fn look_up(self: Arc<Self>, presented: Credentials, occasion: Occasion) -> Outcome {
         let account = match self.find(presented.name()).await {
             Ok(account) => account,
             Err(source) => return Outcome::Unavailable(source),
@@ -147,7 +168,8 @@ impl Verifier {
             })),
             Err(why) => {
                 // To the caller this is an account that is not there.
-                tracing::error!(target: "palisade", account = name, "the password hash {why}");
+                let account = &*printable(name);
+                tracing::error!(target: "palisade", account, "the password hash {why}");
                 Ok(None)
             }
         }
@@ -165,10 +187,18 @@ impl Verifier {
         }
         let (entropy, own) = (Arc::clone(&self.entropy), presented.clone());
         let hash = move || password::hash(own.password(), Cost::default(), &*entropy);
+        let now = self.clock.monotonic_nanos();
         match Pool::shared().run(hash).await.flatten() {
-            Ok(hash) => store.upgrade(name, account.password.as_str(), &hash),
+            Ok(hash) => {
+                self.upgrades.is_over(Answer::Asked, now);
+                store.upgrade(name, account.password.as_str(), &hash);
+            }
             // The old one goes on serving.
-            Err(source) => tracing::warn!(target: "palisade", "{source}"),
+            Err(source) => {
+                if self.upgrades.begins(Answer::Asked, now) {
+                    tracing::warn!(target: "palisade", "a password's hash was not renewed: {source}");
+                }
+            }
         }
     }
 

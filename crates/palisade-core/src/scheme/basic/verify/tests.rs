@@ -13,7 +13,7 @@ use std::{
     num::NonZero,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc,
     },
     task::{Context, Poll, Waker},
@@ -108,6 +108,30 @@ impl Clock for At {
     }
     fn monotonic_nanos(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// A clock that notes until when it is to wait, and lets go only when told.
+#[derive(Debug, Default)]
+struct Holding {
+    until: Mutex<Vec<u64>>,
+    lets_go: Arc<AtomicBool>,
+}
+
+impl Clock for Holding {
+    fn unix_millis(&self) -> u64 {
+        1_800_000_000_000
+    }
+    fn monotonic_nanos(&self) -> u64 {
+        7
+    }
+    fn wait_until(&self, monotonic_nanos: u64) -> BoxFuture<Result<(), SourceError>> {
+        self.until.lock().unwrap().push(monotonic_nanos);
+        let lets_go = Arc::clone(&self.lets_go);
+        Box::pin(std::future::poll_fn(move |_| match lets_go.load(Relaxed) {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }))
     }
 }
 
@@ -372,6 +396,38 @@ fn an_unknown_account_takes_as_long_as_the_slowest() {
     let store = Store::new(Secret::value("memory:accounts"));
     let stored = Policy::default().with(Shared(Arc::default()));
     assert_eq!(dummy(&services().store(store), &stored), new);
+}
+
+/// Whoever is meant, whatever hash it has: no refusal is told before the same time.
+#[test]
+fn a_refusal_is_held_back_until_the_same_time_for_everybody() {
+    let clock = Arc::new(Holding::default());
+    let policy = Policy::default().with_clock(clock.clone());
+    let cheap = BasicAccount::new("cheap", bcrypt::hash("horse", 4).unwrap());
+    let scheme = try_compile(&services().account(cheap), &policy).unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    for pair in ["backup:wrong", "cheap:wrong", "gone:wrong", "nobody:wrong"] {
+        clock.lets_go.store(false, Relaxed);
+        let Verification::Remote(mut judgement) = scheme.verify(&credential(pair), 0) else {
+            panic!("{pair} is told at once")
+        };
+        while clock.until.lock().unwrap().is_empty() {
+            assert!(judgement.as_mut().poll(&mut context).is_pending(), "{pair}");
+        }
+        assert!(judgement.as_mut().poll(&mut context).is_pending(), "{pair}");
+        assert_eq!(
+            std::mem::take(&mut *clock.until.lock().unwrap()),
+            [7 + 250_000_000]
+        );
+        clock.lets_go.store(true, Relaxed);
+        assert!(matches!(wait(judgement), Outcome::Rejected(_)), "{pair}");
+    }
+    // The password is known already to whoever is told of these; and nobody waits for an explanation.
+    assert_eq!(verify(&*scheme, "backup:horse"), "?backup");
+    assert_eq!(verify(&*scheme, "gone:horse"), "?account_disabled");
+    let explained = told(scheme.rehearse(&credential("backup:wrong"), 0));
+    assert_eq!(explained, "?password_wrong");
+    assert!(clock.until.lock().unwrap().is_empty());
 }
 
 #[test]
