@@ -10,6 +10,7 @@ use super::{
     lineage::Lineage,
     metadata::Resource,
     methods::Methods,
+    overlaps,
     rules::{RuleContext, Rules},
 };
 use crate::{
@@ -115,6 +116,9 @@ fn compile_parts(
         mistakes,
     }
     .compile(&policy.rules);
+    if mistakes.is_empty() {
+        overlaps::check(&rules, &schemes, mistakes);
+    }
     check_names(policy, &roles, mistakes);
     check_unused_limits(policy, mistakes);
     if mistakes.has("limit") {

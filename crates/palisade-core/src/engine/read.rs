@@ -3,7 +3,7 @@
 use super::compiled::Compiled;
 use crate::{
     engine::rules::CompiledRule,
-    scheme::{Carrier, Credential, Presented, scheme_name},
+    scheme::{Carrier, Credential, Fit, Presented, scheme_name},
     view::View,
 };
 
@@ -119,20 +119,29 @@ impl Compiled {
         scheme.scheme.carriers().get(candidate.credential.carrier)
     }
 
-    /// Of two schemes that read the same place, the first that recognises the credential; then
-    /// the first that takes the rest.
+    /// Of two schemes that read the same place, the one that recognises the credential, of both the
+    /// better fit; then the first that takes the rest.
     fn prefer<'h>(&self, first: Candidate<'h>, second: Candidate<'h>) -> Candidate<'h> {
         let claim = |candidate: &Candidate<'h>| match self.schemes.get(candidate.scheme) {
             Some(own) if own.scheme.takes_the_rest() => Claim::Rest,
             Some(own) if own.scheme.recognises(&candidate.credential) => Claim::Own,
             _ => Claim::None,
         };
-        // Looking at a token takes time: not twice where the first knows it.
-        let own = claim(&first);
-        if own < Claim::Own && claim(&second) > own {
-            second
-        } else {
-            first
+        let fit = |candidate: &Candidate<'h>| {
+            let own = self.schemes.get(candidate.scheme);
+            own.map_or(Fit::Unlikely, |own| own.scheme.fit(&candidate.credential))
+        };
+        // Looking at a token takes time: the second is asked only where the first is not sure.
+        let is_better = match claim(&first) {
+            Claim::Own => {
+                let own = fit(&first);
+                own < Fit::Exact && claim(&second) == Claim::Own && fit(&second) > own
+            }
+            own => claim(&second) > own,
+        };
+        match is_better {
+            true => second,
+            false => first,
         }
     }
 
