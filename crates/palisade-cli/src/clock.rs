@@ -90,7 +90,10 @@ mod tests {
             assert!(moment(bad).is_err(), "{bad}");
         }
         let why = moment("1798761600123").unwrap_err();
-        assert!(why.contains("milliseconds") && why.contains("Unix seconds"), "{why}");
+        assert!(
+            why.contains("milliseconds") && why.contains("Unix seconds"),
+            "{why}"
+        );
         assert_eq!(moment("253402300799"), Ok(253_402_300_799));
     }
 

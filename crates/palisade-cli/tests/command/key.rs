@@ -206,11 +206,8 @@ fn every_mistake_in_a_list_of_keys_is_told_with_its_line() {
         for (line, start) in lines.iter().zip(starts) {
             assert!(line.starts_with(start), "{}", ran.out);
         }
-        assert!(
-            ran.err.contains("3 mistakes; no key was imported"),
-            "{}",
-            ran.err
-        );
+        let count = format!("{} mistakes; no key was imported", starts.len());
+        assert!(ran.err.contains(&count), "{}", ran.err);
         assert!(!ran.shown().contains("swordfish"), "{}", ran.out);
     }
     let list = folder
