@@ -1,6 +1,6 @@
 //! Moments on the command line, and a clock that stands still.
 
-use palisade_core::{Clock, SystemClock};
+use palisade_core::{Clock, SystemClock, looks_like_milliseconds};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A clock that always shows the same date and time; what is measured goes on.
@@ -33,6 +33,9 @@ impl Clock for Standing {
 /// Reads Unix seconds or a date-time of RFC 3339.
 pub(crate) fn moment(text: &str) -> Result<u64, String> {
     let unix = match text.parse::<u64>() {
+        Ok(seconds) if looks_like_milliseconds(seconds) => {
+            return Err("is in milliseconds; write Unix seconds, a thousandth of it".to_owned());
+        }
         Ok(seconds) => Some(seconds),
         Err(_) => OffsetDateTime::parse(text, &Rfc3339)
             .ok()
@@ -86,6 +89,12 @@ mod tests {
         for bad in ["", "yesterday", "2027-01-01", "1969-12-31T00:00:00Z"] {
             assert!(moment(bad).is_err(), "{bad}");
         }
+        let why = moment("1798761600123").unwrap_err();
+        assert!(
+            why.contains("milliseconds") && why.contains("Unix seconds"),
+            "{why}"
+        );
+        assert_eq!(moment("253402300799"), Ok(253_402_300_799));
     }
 
     #[test]

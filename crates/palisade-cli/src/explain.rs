@@ -118,6 +118,7 @@ fn facts(told: &Explanation) -> Vec<(String, String)> {
             ("scopes", &caller.scopes),
             ("roles", &caller.roles),
             ("permissions", &caller.permissions),
+            ("absent", &caller.claims_passed_over),
         ] {
             add(name, (!list.is_empty()).then(|| names(list)));
         }

@@ -137,7 +137,10 @@ impl Twin {
             (_, Some("aborted")) => explained.aborted = 1,
             (Ending::Admit, Some("refuse")) => {
                 let code = said("code").unwrap_or_default();
-                let later = AFTER_THE_LAYER.contains(&code);
+                // A guard may need a claim that the rule did not, and that nobody can read.
+                let unread = caller.is_some_and(|caller| !caller.claims_passed_over.is_empty());
+                let claim_type = unread && said("reason") == Some("claim_type");
+                let later = AFTER_THE_LAYER.contains(&code) || claim_type;
                 same("code", None, said("code").filter(|_| !later));
                 explained.refused_later = 1;
             }

@@ -179,6 +179,23 @@ impl Issuer {
                 keys.retain(|key| word == "duplicate" || key.get("kid") != other.get("kid"));
                 keys.push(other);
             }
+            // The same again, one with another member.
+            "twice" => {
+                let mut again = keys.clone();
+                for members in again.iter_mut().filter_map(Value::as_object_mut) {
+                    members.insert("use".to_owned(), json!("sig"));
+                }
+                keys.extend(again);
+            }
+            // Every member that a key may have, as some issuers write it.
+            "nulls" => {
+                let absent = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "use", "key_ops", "alg", "x5u", "x5c"];
+                for members in keys.iter_mut().filter_map(Value::as_object_mut) {
+                    for name in absent {
+                        members.entry(name).or_insert(Value::Null);
+                    }
+                }
+            }
             "no_set" => {
                 self.set(&path, "up", json!({ "jwks": keys }));
                 return Ok(());

@@ -70,6 +70,9 @@ pub struct AuditEvent<'a> {
     pub scheme: Option<&'a str>,
     /// Names the credential: a key id or a `kid`.
     pub credential_id: Option<Cow<'a, str>>,
+    /// The optional claims of the token that count as absent, because they are null or of a type
+    /// that nothing here reads: names that Palisade or the policy knows, in order.
+    pub claims_passed_over: Vec<Cow<'a, str>>,
     /// The client's address, as `audit.address` allows.
     pub client: Option<Cow<'a, str>>,
     /// The other end of the connection, as `audit.address` allows.
@@ -133,6 +136,8 @@ impl AuditSink for TracingSink {
     fn record(&self, event: &AuditEvent<'_>) {
         // What is empty or false is left out: people read these lines.
         let shadowed = !event.shadow_limits.is_empty();
+        let passed_over = !event.claims_passed_over.is_empty();
+        let claims_passed_over = passed_over.then(|| event.claims_passed_over.join(","));
         let shadow_limits = shadowed.then(|| event.shadow_limits.join(","));
         macro_rules! emit {
             ($level:ident) => {
@@ -152,6 +157,7 @@ impl AuditSink for TracingSink {
                     tenant = event.tenant.as_deref(),
                     scheme = event.scheme,
                     credential_id = event.credential_id.as_deref(),
+                    claims_passed_over,
                     client = event.client.as_deref(),
                     peer = event.peer.as_deref(),
                     method = event.method,

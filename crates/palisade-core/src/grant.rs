@@ -104,8 +104,8 @@ impl Grant {
     /// Checks what a route demands on top of the rule.
     ///
     /// # Errors
-    /// The refusal: 401 for anonymous callers, 403 for others, naming the scopes of the rule
-    /// and of the route together.
+    /// The refusal: 401 for anonymous callers, and for tokens whose claim for it cannot be read;
+    /// 403 for others, naming the scopes of the rule and of the route together.
     pub fn require(&self, requirement: &Requirement) -> Result<(), Reply> {
         if requirement.admits_anonymous() {
             return Ok(());
@@ -114,7 +114,7 @@ impl Grant {
             return Err(self.ask_for_credentials());
         };
         let policy = &self.0.policy;
-        match policy.judge(caller, self.0.asker.rule, self.0.scheme, Some(requirement)) {
+        match policy.judge(caller, self.0.asker, self.0.scheme, Some(requirement)) {
             Ok(()) => Ok(()),
             Err(reason) => Err(self.refuse(reason)),
         }

@@ -50,7 +50,7 @@ pub use grant::{ClaimsError, Grant};
 pub use head::{HeadEdits, HttpResponse, RequestHead, ResponseHead};
 pub use input::BodyKind;
 pub use policy::*;
-pub use ports::{Clock, Entropy, SourceError, SystemClock, SystemEntropy};
+pub use ports::{Clock, Entropy, SourceError, SystemClock, SystemEntropy, looks_like_milliseconds};
 pub use principal::{Principal, PrincipalKind};
 pub use reply::Reply;
 pub use requirement::{

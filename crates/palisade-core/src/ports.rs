@@ -33,6 +33,22 @@ pub trait Clock: Debug + Send + Sync {
     }
 }
 
+/// Whether a moment in Unix seconds looks as if it had been written in milliseconds: those of 2001 to 5138, which as
+/// seconds begin in the year 33658. No date that people write for "never" lies there.
+///
+/// ```
+/// use palisade_core::looks_like_milliseconds;
+///
+/// assert!(looks_like_milliseconds(1_800_000_000_000));
+/// assert!(!looks_like_milliseconds(1_800_000_000));
+/// // 9999-12-31T23:59:59Z
+/// assert!(!looks_like_milliseconds(253_402_300_799));
+/// ```
+#[must_use]
+pub fn looks_like_milliseconds(unix_seconds: u64) -> bool {
+    (1_000_000_000_000..100_000_000_000_000).contains(&unix_seconds)
+}
+
 /// Draws unpredictable bytes, good enough for keys and nonces.
 pub trait Entropy: Debug + Send + Sync {
     /// Fills `bytes`.

@@ -1,7 +1,7 @@
 //! Who is calling.
 
 use crate::{
-    jwt::VerifiedToken,
+    jwt::{Unread, VerifiedToken},
     limit::{OwnQuotas, Quota},
     revocation::Revocable,
 };
@@ -185,10 +185,30 @@ impl Principal {
         Revocable {
             issuer: self.issuer(),
             subject: self.subject(),
-            token_id: token.and_then(VerifiedToken::id),
+            token_id: token.and_then(VerifiedToken::revocable_id),
             issued_at: token.and_then(VerifiedToken::issued_at),
             key_id: self.key_id(),
         }
+    }
+
+    /// The claims of a token that count as absent, because they are null or of a type that nothing here reads: their
+    /// names or paths, in order, as the audit has them. Whoever refuses callers by a role that they have should know that
+    /// the roles could not be read.
+    pub fn passed_over(&self) -> impl Iterator<Item = &str> {
+        let (token, _) = self.sources();
+        token.into_iter().flat_map(VerifiedToken::passed_over)
+    }
+
+    /// What could not be read of that which a requirement may ask for.
+    pub(crate) fn unread(&self) -> Unread {
+        let (token, _) = self.sources();
+        token.map(VerifiedToken::unread).unwrap_or_default()
+    }
+
+    /// Whether the credential ends so late that the issuer seems to count milliseconds.
+    pub(crate) fn expires_in_milliseconds(&self) -> bool {
+        let (token, _) = self.sources();
+        token.is_some_and(VerifiedToken::expires_in_milliseconds)
     }
 
     /// The claims as JSON, where the credential has any.

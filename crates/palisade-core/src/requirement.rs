@@ -1,6 +1,6 @@
 //! What a caller must be to pass.
 
-use crate::principal::Principal;
+use crate::{jwt::Reading, principal::Principal};
 use std::{collections::HashMap, collections::HashSet, fmt, sync::Arc};
 
 /// What a rule or a route demands of the caller.
@@ -83,6 +83,8 @@ pub(crate) enum Judgement {
     ScopeMissing,
     /// Nothing that a token could add would do.
     Forbidden,
+    /// It needs a claim that is there and cannot be read.
+    Unreadable,
 }
 
 impl Requirement {
@@ -124,13 +126,28 @@ impl Requirement {
         }
     }
 
+    /// A claim that cannot be read counts as absent and meets nothing. A test of the application's own may ask for what a
+    /// caller is not, which such a claim would meet: it is not even asked.
     pub(crate) fn judge(&self, caller: &Principal, roles: &Roles) -> Judgement {
+        let unread = caller.unread();
+        let is_unread = |reading: Reading| reading == Reading::Unusual;
         match &self.0 {
             Node::Public | Node::Optional | Node::Authenticated => Judgement::Met,
             Node::Scope(name) if caller.has_scope(name) => Judgement::Met,
+            Node::Scope(_) if is_unread(unread.scopes) => Judgement::Unreadable,
             Node::Scope(_) => Judgement::ScopeMissing,
-            Node::Role(name) => Judgement::met_or_forbidden(caller.has_role(name)),
-            Node::Permission(name) => Judgement::met_or_forbidden(roles.permit(caller, name)),
+            Node::Role(name) if caller.has_role(name) => Judgement::Met,
+            Node::Role(_) if is_unread(unread.roles) => Judgement::Unreadable,
+            Node::Role(_) => Judgement::Forbidden,
+            Node::Permission(name) if roles.permit(caller, name) => Judgement::Met,
+            Node::Permission(_) if is_unread(unread.permissions) => Judgement::Unreadable,
+            Node::Permission(name)
+                if is_unread(unread.roles) && roles.declares_permission(name) =>
+            {
+                Judgement::Unreadable
+            }
+            Node::Permission(_) => Judgement::Forbidden,
+            Node::Policy(..) if unread.is_anything() => Judgement::Unreadable,
             Node::Policy(_, test) => Judgement::met_or_forbidden(test(caller)),
             Node::AllOf(all) => {
                 let worst = all.iter().map(|one| one.judge(caller, roles)).max();
@@ -161,7 +178,7 @@ impl Requirement {
             Node::AnyOf(any) => {
                 let reachable = any
                     .iter()
-                    .find(|one| one.judge(caller, roles) != Judgement::Forbidden);
+                    .find(|one| one.judge(caller, roles) < Judgement::Forbidden);
                 if let Some(one) = reachable {
                     one.scopes_needed(caller, roles, needed);
                 }

@@ -49,7 +49,8 @@ pub struct Revocable<'a> {
     pub issuer: &'a str,
     /// Whom it speaks for.
     pub subject: &'a str,
-    /// The `jti` of a token (RFC 7519 §4.1.7).
+    /// The `jti` of a token (RFC 7519 §4.1.7); of one that is a whole number, its digits. A token whose `jti` is anything
+    /// else than a text or such a number is refused before.
     pub token_id: Option<&'a str>,
     /// The `iat` of a token, in Unix seconds.
     pub issued_at: Option<u64>,
@@ -98,22 +99,23 @@ pub(crate) fn unless_revoked(
     let (Some(revocations), Outcome::Verified(principal)) = (revocations, &outcome) else {
         return Verification::Done(outcome);
     };
+    if principal.unread().id {
+        // What cannot be named cannot have been taken back, and must not be good for that.
+        return Verification::Done(rejected("claim_type"));
+    }
     match revocations.check(&principal.revocable()) {
         Revocation::Known(false) => Verification::Done(outcome),
-        Revocation::Known(true) => Verification::Done(revoked()),
+        Revocation::Known(true) => Verification::Done(rejected("revoked")),
         Revocation::Ask(answer) => Verification::Remote(Box::pin(async move {
             match answer.await {
                 Ok(false) => outcome,
-                Ok(true) => revoked(),
+                Ok(true) => rejected("revoked"),
                 Err(source) => Outcome::Unavailable(source),
             }
         })),
     }
 }
 
-fn revoked() -> Outcome {
-    Outcome::Rejected(Rejected {
-        cause: "revoked",
-        hint: None,
-    })
+fn rejected(cause: &'static str) -> Outcome {
+    Outcome::Rejected(Rejected { cause, hint: None })
 }

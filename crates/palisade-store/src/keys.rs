@@ -10,7 +10,9 @@ use crate::{
     rows::{KeyFilter, KeyRecord, NewKey, json},
     store::{Store, now},
 };
-use palisade_core::{GeneratedKey, Principal, SystemEntropy, generate_key, limit::Quota};
+use palisade_core::{
+    GeneratedKey, Principal, SystemEntropy, generate_key, limit::Quota, looks_like_milliseconds,
+};
 use sqlx::Executor;
 use std::time::Duration;
 
@@ -186,6 +188,10 @@ fn check(key: &NewKey) -> Result<(), StoreError> {
         let kept = |quotas: Vec<Quota>| Principal::new("", "").quotas(&quotas);
         let unfit = |why| StoreError::Invalid(format!("the quota {why}"));
         Quota::parse_list(quota).and_then(kept).map_err(unfit)?;
+    }
+    if key.expires.is_some_and(looks_like_milliseconds) {
+        let message = "the end is in milliseconds; give seconds since 1970";
+        return Err(StoreError::Invalid(message.to_owned()));
     }
     match key.owner.is_empty() {
         true => Err(StoreError::Invalid("the owner is empty".to_owned())),

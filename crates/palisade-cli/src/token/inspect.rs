@@ -8,6 +8,7 @@ use crate::{
 };
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use clap::Args;
+use palisade_core::looks_like_milliseconds;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -67,6 +68,9 @@ impl Inspect {
                 let moment = moment as u64;
                 let words = if moment > now { before } else { after };
                 text.push_str(&format!("\n{claim}: {words} {}", shown(moment)));
+                if looks_like_milliseconds(moment) {
+                    text.push_str(", because it is in milliseconds and not in seconds");
+                }
             }
         }
         Ok(Answer::yes(text + "\n"))

@@ -139,7 +139,11 @@ fn text(told: &Explanation) -> String {
         _ => format!("not accepted by {scheme}\n"),
     };
     add("because", told.cause.clone());
-    add("setting", told.remark.clone());
+    let name = match told.ending {
+        Ending::Admit => "note",
+        _ => "setting",
+    };
+    add(name, told.remark.clone());
     if let Some(caller) = &told.principal {
         add("issuer", Some(caller.issuer.clone()));
         add(
@@ -152,6 +156,7 @@ fn text(told: &Explanation) -> String {
             ("scopes", &caller.scopes),
             ("roles", &caller.roles),
             ("permissions", &caller.permissions),
+            ("absent", &caller.claims_passed_over),
         ] {
             add(name, (!list.is_empty()).then(|| names(list)));
         }

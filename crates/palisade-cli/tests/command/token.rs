@@ -101,6 +101,33 @@ fn verifying_names_the_check_that_fails_and_the_setting_that_would_accept() {
 }
 
 #[test]
+fn dates_in_milliseconds_and_claims_that_count_as_absent_are_told() {
+    let folder = Folder::furnished();
+    let run = |command: &[&str], claims: &[&str]| {
+        let claims = claims.iter().flat_map(|claim| ["--claim", claim]);
+        let token = folder.mint(&claims.collect::<Vec<_>>());
+        folder.run_with(&[&["token"], command].concat(), &token)
+    };
+    let verify = ["verify", "palisade.toml"];
+    let endless = run(&verify, &["exp=1900000000000"]).expect(0);
+    let note = endless.line(&["note"]);
+    assert!(note.contains(&"milliseconds,"), "{}", endless.out);
+    let future = run(&verify, &["iat=1900000000000"]).expect(1);
+    assert_eq!(future.line(&["because"]), ["because", "milliseconds"]);
+    assert!(future.out.contains("seconds since 1970"), "{}", future.out);
+    let shown = run(&["inspect"], &["exp=1900000000000"]).expect(0);
+    assert!(
+        shown
+            .out
+            .contains("it is in milliseconds and not in seconds"),
+        "{}",
+        shown.out
+    );
+    let odd = run(&verify, &["acr=7", "auth_time=\"yesterday\""]).expect(0);
+    assert_eq!(odd.line(&["absent"]), ["absent", "acr,", "auth_time"]);
+}
+
+#[test]
 fn an_issuer_that_gives_no_answer_is_no_verdict() {
     let folder = Folder::furnished();
     let policy = "[outgoing]\nplain_http = ['127.0.0.1']\ntimeout = 1\n\

@@ -42,13 +42,15 @@ const METADATA: [&str; 5] = [
 ];
 
 /// What is wrong with the key set.
-const SETS: [&str; 8] = [
+const SETS: [&str; 10] = [
     "empty",
     "many",
     "one_bad",
     "oct",
     "duplicate",
     "replaced",
+    "twice",
+    "nulls",
     "no_set",
     "html",
 ];

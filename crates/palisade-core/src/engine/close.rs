@@ -260,6 +260,9 @@ impl Exchange {
             credential_id: principal
                 .and_then(|caller| caller.credential_name())
                 .map(printable),
+            claims_passed_over: principal
+                .map(|caller| caller.passed_over().map(printable).collect())
+                .unwrap_or_default(),
             client: self
                 .facts
                 .peer

@@ -11,6 +11,7 @@ use super::{
     lineage::Lineage,
     metadata::Resource,
     methods::Methods,
+    overlaps,
     rules::{RuleContext, Rules},
 };
 use crate::{
@@ -119,6 +120,9 @@ fn compile_parts(
         mistakes,
     }
     .compile(&policy.rules);
+    if mistakes.is_empty() {
+        overlaps::check(&rules, &schemes, mistakes);
+    }
     check_names(policy, &roles, mistakes);
     check_unused_limits(policy, mistakes);
     if mistakes.has("limit") || mistakes.has("failures") {

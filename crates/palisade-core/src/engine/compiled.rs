@@ -128,11 +128,12 @@ impl Compiled {
     pub(crate) fn judge(
         &self,
         caller: &Principal,
-        rule: Option<usize>,
+        asker: Asker,
         scheme: Option<usize>,
         more: Option<&Requirement>,
     ) -> Result<(), Reason> {
-        let demands = || std::iter::once(&self.rule_or_unlisted(rule).requirement).chain(more);
+        let rule = self.rule_or_unlisted(asker.rule);
+        let demands = || std::iter::once(&rule.requirement).chain(more);
         let worst = demands()
             .map(|demand| demand.judge(caller, &self.roles))
             .max()
@@ -140,6 +141,9 @@ impl Compiled {
         match worst {
             Judgement::Met => Ok(()),
             Judgement::Forbidden => Err(Reason::new(Code::Forbidden, "requirement_not_met")),
+            Judgement::Unreadable => {
+                Err(self.invalid_token(asker, scheme.unwrap_or(usize::MAX), "claim_type"))
+            }
             Judgement::ScopeMissing => {
                 let mut scopes = Vec::new();
                 for demand in demands() {

@@ -16,7 +16,7 @@ use crate::{
     policy::{Uncertain, Unlisted},
     problem::{Code, Reason},
     requirement::Requirement,
-    scheme::{Carrier, Outcome, Verification},
+    scheme::{Carrier, EXPIRES_IN_MILLISECONDS, Outcome, Verification},
     view::View,
 };
 use http::{HeaderName, HeaderValue, header};
@@ -237,6 +237,9 @@ impl Compiled {
         self.tell_outage(&outcome, facts);
         let decided = match outcome {
             Outcome::Verified(principal) => {
+                if principal.expires_in_milliseconds() {
+                    facts.remark(|| EXPIRES_IN_MILLISECONDS.to_owned());
+                }
                 facts.caller = Some(Caller { principal, scheme });
                 let rule = self.rule_or_unlisted(facts.rule);
                 self.settle_caller(rule, facts)
@@ -294,7 +297,7 @@ impl Compiled {
         }
         if let Some(caller) = &facts.caller {
             let (scheme, more) = (Some(caller.scheme), facts.guardrail.as_ref());
-            self.judge(&caller.principal, facts.rule, scheme, more)?;
+            self.judge(&caller.principal, facts.asker(), scheme, more)?;
         }
         check_body_length(rule, facts)
     }

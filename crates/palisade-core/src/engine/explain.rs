@@ -104,6 +104,8 @@ pub struct PrincipalReport {
     pub roles: Vec<String>,
     /// The permissions that the credential itself carries.
     pub permissions: Vec<String>,
+    /// The claims that count as absent, because they are null or of a type that nothing here reads.
+    pub claims_passed_over: Vec<String>,
 }
 
 /// One quota after the request was charged.
@@ -257,6 +259,7 @@ impl PrincipalReport {
             scopes: caller.scope_names().map(text).collect(),
             roles: caller.role_names().map(text).collect(),
             permissions: caller.permission_names().map(text).collect(),
+            claims_passed_over: caller.passed_over().map(text).collect(),
         }
     }
 }

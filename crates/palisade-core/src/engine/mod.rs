@@ -20,6 +20,7 @@ mod limits;
 mod lineage;
 mod metadata;
 mod methods;
+mod overlaps;
 mod read;
 mod reload;
 mod rules;

@@ -3,7 +3,7 @@
 use super::compiled::Compiled;
 use crate::{
     engine::rules::CompiledRule,
-    scheme::{Carrier, Credential, Presented, scheme_name},
+    scheme::{Carrier, Credential, Fit, Presented, scheme_name},
     view::View,
 };
 use smallvec::SmallVec;
@@ -138,25 +138,30 @@ impl Compiled {
         scheme.scheme.carriers().get(candidate.credential.carrier)
     }
 
-    /// Of two schemes that read the same place, the first that recognises the credential; then
-    /// the first that takes the rest.
+    /// Of two schemes that read the same place, the one that recognises the credential, of both the
+    /// better fit; then the first that takes the rest.
     fn prefers_second(
         &self,
         first: (usize, &Credential<'_>),
         second: (usize, &Credential<'_>),
     ) -> bool {
-        let claim = |(scheme, credential): (usize, &Credential<'_>)| match self
-            .schemes
-            .get(scheme)
-            .map(|own| &own.scheme)
-        {
+        let scheme = |index: usize| self.schemes.get(index).map(|own| &own.scheme);
+        let claim = |(index, credential): (usize, &Credential<'_>)| match scheme(index) {
             Some(scheme) if scheme.takes_the_rest() => Claim::Rest,
             Some(scheme) if scheme.recognises(credential) => Claim::Own,
             _ => Claim::None,
         };
-        // Looking at a token takes time: not twice where the first knows it.
-        let own = claim(first);
-        own < Claim::Own && claim(second) > own
+        let fit = |(index, credential): (usize, &Credential<'_>)| {
+            scheme(index).map_or(Fit::Unlikely, |scheme| scheme.fit(credential))
+        };
+        // Looking at a token takes time: the second is asked only where the first is not sure.
+        match claim(first) {
+            Claim::Own => {
+                let own = fit(first);
+                own < Fit::Exact && claim(second) == Claim::Own && fit(second) > own
+            }
+            own => claim(second) > own,
+        }
     }
 
     /// The scheme that a refusal tells what is wrong with the request: one that an

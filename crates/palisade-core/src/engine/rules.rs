@@ -96,6 +96,12 @@ pub(super) enum OwnRule {
 }
 
 impl Rules {
+    /// The schemes that each rule accepts, and those of paths without a rule.
+    pub(super) fn scheme_lists(&self) -> impl Iterator<Item = &[usize]> {
+        let rules = self.list.iter().chain([&self.unlisted]);
+        rules.map(|rule| rule.schemes.as_slice())
+    }
+
     pub(crate) fn get(&self, index: usize) -> Option<&CompiledRule> {
         self.list.get(index)
     }

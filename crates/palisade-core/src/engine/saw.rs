@@ -126,11 +126,18 @@ impl Exchange {
         };
         let (name, kind) = (own.scheme.name(), own.scheme.kind());
         match (principal, &self.facts.refused) {
-            (Some(caller), _) => format!(
-                "{kind} {name}: a good credential of {}, by {}",
-                printable(caller.subject()),
-                printable(caller.issuer()),
-            ),
+            (Some(caller), _) => {
+                let passed_over: Vec<_> = caller.passed_over().map(printable).collect();
+                let note = match passed_over.is_empty() {
+                    true => String::new(),
+                    false => format!("; counted as absent: {}", passed_over.join(", ")),
+                };
+                format!(
+                    "{kind} {name}: a good credential of {}, by {}{note}",
+                    printable(caller.subject()),
+                    printable(caller.issuer()),
+                )
+            }
             (None, Some((_, cause))) => format!("{kind} {name}: {}", printable(cause)),
             (None, None) => format!("{kind} {name}: a stale cookie, which counts as none"),
         }

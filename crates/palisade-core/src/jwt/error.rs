@@ -75,6 +75,9 @@ pub enum TokenError {
     /// A date is negative or beyond 2⁵³.
     #[error("the claim `{0}` is not a date between 0 and 2^53")]
     ClaimRange(&'static str),
+    /// A date lies ahead by thousands of years, because it is in milliseconds.
+    #[error("the claim `{0}` is in milliseconds, where seconds belong")]
+    Milliseconds(&'static str),
     /// `exp` has passed.
     #[error("the token has expired")]
     Expired,
@@ -125,6 +128,7 @@ impl TokenError {
             Self::ClaimMissing(_) => "claim_missing",
             Self::ClaimType(_) => "claim_type",
             Self::ClaimRange(_) => "claim_range",
+            Self::Milliseconds(_) => "milliseconds",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::IssuedInFuture => "issued_in_future",

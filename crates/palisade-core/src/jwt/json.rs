@@ -10,8 +10,8 @@ use smallvec::SmallVec;
 
 use super::{error::TokenError, path::ClaimPath};
 
-/// How many configured claims one token is searched for.
-pub(super) const MAX_PATHS: usize = 12;
+/// How many configured claims one token is searched for: as many as a [`Trail`] has bits.
+pub(super) const MAX_PATHS: usize = 16;
 
 /// Up to this many members a duplicate is looked for name by name; a sort is sooner in larger objects.
 const FEW_NAMES: usize = 64;
@@ -25,7 +25,10 @@ pub(super) enum Value<'a> {
     /// An array of strings only.
     List(Vec<Cow<'a, str>>),
     Bool(bool),
-    /// Anything else.
+    Number(f64),
+    Null,
+    Object,
+    /// Anything else: an array that is not wanted, or not of strings.
     Other,
 }
 
@@ -147,6 +150,9 @@ impl<'p, 'a> Scan<'p, 'a> {
             trail,
             list: ends != 0,
         })?;
+        if open != 0 {
+            self.miss(open, &value);
+        }
         if ends == 0 {
             return Ok(value);
         }
@@ -158,14 +164,28 @@ impl<'p, 'a> Scan<'p, 'a> {
         }
         // Who reads the member beside the paths wants a text or nothing, so no list is copied for it.
         let seen = match &value {
-            Value::Text(text) => Value::Text(text.clone()),
-            Value::Bool(truth) => Value::Bool(*truth),
-            _ => Value::Other,
+            Value::List(_) => Value::Other,
+            other => other.clone(),
         };
         if let Some((_, found)) = first {
             *found = value;
         }
         Ok(seen)
+    }
+
+    /// Notes for the paths that lead into `value` that it is no object: what they look for is not absent but cannot be
+    /// read, unless `value` is null.
+    fn miss(&mut self, paths: u16, value: &Value<'a>) {
+        let instead = match value {
+            Value::Object => return,
+            Value::Null => Value::Null,
+            _ => Value::Other,
+        };
+        for (place, found) in self.found.iter_mut().enumerate() {
+            if paths & (1 << place) != 0 {
+                *found = instead.clone();
+            }
+        }
     }
 
     /// Ends the reading with `error` as its reason.
@@ -279,27 +299,27 @@ impl<'a> Visitor<'a> for Node<'_, '_, 'a> {
         self.scan.members(map, |scan, name, map| {
             scan.value(map, trail, name).map(|_| ())
         })?;
-        Ok(Value::Other)
+        Ok(Value::Object)
     }
 
     fn visit_unit<E>(self) -> Result<Value<'a>, E> {
-        Ok(Value::Other)
+        Ok(Value::Null)
     }
 
     fn visit_bool<E>(self, truth: bool) -> Result<Value<'a>, E> {
         Ok(Value::Bool(truth))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Value<'a>, E> {
-        Ok(Value::Other)
+    fn visit_i64<E>(self, number: i64) -> Result<Value<'a>, E> {
+        Ok(Value::Number(number as f64))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Value<'a>, E> {
-        Ok(Value::Other)
+    fn visit_u64<E>(self, number: u64) -> Result<Value<'a>, E> {
+        Ok(Value::Number(number as f64))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Value<'a>, E> {
-        Ok(Value::Other)
+    fn visit_f64<E>(self, number: f64) -> Result<Value<'a>, E> {
+        Ok(Value::Number(number))
     }
 }
 

@@ -56,8 +56,9 @@ impl SkippedKey {
 impl KeySet {
     /// The public keys of a JWK set, and those that cannot be used.
     ///
-    /// Keys with the same `kid` are told apart by their algorithm; those that still look alike are all skipped,
-    /// because the set does not say which one a token means.
+    /// A member that is null counts as absent, and the very same key twice is one. Keys with the same `kid` are told apart
+    /// by their algorithm; those that still look alike are all skipped, because the set does not say which one a token
+    /// means.
     ///
     /// # Errors
     /// When the bytes are not a JWK set, or beyond [`MAX_SET_BYTES`] or [`MAX_KEYS`].
@@ -78,7 +79,8 @@ impl KeySet {
             return Err(KeyError::TooMany);
         }
         let (mut usable, mut skipped) = (Vec::new(), Vec::new());
-        for (position, value) in document.keys.into_iter().enumerate() {
+        for (position, mut value) in document.keys.into_iter().enumerate() {
+            drop_nulls(&mut value);
             let kid = read_kid(&value);
             let name = kid.clone().ok().flatten();
             match kid.and_then(|kid| read_key(value, kid, options)) {
@@ -90,16 +92,25 @@ impl KeySet {
                 }),
             }
         }
-        let alike: Vec<bool> = usable
+        // Listed twice, a key is still one; which of the two is meant does not matter.
+        let mut once: Vec<(usize, VerificationKey)> = Vec::with_capacity(usable.len());
+        for (position, key) in usable {
+            if !once
+                .iter()
+                .any(|(_, known)| known.is_alike(&key) && known.is_same(&key))
+            {
+                once.push((position, key));
+            }
+        }
+        let alike: Vec<bool> = once
             .iter()
             .map(|(position, key)| {
-                usable
-                    .iter()
+                once.iter()
                     .any(|(other, known)| other != position && known.is_alike(key))
             })
             .collect();
-        let mut keys = Vec::with_capacity(usable.len());
-        for ((position, key), alike) in usable.into_iter().zip(alike) {
+        let mut keys = Vec::with_capacity(once.len());
+        for ((position, key), alike) in once.into_iter().zip(alike) {
             if alike {
                 let kid = key.kid.as_deref().map(str::to_owned);
                 skipped.push(SkippedKey {
@@ -113,6 +124,13 @@ impl KeySet {
         }
         skipped.sort_by_key(|key| key.position);
         Ok((Self::from_keys(keys), skipped))
+    }
+}
+
+/// A member that is null is none: some issuers write all that a key may have, the private ones too.
+fn drop_nulls(key: &mut Value) {
+    if let Value::Object(members) = key {
+        members.retain(|_, value| !value.is_null());
     }
 }
 

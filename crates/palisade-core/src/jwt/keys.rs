@@ -81,17 +81,18 @@ impl KeySet {
         self
     }
 
-    /// Both sets in one, as during the rotation of a key.
+    /// Both sets in one, as during the rotation of a key. The very same key in both is one.
     ///
     /// # Errors
     /// When two keys have the same `kid` (or none) and algorithm, so that a token could not tell them apart, and
     /// beyond [`MAX_KEYS`].
     pub fn merge(mut self, other: Self) -> Result<Self, KeyError> {
         for key in other.keys {
-            if self.keys.iter().any(|known| known.is_alike(&key)) {
-                return Err(KeyError::Ambiguous);
+            match self.keys.iter().find(|known| known.is_alike(&key)) {
+                Some(known) if known.is_same(&key) => {}
+                Some(_) => return Err(KeyError::Ambiguous),
+                None => self.keys.push(key),
             }
-            self.keys.push(key);
         }
         if self.keys.len() > MAX_KEYS {
             Err(KeyError::TooMany)
@@ -140,7 +141,7 @@ impl KeySet {
     /// The one key that a token with this header may be signed by.
     ///
     /// `kid` is only a hint (RFC 7515 §4.1.4): a key without a name fits any, as long as it is the only one of the
-    /// algorithm without a name. The signature decides.
+    /// algorithm without a name; a key under two names is one key. The signature decides.
     pub(super) fn select(
         &self,
         kid: Option<&str>,
@@ -149,7 +150,7 @@ impl KeySet {
         let mut fitting = self.keys.iter().filter(|key| key.algorithm == algorithm);
         let Some(kid) = kid else {
             let only = fitting.next().ok_or(TokenError::Algorithm)?;
-            return if fitting.next().is_none() {
+            return if fitting.all(|other| other.is_same(only)) {
                 Ok(only)
             } else {
                 Err(TokenError::AmbiguousKey)
@@ -219,6 +220,16 @@ impl VerificationKey {
         match &self.prepared {
             Prepared::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
             Prepared::Public(key) => key.verify_sig(message, signature).is_ok(),
+        }
+    }
+
+    /// Whether both are the very same public key. Of secrets that is not asked: no set has several.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.prepared, &other.prepared) {
+            (Prepared::Public(one), Prepared::Public(two)) => {
+                self.algorithm == other.algorithm && one.as_ref() == two.as_ref()
+            }
+            _ => false,
         }
     }
 

@@ -19,17 +19,20 @@
 mod algorithm;
 mod cache;
 mod claims;
+mod describe;
 mod error;
 mod header;
 mod json;
 mod jwk;
 mod keys;
 mod path;
+mod peek;
 mod policy;
 mod provider;
 mod rsa;
 mod rules;
 mod token;
+mod unread;
 mod verify;
 
 #[cfg(test)]
@@ -47,5 +50,7 @@ pub(crate) use rules::TokenRules;
 pub use token::VerifiedToken;
 
 pub use crate::principal::PrincipalKind;
+pub use peek::peek_issuer;
+pub(crate) use unread::{Reading, Unread};
+pub use verify::TokenVerifier;
 pub(crate) use verify::has_form;
-pub use verify::{TokenVerifier, peek_issuer};

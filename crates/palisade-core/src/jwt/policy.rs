@@ -10,7 +10,7 @@ use super::{
 const MAX_LEEWAY_SECONDS: u64 = 300;
 const TOKEN_BYTES: std::ops::RangeInclusive<usize> = 512..=65_536;
 
-/// How many places roles, and how many scopes, are looked for in.
+/// How many places the caller, roles, and scopes are each looked for in.
 const MAX_CLAIMS: usize = 4;
 
 /// Stands for the tenant in the issuer of a provider that has one for each.
@@ -30,20 +30,22 @@ pub struct TokenPolicy {
     pub audiences: Vec<String>,
     /// Which kind of token is accepted, and how it is told from others.
     pub profile: Profile,
-    /// Our name as a client of the issuer, for [`Profile::IdToken`] alone.
-    pub client_id: Option<String>,
+    /// Our names as clients of the issuer, such as a page and an app, for [`Profile::IdToken`] alone.
+    pub client_ids: Vec<String>,
     /// How far clocks may be apart, in seconds: 60 by default, 300 at most.
     pub leeway_seconds: u64,
     /// The longest token that is read, in bytes: 8192 by default, 512 to 65536.
     pub max_bytes: usize,
     /// Further values of the `typ` header that mean an access token, with or without `application/`.
     pub accepted_types: Vec<String>,
-    /// Further values of the claims `token_use`, `typ` and `token_type`; `access` and `Bearer` always are.
+    /// Further values of the claims `token_use`, `typ` and `token_type`; `access` and `Bearer` always are. Only with
+    /// `refresh` here is a token accepted that is marked as a refresh token in another way.
     pub accepted_token_uses: Vec<String>,
     /// Where the audience stands: `aud`, unless the issuer puts it elsewhere.
     pub audience_claim: ClaimPath,
-    /// What identifies the caller: `sub` by default.
-    pub principal_claim: ClaimPath,
+    /// What identifies the caller: the first of these that the token has, `sub` by default. A caller without `sub` is a
+    /// client.
+    pub principal_claims: Vec<ClaimPath>,
     /// Where scopes may stand; the first of these that a token has counts. A string between spaces, or a list.
     pub scope_claims: Vec<ClaimPath>,
     /// Where roles stand: a list, or a string that is one role. All of them count.
@@ -65,9 +67,9 @@ pub enum Profile {
     Auto,
     /// RFC 9068 only: `typ` is `at+jwt`, and `client_id`, `iat` and `jti` are there (§2.2).
     Rfc9068,
-    /// ID tokens instead of access tokens (OpenID Connect Core §3.1.3.7): made for
-    /// [`client_id`](TokenPolicy::client_id), which is also `azp` if there are several audiences; `typ` is `JWT` or
-    /// absent, `iat` is there.
+    /// ID tokens instead of access tokens (OpenID Connect Core §3.1.3.7): made for one of the
+    /// [`client_ids`](TokenPolicy::client_ids), one of which is also `azp` if there are several audiences; `typ` is `JWT`
+    /// or absent, `iat` is there.
     ///
     /// An ID token tells a client who logged in and grants nothing. This is for issuers whose access tokens nobody
     /// else can read. The `nonce` is not checked: only the client that began the login knows it.
@@ -102,13 +104,13 @@ impl TokenPolicy {
             provider: None,
             audiences: Vec::new(),
             profile: Profile::Auto,
-            client_id: None,
+            client_ids: Vec::new(),
             leeway_seconds: 60,
             max_bytes: 8192,
             accepted_types: Vec::new(),
             accepted_token_uses: Vec::new(),
             audience_claim: "aud".into(),
-            principal_claim: "sub".into(),
+            principal_claims: vec!["sub".into()],
             scope_claims: vec!["scope".into(), "scopes".into(), "scp".into()],
             roles_claims: Vec::new(),
             permissions_claim: None,
@@ -223,19 +225,19 @@ impl TokenPolicy {
                 "has an empty entry; name this service as it stands in `aud`",
             );
         }
-        match (&self.client_id, id_token) {
-            (None, true) => report(
-                "client_id",
-                "is missing; an id token is made for a client, so name the one whose tokens are accepted",
+        match (self.client_ids.is_empty(), id_token) {
+            (true, true) => report(
+                "client_ids",
+                "is missing or empty; an id token is made for a client, so name those whose tokens are accepted",
             ),
-            (Some(client), true) if client.is_empty() => {
+            (false, true) if self.client_ids.iter().any(String::is_empty) => {
                 report(
-                    "client_id",
-                    "is empty; name the client as it stands in `aud`",
+                    "client_ids",
+                    "has an empty entry; name the client as it stands in `aud`",
                 );
             }
-            (Some(_), false) => report(
-                "client_id",
+            (false, false) => report(
+                "client_ids",
                 "is for the profile id_token alone; access tokens are made for an audience",
             ),
             _ => {}
@@ -267,7 +269,14 @@ impl TokenPolicy {
     }
 
     fn check_claims(&self, mistakes: &mut Vec<PolicyMistake>) {
+        if self.principal_claims.is_empty() {
+            mistakes.push(mistake(
+                "principal_claims",
+                "is empty; name the claim that identifies the caller, such as sub",
+            ));
+        }
         for (setting, count) in [
+            ("principal_claims", self.principal_claims.len()),
             ("scope_claims", self.scope_claims.len()),
             ("roles_claims", self.roles_claims.len()),
         ] {
@@ -299,12 +308,16 @@ impl TokenPolicy {
     fn claims(&self) -> impl Iterator<Item = (&'static str, &ClaimPath)> {
         [
             ("audience_claim", Some(&self.audience_claim)),
-            ("principal_claim", Some(&self.principal_claim)),
             ("permissions_claim", self.permissions_claim.as_ref()),
             ("tenant_claim", self.tenant_claim.as_ref()),
         ]
         .into_iter()
         .filter_map(|(setting, path)| Some((setting, path?)))
+        .chain(
+            self.principal_claims
+                .iter()
+                .map(|path| ("principal_claims", path)),
+        )
         .chain(self.roles_claims.iter().map(|path| ("roles_claims", path)))
         .chain(self.scope_claims.iter().map(|path| ("scope_claims", path)))
     }

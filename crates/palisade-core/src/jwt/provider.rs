@@ -235,7 +235,7 @@ mod tests {
                 let policy = match provider {
                     Provider::Google => TokenPolicy {
                         audiences: Vec::new(),
-                        client_id: Some("web".to_owned()),
+                        client_ids: vec!["web".to_owned()],
                         ..policy
                     },
                     _ => policy,

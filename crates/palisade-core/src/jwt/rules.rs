@@ -1,17 +1,17 @@
 //! What the claims of one issuer's tokens must say, and what they say of the caller.
 
-use std::{borrow::Cow, slice, sync::Arc};
+use std::{ops::Range, slice, sync::Arc};
 
 use super::{
-    PrincipalKind,
-    claims::{Claims, Date},
+    claims::{Claims, Date, means_refresh},
     error::TokenError,
     json::{Scan, Value},
     path::ClaimPath,
     policy::{Profile, TENANT_PLACE, TokenPolicy},
     provider::Provider,
-    token::{Facts, Placement, VerifiedToken},
+    token::VerifiedToken,
 };
+use crate::ports::looks_like_milliseconds;
 
 const MAX_AUDIENCES: usize = 32;
 
@@ -20,29 +20,28 @@ const MAX_AUDIENCES: usize = 32;
 pub(crate) struct TokenRules {
     pub(super) policy: TokenPolicy,
     /// Whether the claims are an answer of the authorization server (RFC 7662 §2.2) and not part of a signed token.
-    introspected: bool,
+    pub(super) introspected: bool,
     issuers: Vec<Issuer>,
-    paths: Vec<ClaimPath>,
+    pub(super) paths: Vec<ClaimPath>,
 }
 
 /// An accepted value of `iss`.
 #[derive(Debug)]
-struct Issuer {
+pub(super) struct Issuer {
     name: Arc<str>,
     /// The tenant that it speaks for, where the policy lists tenants.
-    tenant: Option<String>,
+    pub(super) tenant: Option<String>,
 }
 
-/// The order of the claims that every token is searched for.
-struct Paths;
+/// The order of the claims that every token is searched for: one place for each of these, then as many as the policy
+/// names for the caller, the roles and the scopes.
+pub(super) struct Paths;
 
 impl Paths {
     const AUDIENCE: usize = 0;
-    const PRINCIPAL: usize = 1;
-    const PERMISSIONS: usize = 2;
-    const TENANT: usize = 3;
-    /// This and as many as the policy names; behind them those of the scopes.
-    const ROLES: usize = 4;
+    pub(super) const PERMISSIONS: usize = 1;
+    pub(super) const TENANT: usize = 2;
+    const PRINCIPALS: usize = 3;
 
     fn of(policy: &TokenPolicy) -> Vec<ClaimPath> {
         let optional = |path: &Option<ClaimPath>| path.clone().unwrap_or_else(ClaimPath::nowhere);
@@ -51,13 +50,27 @@ impl Paths {
                 true => ClaimPath::nowhere(),
                 false => policy.audience_claim.clone(),
             },
-            policy.principal_claim.clone(),
             optional(&policy.permissions_claim),
             optional(&policy.tenant_claim),
         ];
+        paths.extend(policy.principal_claims.iter().cloned());
         paths.extend(policy.roles_claims.iter().cloned());
         paths.extend(policy.scope_claims.iter().cloned());
         paths
+    }
+
+    pub(super) fn principals(policy: &TokenPolicy) -> Range<usize> {
+        Self::PRINCIPALS..Self::PRINCIPALS + policy.principal_claims.len()
+    }
+
+    pub(super) fn roles(policy: &TokenPolicy) -> Range<usize> {
+        let first = Self::principals(policy).end;
+        first..first + policy.roles_claims.len()
+    }
+
+    pub(super) fn scopes(policy: &TokenPolicy) -> Range<usize> {
+        let first = Self::roles(policy).end;
+        first..first + policy.scope_claims.len()
     }
 }
 
@@ -114,20 +127,21 @@ impl TokenRules {
         kid: Option<&Arc<str>>,
         now: u64,
     ) -> Result<VerifiedToken, TokenError> {
-        let mut claims = Claims::default();
+        let mut claims = Claims::new(self.introspected);
         let mut scan = Scan::new(&self.paths);
         claims.read(&text, &mut scan)?;
 
         self.check_active(&claims)?;
         let issuer = self.check_issuer(&claims)?;
         self.check_kind(&claims)?;
-        self.check_audience(&claims, &mut scan)?;
+        let [_, authorized, ..] = &claims.clients;
+        self.check_audience(authorized.as_deref(), &mut scan)?;
         let expires_at = self.check_dates(&claims, now)?;
         if claims.is_sender_constrained {
             return Err(TokenError::SenderConstrained);
         }
 
-        let (facts, behind) = self.describe(&text, &claims, issuer, &mut scan)?;
+        let described = self.describe(&text, &claims, issuer, &mut scan)?;
         // What it holds of the text ends here.
         drop(scan);
         let floor = |date: Option<Date>| date.map(|date| date.floor);
@@ -135,94 +149,15 @@ impl TokenRules {
             (floor(claims.issued_at), floor(claims.authenticated_at));
         Ok(VerifiedToken {
             claims_end: text.len(),
-            text: text + &behind,
+            text: text + &described.behind,
             issuer: issuer.name.clone(),
             kid: kid.cloned(),
             expires_at,
             issued_at,
             authenticated_at,
-            facts,
+            facts: described.facts,
+            passed_over: described.passed_over,
         })
-    }
-
-    /// What the claims say of the caller, and the text that has to stand behind them.
-    fn describe<'a>(
-        &self,
-        text: &'a str,
-        claims: &Claims<'a>,
-        issuer: &Issuer,
-        scan: &mut Scan<'_, 'a>,
-    ) -> Result<(Facts, String), TokenError> {
-        let mut placement = Placement::new(text);
-        let (subject, kind) = self.caller(claims, scan)?;
-        let tenant = match self.policy.tenant_claim {
-            Some(_) => Some(required("tenant", scan.take(Paths::TENANT))?),
-            None => None,
-        };
-        // Whoever signs for all tenants must not name one and speak for another.
-        if issuer.tenant.is_some() && issuer.tenant.as_deref() != tenant.as_deref() {
-            return Err(TokenError::Tenant);
-        }
-        let permissions = scan.take(Paths::PERMISSIONS);
-        let facts = Facts {
-            kind,
-            subject: placement.place(&subject),
-            client_id: claims
-                .clients
-                .iter()
-                .flatten()
-                .next()
-                .map(|client| placement.place(client)),
-            id: claims.id.as_ref().map(|id| placement.place(id)),
-            context_class: claims
-                .context_class
-                .as_ref()
-                .map(|class| placement.place(class)),
-            tenant: tenant.map(|tenant| placement.place(&tenant)),
-            scopes: placement
-                .spaced(self.first_scopes(scan))
-                .ok_or(TokenError::ClaimType("scope"))?,
-            roles: placement
-                .all_listed(self.roles(scan))
-                .ok_or(TokenError::ClaimType("roles"))?,
-            permissions: placement
-                .listed(permissions)
-                .ok_or(TokenError::ClaimType("permissions"))?,
-        };
-        Ok((facts, placement.behind))
-    }
-
-    /// Whom the token speaks for.
-    fn caller<'a>(
-        &self,
-        claims: &Claims<'a>,
-        scan: &mut Scan<'_, 'a>,
-    ) -> Result<(Cow<'a, str>, PrincipalKind), TokenError> {
-        let stated = scan.take(Paths::PRINCIPAL);
-        let [client_id, ..] = &claims.clients;
-        // RFC 7662 §2.2 makes `sub` optional: where nobody but the client stands behind the token, many servers have
-        // nobody to name.
-        let of_client = self.introspected && claims.subject.is_none() && !claims.has_username;
-        match (stated, client_id) {
-            (Value::Absent, Some(client)) if of_client && !client.is_empty() => {
-                Ok((client.clone(), PrincipalKind::Client))
-            }
-            (stated, _) => Ok((required("principal", stated)?, principal_kind(claims))),
-        }
-    }
-
-    fn roles<'a>(&self, scan: &mut Scan<'_, 'a>) -> impl Iterator<Item = Value<'a>> {
-        let places = Paths::ROLES..Paths::ROLES + self.policy.roles_claims.len();
-        places.map(|place| scan.take(place))
-    }
-
-    /// The first scope claim that is there, in the order of the policy.
-    fn first_scopes<'a>(&self, scan: &mut Scan<'_, 'a>) -> Value<'a> {
-        let first = Paths::ROLES + self.policy.roles_claims.len();
-        (first..self.paths.len())
-            .map(|place| scan.take(place))
-            .find(|value| *value != Value::Absent)
-            .unwrap_or_default()
     }
 
     /// RFC 7662 §2.2: `active` is a boolean, and nothing that merely looks like `true`.
@@ -265,8 +200,10 @@ impl TokenRules {
         let names_client = claims.clients.iter().any(Option::is_some);
         let is_nobodys = self.policy.provider == Some(Provider::Entra) && !names_client;
         let has_foreign_mark = claims.is_event || (!id_token && (claims.has_hash || is_nobodys));
+        let mut accepted_uses = self.policy.accepted_token_uses.iter();
+        let is_refresh = claims.is_refresh && !accepted_uses.any(|own| means_refresh(own));
         let mut stated = claims.uses.iter().flatten();
-        if has_foreign_mark || !stated.all(|stated| is_accepted(stated)) {
+        if has_foreign_mark || is_refresh || !stated.all(|stated| is_accepted(stated)) {
             return Err(TokenError::TokenUse);
         }
         self.check_required(claims)
@@ -288,37 +225,40 @@ impl TokenRules {
             Profile::IdToken => &[issued_at],
         };
         match required.iter().find(|(_, is_there)| !is_there) {
+            Some((name, _)) if claims.passed_over.contains(name) => {
+                Err(TokenError::ClaimType(name))
+            }
             Some((name, _)) => Err(TokenError::ClaimMissing(name)),
             None => Ok(()),
         }
     }
 
-    /// `aud` (RFC 7519 §4.1.3); of an ID token also `azp` (OpenID Connect Core §3.1.3.7).
-    fn check_audience(
+    /// `aud` (RFC 7519 §4.1.3); of an ID token also `azp`, which `authorized` is (OpenID Connect Core §3.1.3.7).
+    pub(super) fn check_audience(
         &self,
-        claims: &Claims<'_>,
+        authorized: Option<&str>,
         scan: &mut Scan<'_, '_>,
     ) -> Result<(), TokenError> {
         if self.policy.ignore.audience {
             return Ok(());
         }
-        let client = self.policy.client_id.as_deref();
+        let clients = &self.policy.client_ids;
+        let is_client = |stated: &str| clients.iter().any(|own| own == stated);
         let is_ours = |stated: &str| {
-            let mut audiences = self.policy.audiences.iter().map(String::as_str);
-            audiences.any(|own| own == stated) || client == Some(stated)
+            let mut audiences = self.policy.audiences.iter();
+            audiences.any(|own| own == stated) || is_client(stated)
         };
         let stated = scan.take(Paths::AUDIENCE);
         let stated = match &stated {
             Value::Absent => return Err(TokenError::ClaimMissing("aud")),
             Value::Text(stated) => slice::from_ref(stated),
             Value::List(stated) => stated,
-            Value::Bool(_) | Value::Other => return Err(TokenError::ClaimType("aud")),
+            _ => return Err(TokenError::ClaimType("aud")),
         };
         if stated.len() > MAX_AUDIENCES || !stated.iter().any(|stated| is_ours(stated)) {
             return Err(TokenError::Audience);
         }
-        let [_, authorized, ..] = &claims.clients;
-        if client.is_some() && stated.len() > 1 && authorized.as_deref() != client {
+        if !clients.is_empty() && stated.len() > 1 && !authorized.is_some_and(is_client) {
             return Err(TokenError::Audience);
         }
         Ok(())
@@ -332,10 +272,17 @@ impl TokenRules {
             None if self.introspected => u64::MAX,
             None => return Err(TokenError::ClaimMissing("exp")),
         };
-        let is_future =
-            |date: Option<Date>| date.is_some_and(|date| date.ceil > now.saturating_add(leeway));
+        let ahead = now.saturating_add(leeway);
+        let is_future = |date: Option<Date>| date.is_some_and(|date| date.ceil > ahead);
+        let is_odd = |date: Option<Date>| {
+            is_future(date) && date.is_some_and(|date| looks_like_milliseconds(date.floor))
+        };
         if now >= expires_at.saturating_add(leeway) {
             Err(TokenError::Expired)
+        } else if is_odd(claims.not_before) {
+            Err(TokenError::Milliseconds("nbf"))
+        } else if is_odd(claims.issued_at) {
+            Err(TokenError::Milliseconds("iat"))
         } else if is_future(claims.not_before) {
             Err(TokenError::NotYetValid)
         } else if is_future(claims.issued_at) {
@@ -343,32 +290,5 @@ impl TokenRules {
         } else {
             Ok(expires_at)
         }
-    }
-}
-
-fn required<'a>(name: &'static str, value: Value<'a>) -> Result<Cow<'a, str>, TokenError> {
-    match value {
-        Value::Text(text) if !text.is_empty() => Ok(text),
-        Value::Text(_) | Value::Absent => Err(TokenError::ClaimMissing(name)),
-        Value::List(_) | Value::Bool(_) | Value::Other => Err(TokenError::ClaimType(name)),
-    }
-}
-
-/// A client acts for itself when it is its own subject (RFC 9068 §2.2), or when the issuer says so in its own way.
-fn principal_kind(claims: &Claims<'_>) -> PrincipalKind {
-    let is_own_subject = claims.subject.is_some()
-        && claims
-            .clients
-            .iter()
-            .flatten()
-            .any(|client| Some(client) == claims.subject.as_ref());
-    let [idtyp, gty] = &claims.grants;
-    if is_own_subject
-        || idtyp.as_deref() == Some("app")
-        || gty.as_deref() == Some("client-credentials")
-    {
-        PrincipalKind::Client
-    } else {
-        PrincipalKind::User
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
-use super::json::Value;
-use crate::principal::PrincipalKind;
+use super::{json::Value, unread::Unread};
+use crate::{ports::looks_like_milliseconds, principal::PrincipalKind};
 
 /// A token that passed every check.
 ///
@@ -18,6 +18,8 @@ pub struct VerifiedToken {
     pub(super) issued_at: Option<u64>,
     pub(super) authenticated_at: Option<u64>,
     pub(super) facts: Facts,
+    /// The claims that count as absent, in order. Their names are those that the verifier and its policy know.
+    pub(super) passed_over: Box<[Box<str>]>,
 }
 
 /// What the claims say of the caller.
@@ -31,6 +33,9 @@ pub(super) struct Facts {
     pub(super) scopes: Names,
     pub(super) roles: Names,
     pub(super) permissions: Names,
+    /// What a revocation calls the token by, where that is not `id`.
+    pub(super) unusual_id: Option<Span>,
+    pub(super) unread: Unread,
 }
 
 impl VerifiedToken {
@@ -90,6 +95,28 @@ impl VerifiedToken {
         self.facts.id.map(|span| self.at(span))
     }
 
+    /// `jti` as a revocation names it: of a number, its digits.
+    pub(crate) fn revocable_id(&self) -> Option<&str> {
+        let id = self.facts.id.or(self.facts.unusual_id);
+        id.map(|span| self.at(span))
+    }
+
+    /// The optional claims that count as absent, because they are null or of a type that nothing here reads: their names
+    /// or paths, in order. They grant nothing, but neither do they say that there is nothing.
+    pub fn passed_over(&self) -> impl Iterator<Item = &str> {
+        self.passed_over.iter().map(|name| &**name)
+    }
+
+    /// What is missing of what a requirement may ask for.
+    pub(crate) fn unread(&self) -> Unread {
+        self.facts.unread
+    }
+
+    /// Whether `exp` looks as if it were in milliseconds, so that the token practically never expires.
+    pub(crate) fn expires_in_milliseconds(&self) -> bool {
+        looks_like_milliseconds(self.expires_at)
+    }
+
     /// The name of the key that verified the token, as the key set has it.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
@@ -136,7 +163,12 @@ impl VerifiedToken {
             ..
         } = &self.facts;
         let names = [scopes, roles, permissions].map(Names::memory);
-        size_of::<Self>() + self.text.capacity() + names.iter().sum::<usize>()
+        let passed_over = self.passed_over.iter();
+        let passed_over = passed_over.map(|name| size_of::<Box<str>>() + name.len());
+        size_of::<Self>()
+            + self.text.capacity()
+            + names.iter().sum::<usize>()
+            + passed_over.sum::<usize>()
     }
 
     fn at(&self, span: Span) -> &str {
@@ -175,6 +207,12 @@ pub(super) enum Names {
     Spaced(Span),
     /// Each by itself.
     Listed(Vec<Span>),
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::Listed(Vec::new())
+    }
 }
 
 impl Names {
@@ -250,39 +288,17 @@ impl<'a> Placement<'a> {
     pub(super) fn spaced(&mut self, value: Value<'_>) -> Option<Names> {
         match value {
             Value::Text(text) => Some(Names::Spaced(self.place(&text))),
-            other => self.listed(other),
+            other => self.listed(other).map(Names::Listed),
         }
     }
 
     /// Names in a list, or a single one, which may contain spaces; `None` for another type.
-    pub(super) fn listed(&mut self, value: Value<'_>) -> Option<Names> {
+    pub(super) fn listed(&mut self, value: Value<'_>) -> Option<Vec<Span>> {
         match value {
-            Value::Absent => Some(Names::Listed(Vec::new())),
-            Value::Text(name) => Some(Names::Listed(vec![self.place(&name)])),
+            Value::Text(name) => Some(vec![self.place(&name)]),
             // Collected by value, the places take over the memory of the names.
-            Value::List(names) => Some(Names::Listed(
-                names.into_iter().map(|name| self.place(&name)).collect(),
-            )),
-            Value::Bool(_) | Value::Other => None,
+            Value::List(names) => Some(names.into_iter().map(|name| self.place(&name)).collect()),
+            _ => None,
         }
-    }
-
-    /// The names of all values together; `None` if one has another type.
-    pub(super) fn all_listed<'v>(
-        &mut self,
-        values: impl Iterator<Item = Value<'v>>,
-    ) -> Option<Names> {
-        let mut values = values.filter(|value| *value != Value::Absent);
-        let Some(first) = values.next() else {
-            return self.listed(Value::Absent);
-        };
-        let mut all = self.listed(first)?;
-        for value in values {
-            match (&mut all, self.listed(value)?) {
-                (Names::Listed(all), Names::Listed(more)) => all.extend(more),
-                _ => return None,
-            }
-        }
-        Some(all)
     }
 }

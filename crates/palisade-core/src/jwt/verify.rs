@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc};
 
 use base64_simd::{AsOut, URL_SAFE_NO_PAD as BASE64URL};
-use serde::Deserialize;
 
 use super::{
     algorithm::Algorithm,
@@ -46,7 +45,7 @@ impl TokenVerifier {
         self.rules.issuer()
     }
 
-    /// Whether a token that says it is from `issuer` (see [`peek_issuer`]) should be given to this verifier.
+    /// Whether a token that says it is from `issuer` (see [`peek_issuer`](super::peek_issuer)) should be given to this verifier.
     #[must_use]
     pub fn is_for(&self, issuer: Option<&str>) -> bool {
         self.rules.is_for(issuer)
@@ -134,29 +133,13 @@ impl fmt::Debug for TokenVerifier {
     }
 }
 
-/// The `iss` of a token that nobody has verified: only to choose the verifier among several issuers.
-///
-/// `None` also for everything that is no token of at most `max_bytes`; the verifier will say why.
-#[must_use]
-pub fn peek_issuer(token: &[u8], max_bytes: usize) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Peek {
-        iss: String,
-    }
-
-    let text = Parts::split(token, max_bytes).ok()?.decode_claims().ok()?;
-    serde_json::from_str::<Peek>(&text)
-        .ok()
-        .map(|peek| peek.iss)
-}
-
 /// Whether it looks like a signed token at all.
 pub(crate) fn has_form(token: &[u8], max_bytes: usize) -> bool {
     Parts::split(token, max_bytes).is_ok()
 }
 
 /// The parts of a token in compact serialization (RFC 7515 §7.1), still encoded.
-struct Parts<'t> {
+pub(super) struct Parts<'t> {
     header: &'t [u8],
     claims: &'t [u8],
     signature: &'t [u8],
@@ -165,7 +148,7 @@ struct Parts<'t> {
 }
 
 impl<'t> Parts<'t> {
-    fn split(token: &'t [u8], max_bytes: usize) -> Result<Self, TokenError> {
+    pub(super) fn split(token: &'t [u8], max_bytes: usize) -> Result<Self, TokenError> {
         if token.len() > max_bytes {
             return Err(TokenError::TooLong);
         }
@@ -190,7 +173,7 @@ impl<'t> Parts<'t> {
         })
     }
 
-    fn decode_claims(&self) -> Result<String, TokenError> {
+    pub(super) fn decode_claims(&self) -> Result<String, TokenError> {
         let bytes = BASE64URL
             .decode_to_vec(self.claims)
             .map_err(|_| TokenError::Base64url)?;

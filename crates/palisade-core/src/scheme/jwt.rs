@@ -188,7 +188,7 @@ impl Jwt {
         if let Some(profile) = section.choice("profile", &profiles) {
             token.profile = profile;
         }
-        token.client_id = section.optional_string("client_id");
+        token.client_ids = section.strings("client_id").unwrap_or_default();
         if let Some(types) = section.strings("accepted_types") {
             token.accepted_types = types;
         }

@@ -30,6 +30,7 @@ pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
 pub use store::Store;
+pub(crate) use token::EXPIRES_IN_MILLISECONDS;
 
 use crate::{
     companion::BoxFuture,
@@ -95,6 +96,12 @@ pub trait Scheme: Debug + Send + Sync {
         true
     }
 
+    /// How well the credential fits, where several schemes recognise it, as two sections for one issuer do: the better
+    /// fit verifies it, and of equals the first that the policy names.
+    fn fit(&self, _credential: &Credential<'_>) -> Fit {
+        Fit::Exact
+    }
+
     /// Whether it takes what none of the schemes that read the same place recognises, and leaves
     /// them what they do.
     fn takes_the_rest(&self) -> bool {
@@ -127,11 +134,39 @@ pub trait Scheme: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Whose tokens fit it, and for whom; empty if that cannot be said. Where two schemes fit the same tokens and read the
+    /// same places, only one of them gets any.
+    fn addressees(&self) -> Vec<Addressee> {
+        Vec::new()
+    }
+
     /// Ready once everything the scheme depends on has answered for the first time; `None` if
     /// it depends on nobody.
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
         None
     }
+}
+
+/// How well a credential fits a scheme that recognises it, as far as it says so itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// It says that it is for somebody else.
+    Unlikely,
+    /// The scheme does not look at whom it is for.
+    Possible,
+    /// It says that it is for this scheme.
+    Exact,
+}
+
+/// Tokens of one issuer for one audience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// Who issues them.
+    pub issuer: String,
+    /// The claim that holds the audience.
+    pub claim: String,
+    /// The audience; `None`: any other.
+    pub audience: Option<String>,
 }
 
 /// A place in a request where a credential travels.

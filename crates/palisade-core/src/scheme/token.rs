@@ -6,6 +6,7 @@ use crate::{
     config::{Mistakes, Section, join},
     jwt::{ClaimPath, Ignored, PolicyMistake, TokenError, TokenPolicy},
 };
+use std::sync::Once;
 
 /// What a section says nothing about.
 pub(super) fn usual_policy() -> TokenPolicy {
@@ -29,10 +30,8 @@ pub(super) fn read(section: &mut Section<'_, '_>, token: &mut TokenPolicy) {
     if let Some(uses) = section.strings("accepted_token_uses") {
         token.accepted_token_uses = uses;
     }
-    if let Some(path) = section.optional_string("principal_claim") {
-        token.principal_claim = path.as_str().into();
-    }
     for (key, claims) in [
+        ("principal_claim", &mut token.principal_claims),
         ("scope_claims", &mut token.scope_claims),
         ("roles_claim", &mut token.roles_claims),
     ] {
@@ -82,13 +81,26 @@ pub(super) fn report(wrong: Vec<PolicyMistake>, section: &str, mistakes: &mut Mi
     for mistake in wrong {
         let key = match mistake.setting {
             "audiences" => "audience",
+            "client_ids" => "client_id",
             "leeway_seconds" => "leeway",
+            "principal_claims" => "principal_claim",
             "roles_claims" => "roles_claim",
             other => other,
         };
         mistakes.add(join(section, key), mistake.message);
     }
 }
+
+/// Tells the log once for each scheme.
+pub(super) fn tell_milliseconds(told: &Once, issuer: &str) {
+    told.call_once(|| {
+        tracing::warn!(target: "palisade", issuer, "{EXPIRES_IN_MILLISECONDS}");
+    });
+}
+
+/// What is said about tokens whose `exp` is in milliseconds.
+pub(crate) const EXPIRES_IN_MILLISECONDS: &str = "`exp` of the token looks like milliseconds, so that it practically \
+     never expires; the issuer must write seconds since 1970 (RFC 7519 §2)";
 
 /// The judgement of a bad token.
 pub(super) fn rejected(why: TokenError) -> Rejected {
@@ -100,6 +112,11 @@ pub(super) fn rejected(why: TokenError) -> Rejected {
 
 /// Mostly a matter of configuration, so the log names the setting that would accept it.
 fn hint(why: TokenError) -> Option<&'static str> {
+    if let TokenError::Milliseconds(_) = why {
+        return Some(
+            "`nbf` or `iat` of the token is in milliseconds; the issuer must write seconds since 1970 (RFC 7519 §2)",
+        );
+    }
     match why.setting()? {
         "audiences" => Some(
             "the token is for another audience; if it should be accepted, add it to `audience` (of an ID token: `client_id`)",

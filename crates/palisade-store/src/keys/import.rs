@@ -2,7 +2,7 @@
 
 use super::{check_scheme, signed};
 use crate::{database::Database, error::StoreError, location::Kind, rows::json, store::now};
-use palisade_core::{ApiKeyEntry, StoredKey};
+use palisade_core::{ApiKeyEntry, StoredKey, looks_like_milliseconds};
 use serde_json::{Value, json};
 use std::{collections::HashSet, sync::Arc};
 
@@ -112,6 +112,9 @@ impl KeyImport {
                 }
                 Some(id) if !ids.insert(id) => found("its id is that of a key before it"),
                 _ => {}
+            }
+            if key.expires.is_some_and(looks_like_milliseconds) {
+                found("its expires is in milliseconds; give seconds since 1970");
             }
             if key.owner.is_empty() {
                 found("its owner is empty");

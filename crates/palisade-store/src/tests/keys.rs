@@ -301,6 +301,7 @@ async fn what_cannot_be_stored_is_refused_with_its_place() {
         NewKey::new("partners", "s", "service1"),
         NewKey::new("partners", "shop", ""),
         NewKey::new("", "shop", "service1"),
+        NewKey::new("partners", "shop", "service1").expires(1_800_000_000_000),
     ] {
         let error = store.keys().create(bad).await.unwrap_err();
         assert!(matches!(error, StoreError::Invalid(_)), "{error}");
@@ -316,7 +317,8 @@ async fn what_cannot_be_stored_is_refused_with_its_place() {
         .key(with_id("03", "hunter2"))
         .key(ApiKeyEntry::new("", digest("04")))
         .key(ApiKeyEntry::new("a\0b", digest("05")))
-        .key(ApiKeyEntry::new("a", digest("06")).quota("hunter2"));
+        .key(ApiKeyEntry::new("a", digest("06")).quota("hunter2"))
+        .key(ApiKeyEntry::new("a", digest("07")).expires(1_800_000_000_000));
     let found = import.mistakes().into_iter();
     let found: Vec<_> = found.map(|one| (one.index, one.message)).collect();
     let starts = [
@@ -327,6 +329,7 @@ async fn what_cannot_be_stored_is_refused_with_its_place() {
         (6, "its owner is empty"),
         (7, "it holds a zero byte"),
         (8, "its quota is none"),
+        (9, "its expires is in milliseconds; give seconds"),
     ];
     assert_eq!(found.len(), starts.len(), "{found:?}");
     for ((index, message), (at, start)) in found.iter().zip(starts) {
@@ -335,7 +338,7 @@ async fn what_cannot_be_stored_is_refused_with_its_place() {
     let error = store.keys().import(import).await.unwrap_err().to_string();
     assert!(error.starts_with("key 2: its digest"), "{error}");
     assert!(
-        error.lines().count() == 7 && !error.contains("hunter2"),
+        error.lines().count() == 8 && !error.contains("hunter2"),
         "{error}"
     );
     assert!(

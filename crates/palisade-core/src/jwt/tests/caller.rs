@@ -24,13 +24,6 @@ fn scopes() {
         assert_eq!(token.scopes().collect::<Vec<_>>(), expected, "{changes:?}");
         assert_eq!(token.subject(), "alice");
     }
-    for value in ["7", "null", "{}", r#"["a",7]"#] {
-        assert_eq!(
-            refusal(policy(), &[("scope", value)]).unwrap().1,
-            TokenError::ClaimType("scope"),
-            "{value}"
-        );
-    }
 }
 
 #[test]
@@ -63,17 +56,7 @@ fn roles_permissions_tenant() {
     for (changes, error) in [
         (&[][..], TokenError::ClaimMissing("tenant")),
         (&[("tid", "7")], TokenError::ClaimType("tenant")),
-        (
-            &[("tid", r#""a""#), ("realm_access", r#"{"roles":[1]}"#)],
-            TokenError::ClaimType("roles"),
-        ),
-        (
-            &[
-                ("tid", r#""a""#),
-                ("https://example.com/permissions", "null"),
-            ],
-            TokenError::ClaimType("permissions"),
-        ),
+        (&[("tid", "null")], TokenError::ClaimType("tenant")),
     ] {
         assert_eq!(refusal(policy(), changes).unwrap().1, error, "{changes:?}");
     }
@@ -122,7 +105,7 @@ fn a_policy_says_all_its_mistakes() {
         issuer: String::new(),
         leeway_seconds: 301,
         max_bytes: 100,
-        principal_claim: "exp".into(),
+        principal_claims: vec!["exp".into()],
         roles_claims: vec!["/a".into()],
         permissions_claim: Some("/a/b".into()),
         tenant_claim: Some("".into()),
@@ -139,8 +122,8 @@ fn a_policy_says_all_its_mistakes() {
             "leeway_seconds",
             "max_bytes",
             "scope_claims",
-            "principal_claim",
             "tenant_claim",
+            "principal_claims",
             "roles_claims",
             "keys"
         ]

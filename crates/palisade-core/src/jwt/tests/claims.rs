@@ -151,8 +151,14 @@ fn dates() {
             ("iat", "1800000061", Some("issued_in_future")),
             ("iat", "1", None),
             ("iat", "{}", Some("claim_type")),
+            ("iat", "null", Some("claim_type")),
+            // The year 9999 is nobody's slip, 2027 in milliseconds is.
+            ("exp", "253402300799", None),
+            ("exp", "1800000300000", None),
+            ("nbf", "253402300799", Some("not_yet_valid")),
+            ("nbf", "1800000000000", Some("milliseconds")),
+            ("iat", "1800000000000.5", Some("milliseconds")),
             ("auth_time", "1799990000", None),
-            ("auth_time", r#""yesterday""#, Some("claim_type")),
         ],
     );
     let exact = TokenPolicy {
@@ -169,6 +175,21 @@ fn dates() {
             ("iat", "1800000001", Some("issued_in_future")),
         ],
     );
+}
+
+#[test]
+fn an_end_in_milliseconds_is_noticed() {
+    for (exp, odd) in [
+        ("1800000300000", true),
+        ("1000000000000", true),
+        ("99999999999999", true),
+        ("1800000300", false),
+        ("253402300799", false),
+        ("9007199254740991", false),
+    ] {
+        let token = judge(policy(), &[("exp", exp)]).unwrap();
+        assert_eq!(token.expires_in_milliseconds(), odd, "{exp}");
+    }
 }
 
 #[test]
@@ -206,7 +227,7 @@ fn principal() {
     );
 
     let by_mail = TokenPolicy {
-        principal_claim: "/user/mail".into(),
+        principal_claims: vec!["/user/mail".into()],
         ..policy()
     };
     check(
@@ -216,6 +237,11 @@ fn principal() {
             ("user", r#"{"mail":7}"#, Some("claim_type")),
             ("user", r#"{"mail":["a@b.example"]}"#, Some("claim_type")),
             ("user", "{}", Some("claim_missing")),
+            ("user", r#"{"mail":""}"#, Some("claim_missing")),
+            ("user", r#"{"mail":null}"#, Some("claim_missing")),
+            ("user", "null", Some("claim_missing")),
+            ("user", "7", Some("claim_type")),
+            ("user", r#"[{"mail":"a@b.example"}]"#, Some("claim_type")),
             ("mail", r#""a@b.example""#, Some("claim_missing")),
             ("sub", "", Some("claim_missing")),
         ],
@@ -272,10 +298,70 @@ fn user_or_client() {
             "{changes:?}"
         );
     }
-    assert_eq!(
-        refusal(policy(), &[("client_id", "7")]).unwrap().1,
-        TokenError::ClaimType("client_id")
-    );
+}
+
+#[test]
+fn the_first_principal_claim_that_is_there_counts() {
+    let several = || TokenPolicy {
+        principal_claims: vec!["sub".into(), "email".into(), "client_id".into()],
+        ..policy()
+    };
+    let mail = ("email", r#""a@b.example""#);
+    let client = ("client_id", r#""app""#);
+    let none = ("sub", "");
+    for (changes, subject, kind) in [
+        (&[mail, client][..], "alice", PrincipalKind::User),
+        // A caller without `sub` is a client.
+        (&[none, mail, client], "a@b.example", PrincipalKind::Client),
+        (&[none, client], "app", PrincipalKind::Client),
+        (
+            &[none, ("email", "null"), client],
+            "app",
+            PrincipalKind::Client,
+        ),
+        (
+            &[none, mail, client, ("username", r#""al""#)],
+            "a@b.example",
+            PrincipalKind::User,
+        ),
+    ] {
+        let token = judge(several(), changes).unwrap();
+        assert_eq!(
+            (token.subject(), token.kind()),
+            (subject, kind),
+            "{changes:?}"
+        );
+    }
+    for (changes, error) in [
+        (&[none][..], TokenError::ClaimMissing("principal")),
+        (
+            &[("sub", r#""""#), client],
+            TokenError::ClaimMissing("principal"),
+        ),
+        (&[("sub", "null"), client], TokenError::ClaimType("sub")),
+        (
+            &[none, ("email", "7"), client],
+            TokenError::ClaimType("principal"),
+        ),
+        (
+            &[none, ("email", r#""""#), client],
+            TokenError::ClaimMissing("principal"),
+        ),
+        (
+            &[none, ("client_id", r#"["app"]"#)],
+            TokenError::ClaimType("principal"),
+        ),
+        (
+            &[none, client, ("username", r#""al""#)],
+            TokenError::ClaimMissing("principal"),
+        ),
+        (
+            &[none, client, ("username", "7")],
+            TokenError::ClaimMissing("principal"),
+        ),
+    ] {
+        assert_eq!(refusal(several(), changes).unwrap().1, error, "{changes:?}");
+    }
 }
 
 /// PITFALLS 18: an ID token, a refresh token or a logout token is no access token.
@@ -345,11 +431,78 @@ fn rfc9068_wants_its_own_claims() {
     }
 }
 
+/// PITFALLS 56.
 #[test]
-fn wrong_types_of_other_claims() {
-    for name in ["jti", "acr", "azp", "cid", "idtyp", "gty", "token_use"] {
-        for value in ["7", "null", "[]", "{}", "false"] {
+fn marks_of_refresh_tokens() {
+    for name in [
+        "type",
+        "tokenType",
+        "tokenUse",
+        "tokenKind",
+        "token_kind",
+        "use",
+        "kind",
+    ] {
+        check(
+            &policy(),
+            &[
+                (name, r#""refresh""#, Some("token_use")),
+                (name, r#""REFRESH_TOKEN""#, Some("token_use")),
+                (name, r#""refresh-token""#, Some("token_use")),
+                (name, r#""refreshToken""#, Some("token_use")),
+                (name, r#""r\u0065fresh""#, Some("token_use")),
+                (name, r#"["refresh"]"#, Some("claim_type")),
+                (name, r#"{"is":"refresh"}"#, Some("claim_type")),
+                (name, "7", Some("claim_type")),
+                (name, "null", Some("claim_type")),
+                (name, r#""access""#, None),
+                (name, r#""refreshed""#, None),
+                (name, r#""""#, None),
+            ],
+        );
+    }
+    for name in ["is_refresh", "isRefresh"] {
+        check(
+            &policy(),
+            &[
+                (name, "true", Some("token_use")),
+                (name, "false", None),
+                (name, r#""true""#, Some("claim_type")),
+                (name, "1", Some("claim_type")),
+                (name, "[true]", Some("claim_type")),
+                (name, "null", Some("claim_type")),
+            ],
+        );
+    }
+    // Inside of another claim the word is the application's.
+    check(&policy(), &[("device", r#"{"type":"refresh"}"#, None)]);
+    let wanted = TokenPolicy {
+        accepted_token_uses: vec!["refresh_token".into()],
+        ..policy()
+    };
+    check(
+        &wanted,
+        &[
+            ("type", r#""refresh""#, None),
+            ("is_refresh", "true", None),
+            ("type", "7", Some("claim_type")),
+        ],
+    );
+}
+
+#[test]
+fn marks_stay_strict_in_any_type() {
+    for name in ["token_use", "typ", "token_type", "idtyp", "gty"] {
+        for value in ["7", "[]", "{}", "false", r#"["access"]"#, r#"["refresh"]"#] {
             check(&policy(), &[(name, value, Some("claim_type"))]);
+        }
+    }
+    for name in ["token_use", "typ", "token_type"] {
+        check(&policy(), &[(name, "null", Some("claim_type"))]);
+    }
+    for name in ["at_hash", "c_hash", "s_hash", "events"] {
+        for value in ["7", "[]", "{}", "false", "null", r#""""#] {
+            check(&policy(), &[(name, value, Some("token_use"))]);
         }
     }
 }

@@ -8,6 +8,8 @@ mod claims;
 mod header;
 mod keys;
 mod properties;
+mod sets;
+mod unread;
 
 use std::sync::OnceLock;
 

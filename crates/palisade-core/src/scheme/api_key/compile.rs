@@ -11,6 +11,7 @@ use crate::{
     companion::{KeyStore, KeyTable},
     config::{Mistakes, join},
     policy::BuildContext,
+    ports::looks_like_milliseconds,
     scheme::{Carrier, Store},
 };
 use http::HeaderName;
@@ -103,6 +104,12 @@ fn keys(
             mistakes.add(
                 join(&path, "owner"),
                 "is empty; name whom the key speaks for",
+            );
+        }
+        if entry.expires.is_some_and(looks_like_milliseconds) {
+            mistakes.add(
+                join(&path, "expires"),
+                "is in milliseconds; give seconds since 1970, or the key practically never expires",
             );
         }
         let stored = match StoredKey::new(entry, issuer) {

@@ -45,6 +45,7 @@ pub(super) fn compile(
             revocations: context.revocations.clone(),
             clock: Arc::clone(&context.clock),
             told_active_type: Once::new(),
+            told_milliseconds: Once::new(),
         }),
     })
 }

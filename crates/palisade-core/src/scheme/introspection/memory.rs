@@ -83,11 +83,14 @@ struct Weight;
 
 impl Weighter<Digest, Remembered> for Weight {
     fn weight(&self, _: &Digest, known: &Remembered) -> u64 {
-        let text = match &known.judged {
-            Judged::Good { principal, .. } => principal.claims_json().map_or(0, str::len),
-            Judged::Bad(_) => 0,
+        let (text, passed_over) = match &known.judged {
+            Judged::Good { principal, .. } => (
+                principal.claims_json().map_or(0, str::len),
+                principal.passed_over().map(|name| 48 + name.len()).sum(),
+            ),
+            Judged::Bad(_) => (0, 0),
         };
         // The names that were found in the text take about as much again.
-        BYTES_PER_ANSWER + 2 * text as u64
+        BYTES_PER_ANSWER + 2 * text as u64 + passed_over as u64
     }
 }

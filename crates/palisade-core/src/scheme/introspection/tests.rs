@@ -250,7 +250,22 @@ fn an_answer_is_judged_like_the_claims_of_a_token() {
         (&[("sub", "")], "!claim_missing"),
         (&[("sub", r#""""#)], "!claim_missing"),
         (&[("sub", "7")], "!claim_type"),
-        (&[("scope", "7")], "!claim_type"),
+        (&[("scope", "7")], "alice"),
+        // A member that is null is none, unless it is required.
+        (
+            &[("exp", "null"), ("nbf", "null"), ("iat", "null")],
+            "alice",
+        ),
+        (&[("iss", "null"), ("token_type", "null")], "alice"),
+        (
+            &[("cnf", "null"), ("at_hash", "null"), ("events", "null")],
+            "alice",
+        ),
+        (&[("type", "null"), ("is_refresh", "null")], "alice"),
+        (&[("sub", "null")], "!claim_missing"),
+        (&[("type", r#""refresh""#)], "!token_use"),
+        (&[("token_type", r#"["Bearer"]"#)], "!claim_type"),
+        (&[("events", "false")], "!token_use"),
     ] {
         fixture.says(&answer(changes));
         assert_eq!(
@@ -268,12 +283,23 @@ fn where_no_user_is_named_the_client_is_calling() {
     let caller = fixture.caller(&answer(&[("sub", ""), client]));
     assert_eq!(caller.subject(), "worker");
     assert_eq!(caller.principal_kind(), PrincipalKind::Client);
+    for nobody in [r#""""#, "null"] {
+        for user in [r#""""#, "null"] {
+            let caller = fixture.caller(&answer(&[("sub", nobody), client, ("username", user)]));
+            assert_eq!(caller.subject(), "worker");
+            assert_eq!(caller.principal_kind(), PrincipalKind::Client);
+        }
+    }
     // A user without `sub` is not the client that the token was given to.
+    for user in ["7", r#"["bob"]"#] {
+        fixture.says(&answer(&[("sub", ""), client, ("username", user)]));
+        assert_eq!(fixture.judge(user), "!claim_missing");
+    }
     fixture.says(&answer(&[("sub", ""), client, ("username", r#""bob""#)]));
     assert_eq!(fixture.judge("user"), "!claim_missing");
 
     let mut by_name = usual();
-    by_name.token.principal_claim = "username".into();
+    by_name.token.principal_claims = vec!["username".into()];
     let fixture = Fixture::with(by_name, |policy| policy);
     let caller = fixture.caller(&answer(&[("sub", ""), client, ("username", r#""bob""#)]));
     assert_eq!(

@@ -36,6 +36,8 @@ pub(super) struct Judge {
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the log says already that the server does not know what `active` is.
     pub(super) told_active_type: Once,
+    /// Whether the log says already that the server writes `exp` in milliseconds.
+    pub(super) told_milliseconds: Once,
 }
 
 /// What the server says of a token, judged.
@@ -69,10 +71,15 @@ impl Judge {
     /// An answer that can be read in two ways is none: the server is broken, the token may be good.
     fn judge(&self, answer: String, now: u64) -> Answer {
         match self.rules.read(answer, None, now) {
-            Ok(token) => Ok(Judged::Good {
-                expires_at: token.expires_at(),
-                principal: Principal::from(token),
-            }),
+            Ok(token) => {
+                if token.expires_in_milliseconds() {
+                    token::tell_milliseconds(&self.told_milliseconds, self.rules.issuer());
+                }
+                Ok(Judged::Good {
+                    expires_at: token.expires_at(),
+                    principal: Principal::from(token),
+                })
+            }
             Err(why @ (TokenError::Json | TokenError::DuplicateMember)) => Err(SourceError::new(
                 "introspection",
                 format!("the answer cannot be used: {}", why.reason()),

@@ -13,7 +13,10 @@ use crate::{
     scheme::token,
 };
 use secrecy::ExposeSecret;
-use std::{str::FromStr, sync::Arc};
+use std::{
+    str::FromStr,
+    sync::{Arc, Once},
+};
 
 /// Fetching more often than an unknown key may ask for would only be load.
 const LEAST_REFRESH_SECONDS: u64 = 30;
@@ -81,6 +84,7 @@ pub(super) fn compile(
             verifier,
             revocations: context.revocations.clone(),
             clock: Arc::clone(&context.clock),
+            told_milliseconds: Once::new(),
         }),
     })
 }

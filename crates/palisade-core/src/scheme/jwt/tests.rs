@@ -372,6 +372,50 @@ fn the_feed_is_told_what_the_policy_says() {
     assert_eq!(source.outgoing.timeout_seconds, 2);
 }
 
+/// Two sections with one issuer, the second with these lines, under these rules.
+fn second_section(lines: &str, rules: &str) -> Vec<String> {
+    let text = format!(
+        "[jwt.a]\nissuer = 'https://id.example.com'\naudience = ['urn:api', 'urn:shop']\nkeys = 'discover'\n\
+         [jwt.b]\nissuer = 'https://id.example.com'\nkeys = 'discover'\n{lines}\n{rules}"
+    );
+    let policy = Policy::from_toml_str(&text).unwrap();
+    match policy.with(Server::default()).build() {
+        Ok(_) => Vec::new(),
+        Err(error) => error.mistakes().iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_section_that_never_gets_a_token_is_a_mistake() {
+    let rule = "[[rule]]\npath = '/a'\nrequire = 'authenticated'\n";
+    let own = format!("{rule}[[rule]]\npath = '/b'\nrequire = 'authenticated'\nschemes = ['b']");
+    for (lines, rules) in [
+        ("audience = 'urn:stock'", rule),
+        ("audience = ['urn:api', 'urn:stock']", rule),
+        ("ignore = ['audience']", rule),
+        ("profile = 'id_token'\nclient_id = 'web'", rule),
+        ("audience = 'urn:api'\naudience_claim = 'client_id'", rule),
+        ("audience = 'urn:api'\nheader = 'x-token'", rule),
+        ("audience = 'urn:api'", &own),
+    ] {
+        assert_eq!(second_section(lines, rules), [""; 0], "{lines}");
+    }
+    for lines in [
+        "audience = 'urn:api'",
+        "audience = ['urn:shop', 'urn:api']",
+        "audience = 'urn:api'\nroles_claim = 'groups'",
+        "profile = 'id_token'\nclient_id = 'urn:api'",
+    ] {
+        let mistakes = second_section(lines, rule);
+        assert_eq!(mistakes.len(), 1, "{lines}: {mistakes:?}");
+        assert!(
+            mistakes[0]
+                .starts_with("5: jwt.b: never gets a token: \"a\" has its issuer and audience"),
+            "{mistakes:?}"
+        );
+    }
+}
+
 #[test]
 fn every_mistake_stands_at_its_key() {
     let mistakes = |lines: &str, companion: bool| -> Vec<String> {
@@ -418,6 +462,18 @@ fn every_mistake_stands_at_its_key() {
         (
             "keys = 'discover'\nclient_id = 'web'",
             "5: jwt.main.client_id: is for the profile id_token",
+        ),
+        (
+            "keys = 'discover'\nprofile = 'id_token'\nclient_id = ['web', '']",
+            "6: jwt.main.client_id: has an empty entry",
+        ),
+        (
+            "keys = 'discover'\nprincipal_claim = []",
+            "5: jwt.main.principal_claim: is empty; name the claim",
+        ),
+        (
+            "keys = 'discover'\nprincipal_claim = ['sub', 'exp']",
+            "5: jwt.main.principal_claim: `exp` is a date",
         ),
         (
             "keys = 'discover'\nprovider = 'okta'",

@@ -8,12 +8,13 @@ use crate::{
     principal::Principal,
     revocation::{Revocations, unless_revoked},
     scheme::{
-        Carrier, Carriers, Challenge, Credential, Outcome, Presented, Scheme, Verification, token,
+        Addressee, Carrier, Carriers, Challenge, Credential, Fit, Outcome, Presented, Scheme,
+        Verification, token,
     },
     view::View,
 };
 use secrecy::{ExposeSecret, SecretSlice};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 /// The scheme, ready to verify.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(super) struct Judge {
     pub(super) verifier: Verifier,
     pub(super) revocations: Option<Arc<dyn Revocations>>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Whether the log says already that the issuer writes `exp` in milliseconds.
+    pub(super) told_milliseconds: Once,
 }
 
 /// With which keys.
@@ -81,7 +84,12 @@ impl Judge {
     /// What follows from a judgement. A good token may have been taken back, whenever it was verified.
     fn settle(&self, judgement: Judgement) -> Verification {
         let outcome = match judgement {
-            Ok(Ok(token)) => Outcome::Verified(Principal::from(token)),
+            Ok(Ok(token)) => {
+                if token.expires_in_milliseconds() {
+                    token::tell_milliseconds(&self.told_milliseconds, self.rules.issuer());
+                }
+                Outcome::Verified(Principal::from(token))
+            }
             Ok(Err(why)) => Outcome::Rejected(token::rejected(why)),
             Err(source) => Outcome::Unavailable(source),
         };
@@ -113,6 +121,10 @@ impl Scheme for Bearer {
         has_form(&credential.bytes, rules.max_bytes()) && rules.is_for(issuer.as_deref())
     }
 
+    fn fit(&self, credential: &Credential<'_>) -> Fit {
+        self.judge.rules.fit(&credential.bytes)
+    }
+
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
         let judgement = self.judge.judge(&credential.bytes, unix_seconds);
         if let Ok(Err(TokenError::UnknownKey)) = judgement
@@ -136,6 +148,10 @@ impl Scheme for Bearer {
 
     fn issuers(&self) -> Vec<String> {
         self.judge.rules.issuers().map(str::to_owned).collect()
+    }
+
+    fn addressees(&self) -> Vec<Addressee> {
+        self.judge.rules.addressees()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {

@@ -200,6 +200,19 @@ fn every_refusal_has_its_cause() {
 }
 
 #[test]
+fn an_end_in_milliseconds_is_a_mistake() {
+    let key = made();
+    let with = |expires| try_compile(&ApiKey::new("p").key(key.entry("a").expires(expires)));
+    let mistakes = with(NOW * 1000).unwrap_err();
+    assert_eq!(mistakes.len(), 1, "{mistakes:?}");
+    assert!(
+        mistakes[0].starts_with("api_key.p.key[0].expires: is in milliseconds; give seconds"),
+        "{mistakes:?}"
+    );
+    assert!(with(253_402_300_799).is_ok());
+}
+
+#[test]
 fn the_id_alone_opens_nothing() {
     let (known, other) = (made(), made());
     let entry = ApiKeyEntry::new("a", known.digest()).id(other.id());
