@@ -38,7 +38,7 @@ mod view;
 pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
 pub use body::{BodyGuard, BodyTooLarge};
 pub use companion::Companion;
-pub use config::{ConfigError, Mistake, Mistakes};
+pub use config::{ConfigError, ConfigWarning, Mistake, Mistakes};
 pub use engine::{
     Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
     Palisade, PrincipalReport, Reloaded, RuleDescription, SchemeDescription, Stage, StageReport,

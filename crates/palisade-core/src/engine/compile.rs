@@ -48,14 +48,15 @@ pub(super) fn compile(mut policy: Policy, before: Option<&Compiled>) -> Attempt 
     let compiled = compile_parts(&policy, &context, before, fingerprint, &mut mistakes);
     files.extend(context.into_files());
     if policy.rules.is_empty() && policy.schemes.is_empty() && policy.custom_schemes().is_empty() {
-        tracing::warn!(
-            target: "palisade",
+        mistakes.warn(
+            "",
             "the policy has no rule and no way to authenticate, so every request is refused; add \
-             a [[rule]]"
+             a [[rule]]",
         );
     }
     let compiled = match compiled {
         Some(mut compiled) if mistakes.is_empty() => {
+            compiled.warnings = mistakes.take_warnings();
             compiled.description = Description::of(&policy, &compiled);
             Ok(compiled)
         }
@@ -148,6 +149,7 @@ fn compile_parts(
         audit: policy.audit,
         counters: RequestCounters::new(),
         fingerprint,
+        warnings: Vec::new(),
         description: Description::default(),
     })
 }
