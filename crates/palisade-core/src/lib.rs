@@ -21,6 +21,7 @@ pub mod jwt;
 pub mod limit;
 #[cfg(test)]
 mod metered;
+mod misuse;
 pub mod password;
 mod policy;
 mod ports;

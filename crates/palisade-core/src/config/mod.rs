@@ -6,7 +6,7 @@ mod section;
 mod value;
 
 pub(crate) use document::{join, parse};
-pub(crate) use section::Section;
+pub(crate) use section::{Section, guess, near};
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
@@ -163,6 +163,14 @@ impl Mistakes {
         };
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
+        }
+    }
+
+    /// Adds a warning unless the key has one.
+    pub(crate) fn warn_once(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        let key = key.into();
+        if !self.warnings.iter().any(|warning| warning.key == key) {
+            self.warn(key, message);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::{
     firewall::Target,
     grant::Caller,
     head::RequestHead,
+    misuse,
     policy::Unlisted,
     problem::{Code, Reason},
     requirement::Requirement,
@@ -54,7 +55,7 @@ impl Compiled {
             // Every request would say the same.
             self.lineage
                 .told_peer_missing
-                .call_once(|| tracing::error!(target: "palisade", "{}", head.peer_missing()));
+                .call_once(|| misuse::tell(head.peer_missing()));
             return Err(Reason::new(Code::InternalError, "peer_address_missing"));
         }
         // 3

@@ -31,6 +31,7 @@ pub(crate) use compiled::{Asker, Compiled};
 pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
 pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};
+pub(crate) use methods::Methods;
 pub use reload::Reloaded;
 pub use trace::{Decided, Stage, StageReport};
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
 /// `[host]`: the hosts this service answers for.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Host {
     /// `allowed`: `api.example.com`, `*.example.com` (any depth, not the apex), with or without
@@ -15,7 +15,7 @@ pub struct Host {
 }
 
 /// `[https]`: what happens to plain HTTP.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Https {
     /// `mode`.
@@ -26,7 +26,7 @@ pub struct Https {
 }
 
 /// What happens to a request that came over plain HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HttpsMode {
@@ -38,7 +38,7 @@ pub enum HttpsMode {
 }
 
 /// `[firewall]`: the sizes that a head may have.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Firewall {
     /// `max_target`: bytes of the request target; more is 414. Default 8,192.
@@ -60,7 +60,7 @@ impl Default for Firewall {
 }
 
 /// `[headers]`: the security headers of every response.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Headers {
     /// `preset`: the set to begin with.
@@ -100,7 +100,7 @@ impl Headers {
 }
 
 /// A ready-made set of security headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Preset {
@@ -118,7 +118,7 @@ pub enum Preset {
 }
 
 /// `[headers.hsts]`: `Strict-Transport-Security` (RFC 6797), sent over HTTPS only.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Hsts {
     /// `max_age`: seconds. Default one year; 0 tells browsers to forget.
@@ -140,7 +140,7 @@ impl Default for Hsts {
 }
 
 /// `[cors]`: who may read responses from other origins.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Cors {
     /// `origins`: `https://app.example.com`, `https://*.example.com`, or `*` alone.
@@ -190,7 +190,7 @@ impl Cors {
 }
 
 /// `[[limit]]`: a named set of quotas.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub struct Limit {
     /// `name`, as rules and the `RateLimit` field show it: `[A-Za-z0-9_-]{1,32}`.
@@ -239,7 +239,7 @@ impl Limit {
 }
 
 /// What a limit counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitKey {
     /// `address`: the client's address; IPv4 whole, IPv6 by /56.
@@ -271,7 +271,7 @@ impl fmt::Display for LimitKey {
 }
 
 /// `[[rule]]`: what one path demands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub struct Rule {
     /// `path`: `/users/{id}`, `/files/{*rest}`.
@@ -282,7 +282,8 @@ pub struct Rule {
     pub require: Option<Requirement>,
     /// `schemes`: the names of the schemes it accepts. Empty: all of them.
     pub schemes: Vec<String>,
-    /// `limits`: instead of the default ones. `None`: the default ones.
+    /// `limits`: instead of the default ones; none of them if it is empty. `None`: the default
+    /// ones.
     pub limits: Option<Vec<String>>,
     /// `add_limits`: `limits` come on top of the default ones.
     pub add_limits: bool,
@@ -302,6 +303,8 @@ pub struct Rule {
     pub handler_caches: bool,
     /// `corp`: this path's `Cross-Origin-Resource-Policy`.
     pub corp: Option<String>,
+    /// Lists that a program gave and left empty, which would mean everything.
+    pub(crate) emptied: Vec<&'static str>,
 }
 
 impl Rule {
@@ -322,13 +325,17 @@ impl Rule {
             allow_encoded: Vec::new(),
             handler_caches: false,
             corp: None,
+            emptied: Vec::new(),
         }
     }
 
-    /// Narrows the rule to these methods.
+    /// Narrows the rule to these methods. None is a mistake: it would mean every method.
     #[must_use]
     pub fn methods<M: Into<String>>(mut self, methods: impl IntoIterator<Item = M>) -> Self {
         self.methods = methods.into_iter().map(Into::into).collect();
+        if self.methods.is_empty() {
+            self.emptied.push("methods");
+        }
         self
     }
 
@@ -339,10 +346,13 @@ impl Rule {
         self
     }
 
-    /// Narrows the rule to these schemes, by name.
+    /// Narrows the rule to these schemes, by name. None is a mistake: it would mean every scheme.
     #[must_use]
     pub fn schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
         self.schemes = schemes.into_iter().map(Into::into).collect();
+        if self.schemes.is_empty() {
+            self.emptied.push("schemes");
+        }
         self
     }
 
@@ -362,7 +372,7 @@ impl Rule {
 }
 
 /// What happens to paths without a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Unlisted {
@@ -374,7 +384,7 @@ pub enum Unlisted {
 }
 
 /// `[body]`: what the validating extractors accept.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Body {
     /// `max`: bytes that an extractor reads where the rule sets no `max_body`. Default 1 MiB.
@@ -396,7 +406,7 @@ impl Default for Body {
 }
 
 /// `[audit]`: how much of a caller the audit shows.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Audit {
     /// `address`.
@@ -406,7 +416,7 @@ pub struct Audit {
 }
 
 /// How much of the client's address the audit shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AddressDetail {
@@ -422,7 +432,7 @@ pub enum AddressDetail {
 }
 
 /// How much of the caller's name the audit shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PrincipalDetail {
@@ -436,7 +446,7 @@ pub enum PrincipalDetail {
 /// `[outgoing]`: the requests that Palisade itself makes, to issuers for instance.
 ///
 /// Unless named here, only HTTPS to public addresses is asked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Outgoing {
     /// `plain_http`: hosts that may be asked over plain HTTP, at whatever address they have.

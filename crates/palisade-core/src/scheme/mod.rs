@@ -44,6 +44,7 @@ use serde::{Serialize, Serializer};
 use std::{
     borrow::Cow,
     fmt::{self, Debug},
+    hash::Hasher,
     sync::Arc,
 };
 
@@ -64,6 +65,11 @@ pub(crate) struct SchemeKind {
 pub trait SchemeConfig: Debug + Send + Sync {
     /// The name the policy gives it: `main` in `[jwt.main]`.
     fn name(&self) -> &str;
+
+    /// Feeds everything that is configured into the hash that names the version of the policy;
+    /// mostly by deriving `Hash`. The name shows in the log: what somebody could guess, such as a
+    /// short secret, must not be in it unless it is salted or hashed slowly.
+    fn fingerprint(&self, content: &mut dyn Hasher);
 
     /// Checks everything and loads the keys; `None` after at least one mistake was reported.
     fn compile(
