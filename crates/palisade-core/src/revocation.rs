@@ -115,5 +115,6 @@ fn revoked() -> Outcome {
     Outcome::Rejected(Rejected {
         cause: "revoked",
         hint: None,
+        claim: None,
     })
 }

@@ -223,6 +223,7 @@ impl Compiled {
                     tracing::info!(target: "palisade", cause = rejected.cause, "{hint}");
                     facts.remark(|| hint.to_owned());
                 }
+                facts.failed_claim(rejected.claim);
                 Err(self.invalid_token(facts.asker(), scheme, rejected.cause))
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),

@@ -3,7 +3,7 @@
 use super::{Palisade, compiled::Compiled};
 use crate::{
     policy::{Audit, Body, Cors, Firewall, Headers, Host, Https, Outgoing, Policy, Rule, Unlisted},
-    scheme::Carrier,
+    scheme::{Carrier, Expected},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -45,6 +45,8 @@ pub struct SchemeDescription {
     pub carriers: Vec<Carrier>,
     /// How a refusal asks for it; `None` where HTTP cannot.
     pub challenge: Option<String>,
+    /// What it expects of every credential.
+    pub expects: Vec<Expected>,
 }
 
 /// One limit.
@@ -179,6 +181,7 @@ impl Compiled {
                 kind: scheme.kind(),
                 issuers: scheme.issuers(),
                 carriers: scheme.carriers().to_vec(),
+                expects: scheme.expects(),
                 challenge: scheme
                     .challenge()
                     .and_then(|one| one.to_value().to_str().map(str::to_owned).ok()),

@@ -3,6 +3,7 @@
 mod explain;
 mod limits;
 mod reload;
+mod warnings;
 
 use crate::{
     AuditEvent, AuditSink, Clock, Exchange, HttpResponse, Palisade, Policy, Reply, RequestHead,

@@ -131,6 +131,11 @@ pub trait Scheme: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What the policy expects of every credential, where that can be named.
+    fn expects(&self) -> Vec<Expected> {
+        Vec::new()
+    }
+
     /// Ready once everything the scheme depends on has answered for the first time; `None` if
     /// it depends on nobody.
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
@@ -299,6 +304,19 @@ pub struct Rejected {
     pub cause: &'static str,
     /// The setting that would accept it, where there is one worth naming.
     pub hint: Option<&'static str>,
+    /// The claim, or the member of the token's header, that failed the check; for explanations.
+    pub claim: Option<&'static str>,
+}
+
+/// What a scheme expects of every credential, for descriptions of the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    /// The [cause](Rejected::cause) of a credential in which something else stands.
+    pub cause: &'static str,
+    /// The claim or the member of the header: a name, or a JSON Pointer.
+    pub claim: String,
+    /// What may stand there.
+    pub values: Vec<String>,
 }
 
 #[cfg(test)]

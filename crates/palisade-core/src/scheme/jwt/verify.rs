@@ -8,7 +8,8 @@ use crate::{
     principal::Principal,
     revocation::{Revocations, unless_revoked},
     scheme::{
-        Carrier, Carriers, Challenge, Credential, Outcome, Presented, Scheme, Verification, token,
+        Carrier, Carriers, Challenge, Credential, Expected, Outcome, Presented, Scheme,
+        Verification, token,
     },
     view::View,
 };
@@ -136,6 +137,10 @@ impl Scheme for Bearer {
 
     fn issuers(&self) -> Vec<String> {
         self.judge.rules.issuers().map(str::to_owned).collect()
+    }
+
+    fn expects(&self) -> Vec<Expected> {
+        self.judge.rules.expects()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
