@@ -12,8 +12,7 @@ use crate::{
 use clap::Args;
 use palisade_core::{
     ConfigError, Ending, Explanation, Host, Https, Palisade, Policy, Rule, SchemeDescription,
-    Unlisted, authenticated,
-    scheme::{Carrier, SchemeConfig},
+    Unlisted, authenticated, scheme::Carrier,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
