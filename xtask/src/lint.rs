@@ -1,9 +1,10 @@
-//! `cargo xtask lint`: fmt, clippy, docs and cargo-deny, without a warning.
+//! `cargo xtask lint`: fmt, clippy, docs, cargo-deny and advisories, without a warning.
 
 use std::env;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use crate::advisories;
 use crate::step::{Outcome, Step, cargo, summary};
 
 /// Runs all of them, whatever the one before said, and tells whether nothing failed.
@@ -24,6 +25,7 @@ pub(crate) fn command() -> bool {
             .environment("RUSTDOCFLAGS", "--deny=warnings")
             .run(),
         deny(),
+        advisories::check(),
     ];
     summary(&outcomes).failed == 0
 }

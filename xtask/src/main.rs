@@ -1,6 +1,7 @@
 //! `cargo xtask`: what contributors and continuous integration run. One file per command, and no dependencies, so that
 //! the first call answers within seconds of a fresh clone.
 
+mod advisories;
 mod bench;
 mod ci;
 mod conformance;
@@ -29,7 +30,8 @@ cargo xtask COMMAND
   bench         Measures Palisade beside the stacks that users would pick today; writes a table,
                 JSON and an SVG chart. `cargo xtask bench --help` lists its options.
   tidy          The rules that a compiler does not check: dependencies, adapters, invariants, files.
-  lint          fmt, clippy, docs and cargo-deny, without a warning.
+  lint          fmt, clippy, docs and cargo-deny, without a warning; and advisories about locked
+                dependencies, from the copy of the RustSec database that PALISADE_ADVISORY_DB names.
   ci            test, then lint.
 
 Working on one thing:

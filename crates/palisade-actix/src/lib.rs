@@ -41,7 +41,7 @@ pub use confirm::{Confirm, Confirmed, Routes, routes};
 pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
 pub use layer::{Security, SecurityFuture, SecurityLayer};
 pub use palisade_core::{
-    self as core, ConfigError, Grant, Palisade, Policy, Requirement, all_of, any_of, authenticated,
-    permission, policy, role, scope, validate,
+    self as core, ConfigError, ConfigWarning, Grant, Palisade, Policy, Requirement, all_of, any_of,
+    authenticated, permission, policy, role, scope, validate,
 };
 pub use require::{Guard, GuardFuture, Require, require};

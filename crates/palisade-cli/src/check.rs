@@ -1,4 +1,4 @@
-//! `palisade check`: every mistake of a policy, or what it says.
+//! `palisade check`: every mistake of a policy, or what it says, with every warning.
 
 use crate::{
     answer::{Answer, Failure, Outcome},
@@ -6,7 +6,7 @@ use crate::{
     table::{list, names, table},
 };
 use clap::Args;
-use palisade_core::{Description, RuleDescription};
+use palisade_core::{ConfigWarning, Description, RuleDescription};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -16,7 +16,8 @@ Examples:
   palisade check palisade.toml --json
   palisade check palisade.toml --online
 
-Exit code 1 means that the policy has mistakes; every one is listed, with file and line.";
+Exit code 1 means that the policy has mistakes; every one is listed, with file and line. Warnings
+are about what is allowed and probably not meant; servers log them at their start.";
 
 /// List every mistake of a policy, or what it says with all defaults filled in
 #[derive(Debug, Args)]
@@ -49,19 +50,30 @@ impl Check {
             let ready = policy::wait_until_ready(&palisade)?;
             ready.map_err(|why| Failure::Outside(format!("the policy is good, but {why}")))?;
         }
-        let description = palisade.describe();
+        let (warnings, description) = (palisade.warnings(), palisade.describe());
         if self.json {
-            return Answer::json(&json!({ "ok": true, "policy": description }), true);
+            let warnings = policy::warnings(&warnings);
+            return Answer::json(
+                &json!({ "ok": true, "warnings": warnings, "policy": description }),
+                true,
+            );
         }
-        Ok(Answer::yes(text(
-            &self.policy.display().to_string(),
-            &description,
-        )))
+        let file = self.policy.display().to_string();
+        Ok(Answer::yes(text(&file, &warnings, &description)))
     }
 }
 
-fn text(file: &str, policy: &Description) -> String {
-    let mut text = format!("{file} is good (version {})\n\nPaths\n", policy.policy);
+fn text(file: &str, warnings: &[ConfigWarning], policy: &Description) -> String {
+    let with = match warnings.len() {
+        0 => String::new(),
+        1 => ", with 1 warning:".to_owned(),
+        many => format!(", with {many} warnings:"),
+    };
+    let mut text = format!("{file} is good (version {}){with}\n", policy.policy);
+    for warning in warnings {
+        text.push_str(&format!("{warning}\n"));
+    }
+    text.push_str("\nPaths\n");
     let every_rule = policy.rules.iter().chain([&policy.unlisted]);
     let rows: Vec<_> = every_rule.map(rule).collect();
     let heading = [

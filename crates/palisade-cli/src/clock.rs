@@ -53,7 +53,7 @@ pub(crate) fn duration(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
     let factor = match unit {
         "" | "s" => 1,
-        "m" => 60,
+        "m" | "min" => 60,
         "h" => 3600,
         "d" => 86_400,
         _ => 0,

@@ -100,6 +100,7 @@ fn facts(told: &Explanation) -> Vec<(String, String)> {
     add("status", told.status.map(|status| status.to_string()));
     add("code", told.code.map(str::to_owned));
     add("because", told.cause.clone());
+    add("claim", told.claim.map(str::to_owned));
     add("advice", told.remark.clone());
     add("rule", told.rule.clone());
     add("demands", told.requirement.clone());

@@ -5,9 +5,13 @@ use crate::{
     note,
     offline::Offline,
 };
-use palisade_core::{ConfigError, Palisade, Policy, SourceError};
-use serde_json::json;
-use std::{fs::File, path::Path, time::Duration};
+use palisade_core::{ConfigError, ConfigWarning, Palisade, Policy, SourceError};
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// So long may issuers and databases take for their first answers, all together.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -37,24 +41,27 @@ pub(crate) fn with_silent_companions(policy: Policy) -> Policy {
 pub(crate) fn mistaken(error: &ConfigError, as_json: bool) -> Outcome {
     let mistakes = error.mistakes();
     if as_json {
-        let list = mistakes.iter().map(|one| {
-            json!({
-                "file": one.file.as_deref(),
-                "line": one.line,
-                "key": one.key,
-                "message": one.message,
-            })
-        });
-        return Answer::json(
-            &json!({ "ok": false, "mistakes": list.collect::<Vec<_>>() }),
-            false,
-        );
+        let list = mistakes.iter();
+        let list = list.map(|one| at(one.file.as_deref(), one.line, &one.key, &one.message));
+        let list = list.collect::<Vec<_>>();
+        return Answer::json(&json!({ "ok": false, "mistakes": list }), false);
     }
     note(&match mistakes.len() {
         1 => "1 mistake".to_owned(),
         many => format!("{many} mistakes"),
     });
     Ok(Answer::no(format!("{error}\n")))
+}
+
+/// What is allowed in a policy and probably not meant, as JSON.
+pub(crate) fn warnings(list: &[ConfigWarning]) -> Value {
+    let list = list.iter();
+    list.map(|one| at(one.file.as_deref(), one.line, &one.key, &one.message))
+        .collect()
+}
+
+fn at(file: Option<&PathBuf>, line: Option<usize>, key: &str, message: &str) -> Value {
+    json!({ "file": file, "line": line, "key": key, "message": message })
 }
 
 /// Waits for a future on this thread. Whoever helps a policy works on threads of their own.

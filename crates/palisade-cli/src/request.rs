@@ -55,6 +55,13 @@ pub(crate) struct Request {
 impl RequestArguments {
     /// The request; a `Host` that is missing is the policy's own.
     pub(crate) fn read(self, policy: &Description) -> Result<Request, Failure> {
+        if let Some((method, path)) = self.path.split_once(' ')
+            && method.bytes().all(|b| b.is_ascii_uppercase())
+        {
+            return Err(Failure::Usage(format!(
+                "the path holds a method too; write -X {method} --path {path}"
+            )));
+        }
         let mut lines = Vec::new();
         let mut shows = false;
         for text in &self.headers {

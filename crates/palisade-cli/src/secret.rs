@@ -44,6 +44,33 @@ impl SecretSource {
         }
     }
 
+    /// A token, without what people paste along with it.
+    pub(crate) fn read_token(&self, what: &str) -> Result<SecretString, Failure> {
+        let token = self.read(what)?;
+        let text = token.expose_secret().trim();
+        let begins = |word: &str| {
+            let start = text.get(..word.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+        };
+        if begins("authorization:") || begins("bearer ") || begins("apikey ") {
+            return Err(Failure::Outside(format!(
+                "the {what} begins with the name of a header or a scheme; give the {what} alone, \
+                 without `Authorization: Bearer`"
+            )));
+        }
+        if text.starts_with(['"', '\'']) {
+            return Err(Failure::Outside(format!(
+                "the {what} stands in quotes; give the {what} alone"
+            )));
+        }
+        if text.contains(char::is_whitespace) {
+            return Err(Failure::Outside(format!(
+                "the {what} has a blank or a line end in it; give it in one piece"
+            )));
+        }
+        Ok(text.into())
+    }
+
     /// A secret that nothing can be compared with yet: typed twice, because nobody sees a slip.
     pub(crate) fn read_new(&self, what: &str) -> Result<SecretString, Failure> {
         let secret = self.read(what)?;
@@ -80,6 +107,10 @@ pub(crate) fn read_text_within(longest: u64, path: &Path, what: &str) -> Result<
     if is_longer(bytes.len(), longest) {
         return Err(unreadable(what, &place, &too_long(longest)));
     }
+    if bytes.starts_with(&GZIP) {
+        let packed = "it is packed by gzip; unpack it first, as by `gunzip`";
+        return Err(unreadable(what, &place, packed));
+    }
     String::from_utf8(bytes).map_err(|_| unreadable(what, &place, NOT_UTF8))
 }
 
@@ -115,6 +146,9 @@ fn as_typed(what: &str, text: String) -> Result<String, Failure> {
         false => Ok(text),
     }
 }
+
+/// What a gzip file begins with (RFC 1952 §2.3.1).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 const TERMINAL: &str = "the terminal";
 const NOT_UTF8: &str = "it is not UTF-8";

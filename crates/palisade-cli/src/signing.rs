@@ -172,6 +172,13 @@ impl Signer {
                 ))),
             };
         }
+        if text.starts_with(b"-----BEGIN") && text.windows(2).any(|pair| pair == b"\\n") {
+            return Err(Failure::Outside(
+                "the key has the two characters \\n where lines should end, as environment files \
+                 have them; write real lines, as `printf '%b'` does"
+                    .to_owned(),
+            ));
+        }
         Err(Failure::Outside(
             "there is no private key in pem (p-256, p-384, ed25519 or rsa); for a shared secret \
              give --alg HS256"

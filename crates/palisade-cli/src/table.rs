@@ -46,6 +46,14 @@ pub(crate) fn names<S: AsRef<str>>(names: &[S]) -> String {
     }
 }
 
+/// The names in a list, whatever separates them.
+pub(crate) fn words(list: &str) -> Vec<String> {
+    list.split([',', ' ', '\t'])
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,6 @@
 //! The audit: one event per exchange, whatever became of it.
 
+use crate::misuse::has_subscriber;
 use serde::Serialize;
 use std::{borrow::Cow, fmt::Debug};
 
@@ -119,16 +120,25 @@ pub trait AuditSink: Debug + Send + Sync {
     fn record(&self, event: &AuditEvent<'_>);
 }
 
-/// Writes events to `tracing`, target `palisade::audit`.
+/// Writes events to `tracing`, target `palisade::audit`; without a subscriber of `tracing`, to the
+/// logger of the `log` crate.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TracingSink;
 
 impl AuditSink for TracingSink {
     fn wants(&self, level: AuditLevel) -> bool {
+        // Without a subscriber, tracing hands events to the `log` crate; its own macro does not
+        // ask whether anybody listens there.
+        let logged =
+            |level| log::log_enabled!(target: "palisade::audit", level) && !has_subscriber();
         match level {
-            AuditLevel::Info => tracing::enabled!(target: "palisade::audit", tracing::Level::INFO),
+            AuditLevel::Info => {
+                tracing::enabled!(target: "palisade::audit", tracing::Level::INFO)
+                    || logged(log::Level::Info)
+            }
             AuditLevel::Debug => {
                 tracing::enabled!(target: "palisade::audit", tracing::Level::DEBUG)
+                    || logged(log::Level::Debug)
             }
         }
     }

@@ -116,7 +116,7 @@ pub trait AuthorizationServers: fmt::Debug + Send + Sync {
 }
 
 /// Where something of an authorization server is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Endpoint {
     /// In the metadata of the issuer (OpenID Connect Discovery, RFC 8414).
@@ -168,7 +168,7 @@ pub struct RemoteIntrospection {
 }
 
 /// How a client proves itself to an authorization server (RFC 6749 §2.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum ClientAuth {
     /// `basic`: in `Authorization: Basic`, both form-encoded first.

@@ -3,9 +3,9 @@
 //! An origin that is not allowed gets no `Access-Control-*` field and no error: the browser
 //! keeps the response from the page, and nothing tells the page why.
 
-use crate::{config::Mistakes, fields::KnownFields, policy::Cors};
+use crate::{config::Mistakes, engine::Methods, fields::KnownFields, host::Anybodys, policy::Cors};
 use http::{HeaderName, HeaderValue, header};
-use std::collections::HashMap;
+use std::{collections::HashMap, net::Ipv6Addr};
 
 /// Request headers that every policy lets pages send.
 const ALLOW_HEADERS: &[&str] = &[
@@ -67,6 +67,7 @@ impl CompiledCors {
     pub(crate) fn compile(
         cors: &Cors,
         scheme_headers: &[HeaderName],
+        methods: &Methods,
         known: &mut KnownFields,
         mistakes: &mut Mistakes,
     ) -> Self {
@@ -86,8 +87,9 @@ impl CompiledCors {
             );
         }
         for (index, origin) in cors.origins.iter().enumerate() {
-            if let Err(message) = compiled.add_origin(origin, cors, known) {
-                mistakes.add(format!("cors.origins[{index}]"), message);
+            let key = format!("cors.origins[{index}]");
+            if let Err(message) = compiled.add_origin(origin, cors, known, mistakes, &key) {
+                mistakes.add(key, message);
             }
         }
 
@@ -121,12 +123,10 @@ impl CompiledCors {
             &cors.expose_headers,
             mistakes,
         );
+        check_names(cors, mistakes);
         for (index, method) in cors.methods.iter().enumerate() {
-            if http::Method::from_bytes(method.as_bytes()).is_err() {
-                mistakes.add(
-                    format!("cors.methods[{index}]"),
-                    format!("{method:?} is no method; write one such as \"GET\""),
-                );
+            if let Err(message) = methods.check(method) {
+                mistakes.add(format!("cors.methods[{index}]"), message);
             }
         }
 
@@ -187,6 +187,8 @@ impl CompiledCors {
         origin: &str,
         cors: &Cors,
         known: &mut KnownFields,
+        mistakes: &mut Mistakes,
+        key: &str,
     ) -> Result<(), String> {
         let mut field = |value| known.add(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
         if origin == "*" {
@@ -210,53 +212,167 @@ impl CompiledCors {
                     .to_owned(),
             );
         }
-        let wanted = "write scheme://host[:port], such as \"https://app.example.com\", in lower \
-                      case and without a path";
-        let (scheme, authority) = origin
-            .split_once("://")
-            .ok_or_else(|| format!("{origin:?} has no scheme; {wanted}"))?;
-        if !matches!(scheme, "https" | "http") {
-            return Err(format!(
-                "the scheme of {origin:?} is neither https nor http; {wanted}"
-            ));
-        }
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-            _ => (authority, None),
-        };
-        let default_port = if scheme == "https" { "443" } else { "80" };
-        let port = match port {
-            Some(port) if port == default_port => None,
-            Some(port) if port.parse::<u16>().is_ok_and(|number| number > 0) => Some(port),
-            Some(_) => return Err(format!("the port of {origin:?} is no port; {wanted}")),
-            None => None,
-        };
-        let (star, name) = match host.strip_prefix("*.") {
-            Some(name) => (true, name),
-            None => (false, host),
-        };
-        let host_is_good = is_domain(name)
-            || (!star && name.starts_with('[') && name.ends_with(']') && name.len() > 4);
-        if !host_is_good {
-            return Err(format!("the host of {origin:?} is no host name; {wanted}"));
-        }
-        let after = match port {
-            Some(port) => format!("{name}:{port}"),
-            None => name.to_owned(),
-        };
-        if star {
+        let origin = Origin::parse(origin)?;
+        if origin.star {
+            self.check_width(&origin, mistakes, key)?;
+            let Origin { scheme, after, .. } = origin;
             self.subdomains.push(Subdomains {
                 before: format!("{scheme}://").into(),
                 after: format!(".{after}").into(),
             });
         } else {
-            let origin = format!("{scheme}://{after}");
+            let origin = format!("{}://{}", origin.scheme, origin.after);
             // Host and port were checked above, so every character is visible.
             if let Ok(value) = HeaderValue::from_str(&origin) {
                 self.exact.insert(origin.into(), field(value));
             }
         }
         Ok(())
+    }
+
+    /// A wildcard beneath a domain in which anybody can have a name lists pages of strangers.
+    fn check_width(
+        &self,
+        origin: &Origin<'_>,
+        mistakes: &mut Mistakes,
+        key: &str,
+    ) -> Result<(), String> {
+        let name = origin.name;
+        match Anybodys::of(name) {
+            Some(Anybodys::TopLevel) => Err(format!(
+                "takes in every site that ends in .{name}; list your own origins"
+            )),
+            Some(Anybodys::Shared) if self.credentials => Err(format!(
+                "anybody can have a site beneath {name}, and with credentials = true it could act \
+                 as its visitor; list your own origins"
+            )),
+            Some(Anybodys::Shared) => {
+                let message = format!("anybody can have a site beneath {name}; list your own");
+                mistakes.warn(key, message);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// An origin as a policy writes it.
+struct Origin<'o> {
+    scheme: &'o str,
+    /// Whether it is a pattern for everything beneath the name.
+    star: bool,
+    name: &'o str,
+    /// The name, with the port unless that is the usual one.
+    after: String,
+}
+
+/// Schemes whose documents have no origin, so that browsers send `null`, or that are no documents.
+const NO_ORIGIN: [&str; 9] = [
+    "about",
+    "blob",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "javascript",
+    "ws",
+    "wss",
+];
+
+const WANTED: &str = "write scheme://host[:port], such as \"https://app.example.com\", in lower \
+                      case and without a path";
+
+impl<'o> Origin<'o> {
+    /// Reads the origin of a site, or that of an app (`capacitor://localhost`) or an extension.
+    fn parse(origin: &'o str) -> Result<Self, String> {
+        let (scheme, authority) = origin
+            .split_once("://")
+            .ok_or_else(|| format!("{origin:?} has no scheme; {WANTED}"))?;
+        let is_web = matches!(scheme, "https" | "http");
+        if !is_scheme(scheme) || NO_ORIGIN.contains(&scheme) {
+            return Err(format!(
+                "no browser sends {origin:?} as an origin; {WANTED}"
+            ));
+        }
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        let usual = match scheme {
+            "https" => Some("443"),
+            "http" => Some("80"),
+            _ => None,
+        };
+        let port = match port {
+            Some(port) if Some(port) == usual => None,
+            Some(port) if port.parse::<u16>().is_ok_and(|number| number > 0) => Some(port),
+            Some(_) => return Err(format!("the port of {origin:?} is no port; {WANTED}")),
+            None => None,
+        };
+        let (star, name) = match host.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, host),
+        };
+        if star && !is_web {
+            return Err(format!(
+                "an app's origin is listed exactly; {origin:?} would take in others"
+            ));
+        }
+        if scheme == "chrome-extension" && !is_extension_id(name) {
+            return Err(format!(
+                "the id in {origin:?} is none; write the 32 letters from a to p"
+            ));
+        }
+        let host_is_good = match is_web {
+            true => is_domain(name) || !star && is_ipv6(name)?,
+            // The hosts of such schemes are not brought into lower case (URL standard §3.5).
+            false => is_domain(&name.to_ascii_lowercase()),
+        };
+        if !host_is_good {
+            return Err(format!("the host of {origin:?} is no host name; {WANTED}"));
+        }
+        let after = match port {
+            Some(port) => format!("{name}:{port}"),
+            None => name.to_owned(),
+        };
+        Ok(Self {
+            scheme,
+            star,
+            name,
+            after,
+        })
+    }
+}
+
+/// A URL's scheme, in the lower case that browsers send (URL standard §4.4).
+fn is_scheme(scheme: &str) -> bool {
+    scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        && scheme
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.'))
+}
+
+fn is_extension_id(id: &str) -> bool {
+    id.len() == 32 && id.bytes().all(|b| matches!(b, b'a'..=b'p'))
+}
+
+/// Whether it is an address of IPv6; browsers write each in one way (URL standard §3.5).
+fn is_ipv6(host: &str) -> Result<bool, String> {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let Some(address) = inner.and_then(|text| text.parse::<Ipv6Addr>().ok()) else {
+        return Ok(false);
+    };
+    // Of an address that holds one of IPv4, browsers write the digits of IPv6.
+    let [.., high, low] = address.segments();
+    let shown = match address.to_ipv4_mapped() {
+        Some(_) => format!("[::ffff:{high:x}:{low:x}]"),
+        None => format!("[{address}]"),
+    };
+    match shown == host {
+        true => Ok(true),
+        false => Err(format!("browsers write the address {host} as {shown}")),
     }
 }
 
@@ -267,6 +383,64 @@ impl Subdomains {
             .and_then(|rest| rest.strip_suffix(&*self.after))
             .is_some_and(is_domain)
     }
+}
+
+/// Finds names that are well-formed and do nothing in a browser.
+fn check_names(cors: &Cors, mistakes: &mut Mistakes) {
+    let star = |name: &str| {
+        // Fetch standard §3.3.3: with credentials it is the name of a header called `*`.
+        let means_nothing = name == "*" && cors.credentials;
+        means_nothing.then(|| {
+            "\"*\" means every header only without credentials; list the headers".to_owned()
+        })
+    };
+    for (index, name) in cors.allow_headers.iter().enumerate() {
+        let forbidden = || {
+            is_forbidden(&name.to_ascii_lowercase())
+                .then(|| format!("browsers let no page set {name:?}; remove it"))
+        };
+        if let Some(message) = star(name).or_else(forbidden) {
+            mistakes.add(format!("cors.allow_headers[{index}]"), message);
+        }
+    }
+    for (index, name) in cors.expose_headers.iter().enumerate() {
+        let lower = name.to_ascii_lowercase();
+        let hidden = matches!(&*lower, "set-cookie" | "set-cookie2");
+        let hidden = || hidden.then(|| format!("browsers show no page {name:?}; remove it"));
+        if let Some(message) = star(name).or_else(hidden) {
+            mistakes.add(format!("cors.expose_headers[{index}]"), message);
+        }
+    }
+}
+
+/// Whether only the browser itself sets the request header (Fetch standard §2.2.2).
+fn is_forbidden(name: &str) -> bool {
+    const FORBIDDEN: [&str; 20] = [
+        "accept-charset",
+        "accept-encoding",
+        "access-control-request-headers",
+        "access-control-request-method",
+        "connection",
+        "content-length",
+        "cookie",
+        "cookie2",
+        "date",
+        "dnt",
+        "expect",
+        "host",
+        "keep-alive",
+        "origin",
+        "referer",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    FORBIDDEN.contains(&name)
+        || name == "via"
+        || name.starts_with("proxy-")
+        || name.starts_with("sec-")
 }
 
 /// Labels of lower-case letters, digits, hyphens and underscores, separated by single dots.
@@ -281,73 +455,4 @@ fn is_domain(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn compile(cors: &Cors) -> (CompiledCors, Mistakes) {
-        let mut mistakes = Mistakes::default();
-        let cors = CompiledCors::compile(cors, &[], &mut KnownFields::default(), &mut mistakes);
-        (cors, mistakes)
-    }
-
-    #[test]
-    fn subdomains_match_whole_labels_only() {
-        let (cors, mistakes) = compile(&Cors::origins(["https://*.example.com"]));
-        assert!(mistakes.is_empty());
-        for good in ["https://a.example.com", "https://a.b.example.com"] {
-            assert!(cors.allow(good.as_bytes()).is_some(), "{good}");
-        }
-        for bad in [
-            "https://example.com",
-            "https://evilexample.com",
-            "https://.example.com",
-            "https://a..example.com",
-            "http://a.example.com",
-            "https://a.example.com:8443",
-            "https://a.example.com.evil.org",
-            "https://evil.org/.example.com",
-            "https://evil.org#.example.com",
-            "null",
-            "",
-        ] {
-            assert!(cors.allow(bad.as_bytes()).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_origin_is_compared_by_scheme_host_and_port() {
-        let (cors, _) = compile(&Cors::origins([
-            "https://a.example:443",
-            "http://b.example:8080",
-        ]));
-        assert!(cors.allow(b"https://a.example").is_some());
-        assert!(
-            cors.allow(b"https://a.example:443").is_none(),
-            "browsers leave it out"
-        );
-        assert!(cors.allow(b"http://b.example:8080").is_some());
-        assert!(cors.allow(b"http://b.example").is_none());
-        assert!(cors.allow(b"https://a.example\xff").is_none());
-    }
-
-    #[test]
-    fn dangerous_and_malformed_origins_are_mistakes() {
-        let dangerous = Cors::origins(["*"]).credentials(true);
-        assert!(!compile(&dangerous).1.is_empty());
-        for bad in [
-            "null",
-            "example.com",
-            "https://example.com/",
-            "ftp://a",
-            "https://*",
-            "https://a:0",
-            "https://A.example",
-            "",
-        ] {
-            assert!(
-                compile(&Cors::origins([bad])).1.has("cors.origins[0]"),
-                "{bad}"
-            );
-        }
-    }
-}
+mod tests;

@@ -16,11 +16,13 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod anybodys;
 mod pattern;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub(crate) use anybodys::Anybodys;
 pub use pattern::{HostList, HostPattern};
 
 /// The longest host that is read, with its port: a DNS name has at most 253 characters (RFC 1035 §2.3.4).

@@ -21,6 +21,7 @@ pub mod jwt;
 pub mod limit;
 #[cfg(test)]
 mod metered;
+mod misuse;
 mod outage;
 pub mod password;
 mod policy;
@@ -39,7 +40,7 @@ mod view;
 pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
 pub use body::{BodyGuard, BodyTooLarge};
 pub use companion::Companion;
-pub use config::{ConfigError, Mistake, Mistakes};
+pub use config::{ConfigError, ConfigWarning, Mistake, Mistakes};
 pub use engine::{
     Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
     Palisade, PrincipalReport, Reloaded, RouteMap, RuleDescription, SchemeDescription, Stage,

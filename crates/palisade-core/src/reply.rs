@@ -1,5 +1,6 @@
 //! A response made by core.
 
+use crate::misuse;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 
@@ -25,8 +26,8 @@ impl Reply {
     }
 
     /// A 500 whose body tells the application's author what to repair.
-    pub(crate) fn misconfigured(detail: &str) -> Self {
-        tracing::error!(target: "palisade", "{detail}");
+    pub(crate) fn misconfigured(detail: &'static str) -> Self {
+        misuse::tell(detail);
         let body = serde_json::json!({
             "type": "about:blank",
             "title": "Internal error",

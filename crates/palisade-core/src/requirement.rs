@@ -1,7 +1,12 @@
 //! What a caller must be to pass.
 
 use crate::{jwt::Reading, principal::Principal};
-use std::{collections::HashMap, collections::HashSet, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 /// What a rule or a route demands of the caller.
 ///
@@ -25,6 +30,21 @@ enum Node {
     Policy(Box<str>, Arc<dyn Fn(&Principal) -> bool + Send + Sync>),
     AllOf(Vec<Requirement>),
     AnyOf(Vec<Requirement>),
+}
+
+/// A test of the application counts by its name.
+impl Hash for Requirement {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(&self.0).hash(state);
+        match &self.0 {
+            Node::Public | Node::Optional | Node::Authenticated => {}
+            Node::Scope(name)
+            | Node::Role(name)
+            | Node::Permission(name)
+            | Node::Policy(name, _) => name.hash(state),
+            Node::AllOf(list) | Node::AnyOf(list) => list.hash(state),
+        }
+    }
 }
 
 /// Everybody may pass; credentials are not even read.

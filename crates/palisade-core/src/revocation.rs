@@ -117,5 +117,9 @@ pub(crate) fn unless_revoked(
 }
 
 fn rejected(cause: &'static str) -> Outcome {
-    Outcome::Rejected(Rejected { cause, hint: None })
+    Outcome::Rejected(Rejected {
+        cause,
+        hint: None,
+        claim: None,
+    })
 }

@@ -37,7 +37,7 @@ pub use confirm::Route;
 pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
 pub use layer::{Security, SecurityLayer};
 pub use palisade_core::{
-    self as core, ConfigError, Grant, Palisade, Policy, Requirement, all_of, any_of, authenticated,
-    permission, policy, role, scope, validate,
+    self as core, ConfigError, ConfigWarning, Grant, Palisade, Policy, Requirement, all_of, any_of,
+    authenticated, permission, policy, role, scope, validate,
 };
 pub use require::{Guard, Require, require};

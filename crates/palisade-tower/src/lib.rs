@@ -50,7 +50,7 @@ pub use head::PeerAddress;
 pub use layer::{Routes, SecuredRouter};
 pub use layer::{Security, SecurityFuture, SecurityLayer};
 pub use palisade_core::{
-    self as core, ConfigError, Grant, Palisade, Policy, Requirement, all_of, any_of, authenticated,
-    permission, policy, role, scope, validate,
+    self as core, ConfigError, ConfigWarning, Grant, Palisade, Policy, Requirement, all_of, any_of,
+    authenticated, permission, policy, role, scope, validate,
 };
 pub use require::{Guard, GuardFuture, Require, require};

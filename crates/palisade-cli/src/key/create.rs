@@ -4,7 +4,9 @@ use crate::{
     answer::{Answer, Failure, Outcome},
     clock::{moment, shown},
     files::{self, Readers},
+    note,
     store::{self, StoreArguments},
+    table::words,
 };
 use clap::{Args, builder::NonEmptyStringValueParser};
 use palisade_core::{
@@ -21,8 +23,9 @@ Examples:
   palisade key create --owner service1 --expires 2027-01-01T00:00:00Z --key-file key.txt
   palisade key create --owner service1 --quota '10/second; 1000/day'
 
-Without a database, the entry of the policy that accepts the key is printed. The key is shown
-this once; nothing that is stored can show it again.";
+Without a database, the entry of the policy that accepts the key is printed, for
+`>> palisade.toml`. The key itself goes to standard error, or into --key-file, or into the JSON of
+--json. It is shown this once; nothing that is stored can show it again.";
 
 /// Make a key for an owner
 #[derive(Debug, Args)]
@@ -43,13 +46,13 @@ pub(crate) struct Create {
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     owner: String,
 
-    /// The owner's scopes, with commas between
-    #[arg(long, value_delimiter = ',')]
-    scopes: Vec<String>,
+    /// The owner's scopes, with commas or spaces between
+    #[arg(long, default_value = "", hide_default_value = true)]
+    scopes: String,
 
-    /// The owner's roles, with commas between
-    #[arg(long, value_delimiter = ',')]
-    roles: Vec<String>,
+    /// The owner's roles, with commas or spaces between
+    #[arg(long, default_value = "", hide_default_value = true)]
+    roles: String,
 
     /// The owner's tenant
     #[arg(long)]
@@ -70,7 +73,7 @@ pub(crate) struct Create {
 /// How a new key is shown.
 #[derive(Debug, Args)]
 pub(super) struct Shown {
-    /// Write the key into this new file, readable by its owner alone, instead of printing it
+    /// Write the key into this new file, readable by its owner alone, instead of showing it
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
@@ -82,11 +85,12 @@ pub(super) struct Shown {
 impl Create {
     pub(super) fn run(self) -> Outcome {
         let url = self.store.url()?;
+        let (scopes, roles) = (words(&self.scopes), words(&self.roles));
         self.shown.show(|| match url {
             Some(url) => {
                 let mut new = NewKey::new(&self.scheme, &self.prefix, &self.owner)
-                    .scopes(&self.scopes)
-                    .roles(&self.roles);
+                    .scopes(&scopes)
+                    .roles(&roles);
                 new.tenant.clone_from(&self.tenant);
                 new.expires = self.expires;
                 new.quota.clone_from(&self.quota);
@@ -96,10 +100,7 @@ impl Create {
             None => {
                 let made = generate_key(&self.prefix, &SystemEntropy)
                     .map_err(|why| Failure::Outside(why.to_string()))?;
-                let mut entry = made
-                    .entry(&self.owner)
-                    .scopes(&self.scopes)
-                    .roles(&self.roles);
+                let mut entry = made.entry(&self.owner).scopes(&scopes).roles(&roles);
                 entry.tenant.clone_from(&self.tenant);
                 entry.expires = self.expires;
                 entry.quota.clone_from(&self.quota);
@@ -141,13 +142,15 @@ impl Shown {
             let answer = json!({ "id": id, "digest": digest, "key": key, "entry": entry });
             return Answer::json(&answer, true);
         }
-        let key =
-            key.map(|key| format!("# The key, shown this once; give it to its owner:\n# {key}\n"));
-        let entry = entry.unwrap_or_else(|| format!("id {}\n", made.id()));
-        Ok(Answer::yes(match key {
-            Some(key) => format!("{key}\n{entry}"),
-            None => entry,
-        }))
+        if let Some(key) = key {
+            // Standard output is what the policy stores: `>> palisade.toml`.
+            note(&format!(
+                "The key, shown this once; give it to its owner:\n{key}"
+            ));
+        }
+        Ok(Answer::yes(
+            entry.unwrap_or_else(|| format!("id {}\n", made.id())),
+        ))
     }
 }
 

@@ -28,7 +28,8 @@ Of each key either the digest or the key itself is needed, and its owner. In JSO
     { \"digest\": \"sha256:9f86d081…\", \"owner\": \"service1\", \"scopes\": [\"read:write\"] },
     { \"key\": \"…\", \"owner\": \"service2\", \"roles\": [\"admin\"], \"expires\": \"2027-01-01T00:00:00Z\" }
   ]
-In CSV the first line names the fields, and spaces separate scopes and roles:
+In CSV the first line names the fields, and spaces separate scopes and roles, or commas within
+quotation marks:
   digest,owner,scopes,tenant
   sha256:9f86d081…,service1,items:read items:write,acme
 All fields: key, digest, id, owner, scopes, roles, tenant, expires, active (true or false), quota.

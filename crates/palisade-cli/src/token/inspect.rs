@@ -33,7 +33,7 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(self) -> Outcome {
-        let token = self.token.read("token")?;
+        let token = self.token.read_token("token")?;
         let Some((header, claims)) = decode(token.expose_secret()) else {
             note(
                 "palisade: this is no signed token (RFC 7519): three parts of base64url with dots between, the first two JSON objects",
@@ -77,7 +77,7 @@ impl Inspect {
     }
 }
 
-fn decode(token: &str) -> Option<(Value, Value)> {
+pub(super) fn decode(token: &str) -> Option<(Value, Value)> {
     let mut parts = token.split('.');
     let mut object = || {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(parts.next()?).ok()?;

@@ -5,6 +5,7 @@ use crate::{
     clock::{duration, moment, now},
     secret::read_text,
     signing::{Alg, Signer},
+    table::words,
 };
 use clap::Args;
 use jsonwebtoken::Header;
@@ -54,7 +55,7 @@ pub(crate) struct Mint {
     #[arg(long)]
     subject: String,
 
-    /// The `scope` claim: names with spaces between
+    /// The `scope` claim: names with spaces or commas between
     #[arg(long)]
     scope: Option<String>,
 
@@ -109,7 +110,7 @@ impl Mint {
         add("iat", now.into());
         add("exp", now.saturating_add(self.ttl).into());
         if let Some(scope) = self.scope {
-            add("scope", scope.into());
+            add("scope", words(&scope).join(" ").into());
         }
         claims.extend(self.claims);
         claims

@@ -98,6 +98,26 @@ fn every_mistake_has_its_line() {
 }
 
 #[test]
+fn a_warning_is_shown_and_the_policy_is_good_all_the_same() {
+    let folder = Folder::new();
+    folder.write("empty.toml", "realm = 'a'\n");
+    let ran = folder.run(&["check", "empty.toml"]).expect(0);
+    let mut lines = ran.out.lines();
+    assert!(
+        lines.next().unwrap().ends_with("), with 1 warning:"),
+        "{}",
+        ran.out
+    );
+    let warning = lines.next().unwrap();
+    assert!(warning.contains("every request is refused"), "{}", ran.out);
+
+    let json = folder.run(&["check", "empty.toml", "--json"]).expect(0);
+    let json = json.json();
+    let message = json["warnings"][0]["message"].as_str().unwrap();
+    assert!(json["ok"] == true && message.contains("add a [[rule]]"));
+}
+
+#[test]
 fn a_secret_written_into_a_policy_is_not_repeated() {
     let folder = Folder::new();
     folder.write(

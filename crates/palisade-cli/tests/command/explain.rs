@@ -145,3 +145,15 @@ fn a_broken_policy_explains_nothing() {
         ran.out
     );
 }
+
+#[test]
+fn a_method_before_the_path_is_named() {
+    let folder = Folder::furnished();
+    let ran = folder.run(&["explain", "palisade.toml", "--path", "GET /items/7"]);
+    let ran = ran.expect(2);
+    assert!(
+        ran.err.contains("write -X GET --path /items/7"),
+        "{}",
+        ran.err
+    );
+}

@@ -1,11 +1,13 @@
-use crate::folder::Folder;
+use crate::folder::{Folder, Ran};
 
 const STORE: [&str; 2] = ["--store", "sqlite:keys.db"];
 
-fn key_of(text: &str) -> &str {
-    let line = text.lines().find_map(|line| line.strip_prefix("# shop_"));
-    let line = line.unwrap_or_else(|| panic!("no key in {text}"));
-    &text[text.find(line).unwrap() - "shop_".len()..][..line.len() + "shop_".len()]
+/// The key that was shown: on standard error, so that it does not go where the entry goes.
+fn key_of(made: &Ran) -> &str {
+    assert!(!made.out.contains("shop_"), "{}", made.out);
+    let mut lines = made.err.lines();
+    let key = lines.find(|line| line.starts_with("shop_"));
+    key.unwrap_or_else(|| panic!("no key in {}", made.err))
 }
 
 fn id_of(key: &str) -> &str {
@@ -41,8 +43,8 @@ fn a_key_for_a_policy_is_accepted_by_it() {
         "p.toml",
         &format!("[api_key.partners]\nprefix = 'shop'\n\n{}", made.out),
     );
-    let key = key_of(&made.out);
-    assert_eq!(made.out.matches(key).count(), 1);
+    let key = key_of(&made);
+    assert_eq!(made.shown().matches(key).count(), 1);
     let verified = folder
         .run_with(&["token", "verify", "p.toml"], key)
         .expect(0);
@@ -85,7 +87,7 @@ fn a_database_keeps_keys_from_their_making_to_their_end() {
         "a", "--quota", "7/day",
     ]);
     let made = made.expect(0);
-    let key = key_of(&made.out);
+    let key = key_of(&made);
     folder.write(
         "p.toml",
         "[api_key.partners]\nprefix = 'shop'\nstore = 'sqlite:keys.db'\n",
@@ -99,7 +101,7 @@ fn a_database_keeps_keys_from_their_making_to_their_end() {
         ["partners", "service1", "a"]
     );
     let rotated = run(&["rotate", id, "--overlap", "1h"]).expect(0);
-    let new = key_of(&rotated.out);
+    let new = key_of(&rotated);
     verify(new).expect(0);
     verify(key).expect(0);
     run(&["rotate", id]).expect(1);
@@ -120,7 +122,7 @@ fn to_explain_is_not_to_use() {
     let folder = Folder::new();
     let run = |arguments: &[&str]| folder.run(&[arguments, &STORE].concat()).expect(0);
     let made = run(&["key", "create", "--owner", "a", "--prefix", "shop"]);
-    let key = key_of(&made.out);
+    let key = key_of(&made);
     folder.write(
         "p.toml",
         "[api_key.main]\nprefix = 'shop'\nstore = 'sqlite:keys.db'\n\
@@ -215,6 +217,40 @@ fn every_mistake_in_a_list_of_keys_is_told_with_its_line() {
         .expect(0);
     assert_eq!(list.json()["keys"], serde_json::json!([]));
     import("missing.csv").expect(3);
+}
+
+/// Every list on the command line and in CSV takes commas and spaces; in JSON a list is a list.
+#[test]
+fn scopes_are_separated_by_commas_or_spaces_everywhere() {
+    let folder = Folder::furnished();
+    for list in ["a,b", "a b", "a, b"] {
+        let made = folder.run(&["key", "create", "--owner", "o", "--scopes", list]);
+        let made = made.expect(0);
+        assert!(
+            made.out.contains("scopes = [\"a\",\"b\"]"),
+            "{list}: {}",
+            made.out
+        );
+        let token = folder.mint(&["--scope", list]);
+        let told = folder.run_with(&["token", "inspect", "--json"], &token);
+        assert_eq!(told.expect(0).json()["claims"]["scope"], "a b", "{list}");
+    }
+    let import = |name: &str| {
+        let import = ["key", "import", name, "--scheme", "main"];
+        folder.run(&[&import[..], &STORE].concat())
+    };
+    folder.write("keys.csv", "key,owner,scopes\none,o,\"a,b\"\ntwo,o,a b\n");
+    import("keys.csv").expect(0);
+    let list = folder.run(&[&["key", "list", "--json"][..], &STORE].concat());
+    for key in list.expect(0).json()["keys"].as_array().unwrap() {
+        assert_eq!(key["scopes"], serde_json::json!(["a", "b"]), "{key}");
+    }
+    folder.write(
+        "keys.json",
+        "[{ \"key\": \"three\", \"owner\": \"o\", \"scopes\": [\"a,b\"] }]",
+    );
+    let ran = import("keys.json").expect(1);
+    assert!(ran.out.contains("list each by itself"), "{}", ran.out);
 }
 
 #[test]

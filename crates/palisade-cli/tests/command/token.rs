@@ -80,6 +80,9 @@ fn verifying_names_the_check_that_fails_and_the_setting_that_would_accept() {
         other.out
     );
     assert_eq!(other.line(&["because"]), ["because", "audience"]);
+    assert_eq!(other.line(&["claim"]), ["claim", "aud"]);
+    assert_eq!(other.line(&["expected"]), ["expected", "urn:api"]);
+    assert_eq!(other.line(&["found"]), ["found", "\"urn:other\""]);
     assert!(
         other.line(&["setting"]).contains(&"`audience`"),
         "{}",
@@ -87,6 +90,9 @@ fn verifying_names_the_check_that_fails_and_the_setting_that_would_accept() {
     );
     let old = verify(&["--at", "1000"]).expect(1);
     assert_eq!(old.line(&["because"]), ["because", "expired"]);
+    assert_eq!(old.line(&["found"]), ["found", "1970-01-01T00:26:40Z"]);
+    let missing = verify(&["--claim", "sub=7"]).expect(1);
+    assert_eq!(missing.line(&["claim"]), ["claim", "sub"]);
     let early = folder.run_with(
         &[
             "token",
@@ -169,4 +175,117 @@ fn a_shared_secret_signs_too_and_is_not_shown() {
         .run_with(&["token", "verify", "p.toml"], &token.out)
         .expect(0);
     assert!(!(token.shown() + &verified.shown()).contains("swordfish"));
+}
+
+/// Of several schemes, each speaks for itself, with what it expected and found.
+#[test]
+fn every_scheme_of_a_policy_is_told_why() {
+    let folder = Folder::furnished();
+    let more = "\n[jwt.second]\nissuer = 'https://two.example.com'\naudience = 'urn:two'\n\
+        audience_claim = '/for/whom'\nroles_claim = 'roles'\njwks = 'file:jwks.json'\n\
+        [api_key.partners]\n";
+    folder.write("two.toml", &(folder.read("palisade.toml") + more));
+    let verify = |token: &str, json: &[&str]| {
+        folder.run_with(
+            &[&["token", "verify", "two.toml"][..], json].concat(),
+            token,
+        )
+    };
+    let good = verify(&folder.read("token.txt"), &[]).expect(0);
+    assert!(good.out.starts_with("accepted by main\n"), "{}", good.out);
+
+    let token = folder.mint(&["--claim", "iss=https://three.example.com"]);
+    let refused = verify(&token, &[]).expect(1);
+    for scheme in ["main", "second", "partners"] {
+        let line = format!("not accepted by {scheme}\n");
+        assert!(refused.out.contains(&line), "{scheme}: {}", refused.out);
+    }
+    let json = verify(&token, &["--json"]).expect(1).json();
+    assert_eq!(json["accepted"], false);
+    let scheme = |json: &serde_json::Value, name: &str| {
+        let mut schemes = json["schemes"].as_array().unwrap().iter();
+        schemes.find(|own| own["scheme"] == name).unwrap().clone()
+    };
+    for (name, issuer) in [
+        ("main", "https://id.example.com"),
+        ("second", "https://two.example.com"),
+    ] {
+        let own = scheme(&json, name);
+        assert_eq!(
+            (&own["because"], &own["claim"]),
+            (&"issuer".into(), &"iss".into())
+        );
+        assert_eq!(own["expected"], issuer);
+        assert_eq!(own["found"], "\"https://three.example.com\"");
+    }
+    let token = folder.mint(&[
+        "--claim",
+        "iss=https://two.example.com",
+        "--claim",
+        "for={\"whom\":\"us\"}",
+    ]);
+    let json = verify(&token, &["--json"]).expect(1).json();
+    let own = scheme(&json, "second");
+    assert_eq!(
+        (&own["claim"], &own["expected"]),
+        (&"/for/whom".into(), &"urn:two".into())
+    );
+    assert_eq!(own["found"], "\"us\"");
+}
+
+#[test]
+fn what_is_pasted_along_with_a_token_is_named() {
+    let folder = Folder::furnished();
+    let token = folder.read("token.txt");
+    let signature = token.trim().rsplit('.').next().unwrap().to_owned();
+    for (before, after, part) in [
+        ("Bearer ", "", "without `Authorization: Bearer`"),
+        (
+            "Authorization: Bearer ",
+            "",
+            "without `Authorization: Bearer`",
+        ),
+        ("\"", "\"", "stands in quotes"),
+        ("a ", "", "in one piece"),
+    ] {
+        for command in [
+            &["token", "verify", "palisade.toml"][..],
+            &["token", "inspect"],
+        ] {
+            let ran = folder.run_with(command, &format!("{before}{}{after}\n", token.trim()));
+            let ran = ran.expect(3);
+            assert!(ran.err.contains(part), "{before}: {}", ran.err);
+            assert!(!ran.shown().contains(&signature), "{}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn a_key_in_the_wrong_wrapping_says_which_one_is_right() {
+    let folder = Folder::furnished();
+    let pem = folder.read("signing.pem").replace('\n', "\\n");
+    folder.write("one_line.pem", &pem);
+    let mint = [
+        "token",
+        "mint",
+        "--key",
+        "one_line.pem",
+        "--issuer",
+        "i",
+        "--audience",
+        "a",
+    ];
+    let ran = folder
+        .run(&[&mint[..], &["--subject", "s"]].concat())
+        .expect(3);
+    assert!(ran.err.contains("two characters \\n"), "{}", ran.err);
+    std::fs::write(folder.path().join("packed.json"), [0x1f, 0x8b, 8, 0]).unwrap();
+    let ran = folder.run(&["jwks", "show", "packed.json"]).expect(3);
+    assert!(ran.err.contains("packed by gzip"), "{}", ran.err);
+    folder.write(
+        "p.toml",
+        "[jwt.a]\nissuer = 'i'\naudience = 'b'\njwks = 'file:packed.json'\n",
+    );
+    let ran = folder.run(&["check", "p.toml"]).expect(1);
+    assert!(ran.out.contains("packed by gzip"), "{}", ran.out);
 }

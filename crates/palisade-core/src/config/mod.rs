@@ -1,4 +1,4 @@
-//! Mistakes in a policy: collected, not thrown at the first one.
+//! Mistakes in a policy, and warnings about it: collected, not thrown at the first one.
 
 mod document;
 mod outline;
@@ -6,7 +6,7 @@ mod section;
 mod value;
 
 pub(crate) use document::{join, parse};
-pub(crate) use section::Section;
+pub(crate) use section::{Section, guess, near};
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
@@ -25,19 +25,52 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(file) = &self.file {
-            write!(f, "{}:", file.display())?;
-        }
-        if let Some(line) = self.line {
-            write!(f, "{line}:")?;
-        }
-        if self.file.is_some() || self.line.is_some() {
-            f.write_str(" ")?;
-        }
-        match self.key.as_str() {
-            "" => f.write_str(&self.message),
-            key => write!(f, "{key}: {}", self.message),
-        }
+        place(f, self.file.as_deref(), self.line, &self.key)?;
+        f.write_str(&self.message)
+    }
+}
+
+/// Something in a policy that is allowed and probably not meant. The policy serves all the same;
+/// the log says it once at the start, and `palisade check` says it too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigWarning {
+    /// The file, where the policy came from one.
+    pub file: Option<Arc<PathBuf>>,
+    /// The line in the file, counted from 1.
+    pub line: Option<usize>,
+    /// The key, such as `limit[0].by`.
+    pub key: String,
+    /// What it means, and what is safer.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        place(f, self.file.as_deref(), self.line, &self.key)?;
+        f.write_str(&self.message)
+    }
+}
+
+/// `palisade.toml:7: rule[2].path: `, as far as it is known.
+fn place(
+    f: &mut fmt::Formatter<'_>,
+    file: Option<&PathBuf>,
+    line: Option<usize>,
+    key: &str,
+) -> fmt::Result {
+    if let Some(file) = file {
+        write!(f, "{}:", file.display())?;
+    }
+    if let Some(line) = line {
+        write!(f, "{line}:")?;
+    }
+    if file.is_some() || line.is_some() {
+        f.write_str(" ")?;
+    }
+    match key {
+        "" => Ok(()),
+        key => write!(f, "{key}: "),
     }
 }
 
@@ -82,10 +115,11 @@ impl fmt::Debug for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Mistakes as they are found, and where the file has each key.
+/// Mistakes and warnings as they are found, and where the file has each key.
 #[derive(Debug, Clone, Default)]
 pub struct Mistakes {
     list: Vec<Mistake>,
+    warnings: Vec<ConfigWarning>,
     file: Option<Arc<PathBuf>>,
     lines: HashMap<String, usize>,
 }
@@ -117,6 +151,29 @@ impl Mistakes {
         });
     }
 
+    /// Adds a warning at `key`; the place is looked up as for a mistake. The same words at the
+    /// same key are said once.
+    pub fn warn(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        let key = key.into();
+        let warning = ConfigWarning {
+            file: self.file.clone(),
+            line: self.line_of(&key),
+            key,
+            message: message.into(),
+        };
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Adds a warning unless the key has one.
+    pub(crate) fn warn_once(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        let key = key.into();
+        if !self.warnings.iter().any(|warning| warning.key == key) {
+            self.warn(key, message);
+        }
+    }
+
     /// Whether a mistake was reported at the key or beneath it.
     pub fn has(&self, key: &str) -> bool {
         self.list.iter().any(|mistake| {
@@ -139,6 +196,13 @@ impl Mistakes {
         self.lines.insert(key.into(), line);
     }
 
+    /// The warnings, in the order of the file.
+    pub(crate) fn take_warnings(&mut self) -> Vec<ConfigWarning> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort_by_key(|warning| warning.line);
+        warnings
+    }
+
     pub(crate) fn into_error(mut self) -> ConfigError {
         self.list.sort_by_key(|mistake| mistake.line);
         ConfigError {
@@ -155,5 +219,35 @@ impl Mistakes {
             let end = key.rfind(['.', '['])?;
             (key, _) = key.split_at_checked(end)?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_said_once_with_its_place_and_is_no_mistake() {
+        let mut mistakes = Mistakes::default();
+        mistakes.set_file("palisade.toml".into());
+        mistakes.locate("limit[0]", 7);
+        mistakes.locate("cors", 2);
+        for _ in 0..2 {
+            mistakes.warn("limit[0].by", "counts by a header");
+        }
+        mistakes.warn("cors.origins[0]", "is wide");
+        assert!(mistakes.is_empty());
+        let shown = mistakes
+            .take_warnings()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>();
+        assert_eq!(
+            shown,
+            [
+                "palisade.toml:2: cors.origins[0]: is wide",
+                "palisade.toml:7: limit[0].by: counts by a header",
+            ]
+        );
     }
 }

@@ -101,6 +101,11 @@ pub(super) fn texts() -> Value {
     json!({ "anyOf": [text(), list(text())] })
 }
 
+/// A list with at least one element.
+pub(super) fn some_texts() -> Value {
+    json!({ "anyOf": [text(), { "type": "array", "items": text(), "minItems": 1 }] })
+}
+
 pub(super) fn boolean() -> Value {
     json!({ "type": "boolean" })
 }
@@ -121,7 +126,7 @@ pub(super) fn size() -> Value {
 }
 
 pub(super) fn seconds() -> Value {
-    measured("s|m|h|d")
+    measured("s|m|min|h|d")
 }
 
 fn measured(units: &str) -> Value {

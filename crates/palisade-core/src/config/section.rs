@@ -99,6 +99,22 @@ impl<'a, 'i> Section<'a, 'i> {
         self.string_list(join(&self.path, key), value)
     }
 
+    /// A list of texts for a key whose absence means all of them, or the usual ones: `[]` looks
+    /// like none and would be the same, so it is a mistake. `absent` says what absence means.
+    pub(crate) fn some_strings(&mut self, key: &'static str, absent: &str) -> Option<Vec<String>> {
+        let value = self.value(key, outline::some_texts)?;
+        let list = self.string_list(join(&self.path, key), value)?;
+        if value.as_array().is_some_and(|array| array.is_empty()) {
+            self.mistake(
+                key,
+                format!(
+                    "is an empty list, which would mean {absent}; name some, or remove the key"
+                ),
+            );
+        }
+        Some(list)
+    }
+
     /// True or false.
     pub(crate) fn boolean(&mut self, key: &'static str) -> Option<bool> {
         self.read(key, "true or false", outline::boolean, value::boolean)
@@ -468,13 +484,22 @@ impl fmt::Debug for Section<'_, '_> {
 
 /// The word that was probably meant, as a question in these quotes: at most one slip of the
 /// finger in three letters; of two as near, the one that begins alike. Empty if no word is near.
-fn guess<'w>(typed: &str, quote: &str, words: impl Iterator<Item = &'w str>) -> String {
+pub(crate) fn guess<'w>(typed: &str, quote: &str, words: impl Iterator<Item = &'w str>) -> String {
     words
         .map(|word| (strsim::osa_distance(typed, word), word))
         .filter(|&(distance, word)| distance <= word.len().div_ceil(3))
         .min_by_key(|&(distance, word)| (distance, Reverse(alike(typed, word))))
         .map(|(_, word)| format!("; did you mean {quote}{word}{quote}?"))
         .unwrap_or_default()
+}
+
+/// The word that a typing error away from it is written here: one slip in a short word, two in a
+/// long one. `None` for the word itself.
+pub(crate) fn near<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    let slips = if typed.len() < 8 { 1 } else { 2 };
+    words
+        .into_iter()
+        .find(|word| (1..=slips).contains(&strsim::osa_distance(typed, word)))
 }
 
 /// How many letters two words begin with in common.

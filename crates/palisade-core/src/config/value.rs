@@ -58,7 +58,14 @@ pub(super) fn size<N: TryFrom<u64>>(value: &DeValue<'_>) -> Result<N, Unfit> {
 
 /// Seconds: a number, or a text such as `60s`.
 pub(super) fn seconds(value: &DeValue<'_>) -> Result<u64, Unfit> {
-    let units = [("", 1), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    let units = [
+        ("", 1),
+        ("s", 1),
+        ("m", 60),
+        ("min", 60),
+        ("h", 3600),
+        ("d", 86_400),
+    ];
     let right = "is no duration; write seconds as in `60`, or a text such as \"60s\" or \"10m\"";
     measured(value, &units, right)
 }
@@ -177,7 +184,13 @@ mod tests {
 
     #[test]
     fn durations_take_seconds_and_units() {
-        for (text, expected) in [("60", 60), ("'60s'", 60), ("'10m'", 600), ("'1 d'", 86_400)] {
+        for (text, expected) in [
+            ("60", 60),
+            ("'60s'", 60),
+            ("'10m'", 600),
+            ("'10 min'", 600),
+            ("'1 d'", 86_400),
+        ] {
             assert_eq!(parsed(text, seconds), Ok(expected), "{text}");
         }
         assert!(parsed("'1 week'", seconds).is_err());

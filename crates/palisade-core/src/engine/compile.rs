@@ -19,16 +19,16 @@ use crate::{
     cors::CompiledCors,
     fields::KnownFields,
     headers::CompiledHeaders,
-    host::{HostList, HostPattern},
+    host::{Anybodys, HostList, HostPattern},
     outage::Outage,
-    policy::{BuildContext, Policy, Secret, Unlisted},
+    policy::{BuildContext, Limit, LimitKey, Policy, Secret, Unlisted},
     problem::Problems,
     requirement::Roles,
     scheme::{Carrier, Challenge, Scheme},
 };
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
-use std::{collections::HashSet, fmt::Write, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 /// What came of compiling a policy.
 pub(super) struct Attempt {
@@ -41,7 +41,7 @@ pub(super) struct Attempt {
 /// start anew is taken over from the version `before`.
 pub(super) fn compile(mut policy: Policy, before: Option<&Compiled>) -> Attempt {
     let mut mistakes = policy.take_mistakes();
-    let fingerprint = fingerprint(&policy);
+    let fingerprint = policy.fingerprint();
     if let Some(before) = before {
         // Its limits remember times of this clock.
         policy = policy.with_clock(Arc::clone(&before.ports.clock));
@@ -51,14 +51,15 @@ pub(super) fn compile(mut policy: Policy, before: Option<&Compiled>) -> Attempt 
     let compiled = compile_parts(&policy, &context, before, fingerprint, &mut mistakes);
     files.extend(context.into_files());
     if policy.rules.is_empty() && policy.schemes.is_empty() && policy.custom_schemes().is_empty() {
-        tracing::warn!(
-            target: "palisade",
+        mistakes.warn(
+            "",
             "the policy has no rule and no way to authenticate, so every request is refused; add \
-             a [[rule]]"
+             a [[rule]]",
         );
     }
     let compiled = match compiled {
         Some(mut compiled) if mistakes.is_empty() => {
+            compiled.warnings = mistakes.take_warnings();
             compiled.description = Description::of(&policy, &compiled);
             Ok(compiled)
         }
@@ -83,6 +84,11 @@ fn compile_parts(
 
     check_texts(policy, mistakes);
     check_sizes(policy, mistakes);
+    for (index, name) in policy.methods.iter().enumerate() {
+        if let Err(message) = methods.declare(name) {
+            mistakes.add(format!("methods[{index}]"), message);
+        }
+    }
     let hosts = hosts(policy, mistakes);
     let headers = CompiledHeaders::compile(&policy.headers, &mut known, mistakes);
     let resource = Resource::of(policy, mistakes);
@@ -91,7 +97,7 @@ fn compile_parts(
     let cors = policy
         .cors
         .as_ref()
-        .map(|cors| CompiledCors::compile(cors, &scheme_headers, &mut known, mistakes));
+        .map(|cors| CompiledCors::compile(cors, &scheme_headers, &methods, &mut known, mistakes));
     let roles: Roles = policy
         .roles
         .iter()
@@ -125,6 +131,7 @@ fn compile_parts(
     }
     check_names(policy, &roles, mistakes);
     check_unused_limits(policy, mistakes);
+    check_header_limits(policy, mistakes);
     if mistakes.has("limit") || mistakes.has("failures") {
         return None;
     }
@@ -157,6 +164,7 @@ fn compile_parts(
         audit: policy.audit,
         counters: RequestCounters::new(),
         fingerprint,
+        warnings: Vec::new(),
         description: Description::default(),
     })
 }
@@ -239,11 +247,32 @@ fn hosts(policy: &Policy, mistakes: &mut Mistakes) -> Option<HostList> {
     let mut patterns = Vec::new();
     for (index, text) in policy.host.allowed.iter().enumerate() {
         match HostPattern::parse(text) {
-            Ok(pattern) => patterns.push(pattern),
+            Ok(pattern) => {
+                check_wildcard(&pattern, &format!("host.allowed[{index}]"), mistakes);
+                patterns.push(pattern);
+            }
             Err(message) => mistakes.add(format!("host.allowed[{index}]"), message),
         }
     }
     Some(patterns.into_iter().collect())
+}
+
+/// A wildcard beneath a domain in which anybody can have a name lists hosts of strangers.
+fn check_wildcard(pattern: &HostPattern, key: &str, mistakes: &mut Mistakes) {
+    let Some(domain) = pattern.wildcard() else {
+        return;
+    };
+    match Anybodys::of(domain) {
+        Some(Anybodys::TopLevel) => mistakes.add(
+            key,
+            format!("takes in every name that ends in .{domain}; list your own hosts"),
+        ),
+        Some(Anybodys::Shared) => mistakes.warn(
+            key,
+            format!("anybody can have a name beneath {domain}; list your own hosts"),
+        ),
+        None => {}
+    }
 }
 
 fn schemes(
@@ -368,13 +397,33 @@ fn check_unused_limits(policy: &Policy, mistakes: &mut Mistakes) {
     }
 }
 
-/// Names a version of the policy: the same for the same words, without any secret.
-fn fingerprint(policy: &Policy) -> String {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::digest(format!("{policy:?}"));
-    digest.iter().take(8).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// A limit that counts by a header is passed by whoever changes the header, so it is worth nothing
+/// where it is alone.
+fn check_header_limits(policy: &Policy, mistakes: &mut Mistakes) {
+    let by_header = |limit: &Limit| matches!(limit.by, LimitKey::Header(_));
+    let default = |limit: &Limit| limit.default;
+    let of_rules = policy.rules.iter().filter(|rule| !rule.probe).map(|rule| {
+        let named = |limit: &Limit| rule.limits.iter().flatten().any(|name| *name == limit.name);
+        let adds = rule.limits.is_none() || rule.add_limits;
+        let holding = policy.limits.iter().enumerate();
+        let holding = holding.filter(|(_, limit)| named(limit) || adds && default(limit));
+        (rule.path.as_str(), holding.collect::<Vec<_>>())
+    });
+    let unlisted = policy.limits.iter().enumerate();
+    let unlisted = unlisted.filter(|(_, limit)| default(limit)).collect();
+    for (place, holding) in of_rules.chain([("a path without a rule", unlisted)]) {
+        let mut enforced = holding.iter().filter(|(_, limit)| !limit.shadow);
+        if !enforced.clone().all(|(_, limit)| by_header(limit)) {
+            continue;
+        }
+        if let Some((index, _)) = enforced.next() {
+            mistakes.warn_once(
+                format!("limit[{index}].by"),
+                format!(
+                    "counts by a header, which clients choose, and nothing else limits {place}: \
+                     who changes the header is never limited; add a limit by address"
+                ),
+            );
+        }
+    }
 }

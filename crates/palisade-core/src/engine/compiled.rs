@@ -5,6 +5,7 @@ use super::{
     lineage::Lineage, metadata::Metadata, methods::Methods, rules::CompiledRule, rules::Rules,
 };
 use crate::{
+    config::ConfigWarning,
     cors::CompiledCors,
     fields::KnownFields,
     headers::CompiledHeaders,
@@ -55,6 +56,8 @@ pub(crate) struct Compiled {
     pub(crate) counters: RequestCounters,
     /// Names this version of the policy in the audit.
     pub(crate) fingerprint: String,
+    /// What is allowed in it and probably not meant.
+    pub(crate) warnings: Vec<ConfigWarning>,
     /// The same policy for people.
     pub(crate) description: Description,
 }

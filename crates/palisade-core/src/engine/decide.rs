@@ -13,6 +13,7 @@ use crate::{
     firewall::Target,
     grant::Caller,
     head::RequestHead,
+    misuse,
     policy::{Uncertain, Unlisted},
     problem::{Code, Reason},
     requirement::Requirement,
@@ -55,7 +56,7 @@ impl Compiled {
             // Every request would say the same.
             self.lineage
                 .told_peer_missing
-                .call_once(|| tracing::error!(target: "palisade", "{}", head.peer_missing()));
+                .call_once(|| misuse::tell(head.peer_missing()));
             return Err(Reason::new(Code::InternalError, "peer_address_missing"));
         }
         // 3
@@ -254,6 +255,7 @@ impl Compiled {
                     tracing::info!(target: "palisade", cause = rejected.cause, "{hint}");
                     facts.remark(|| hint.to_owned());
                 }
+                facts.failed_claim(rejected.claim);
                 Err(self.invalid_token(facts.asker(), scheme, rejected.cause))
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),

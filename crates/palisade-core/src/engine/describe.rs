@@ -6,7 +6,7 @@ use crate::{
         Audit, Body, Cors, Failures, Firewall, Headers, Host, Https, Outgoing, Policy, Routes,
         Rule, Unlisted,
     },
-    scheme::Carrier,
+    scheme::{Carrier, Expected},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -48,6 +48,8 @@ pub struct SchemeDescription {
     pub carriers: Vec<Carrier>,
     /// How a refusal asks for it; `None` where HTTP cannot.
     pub challenge: Option<String>,
+    /// What it expects of every credential.
+    pub expects: Vec<Expected>,
 }
 
 /// One limit.
@@ -132,6 +134,7 @@ impl Description {
             resource: policy.resource.as_deref(),
             unlisted: compiled.unlisted,
             scopes: &policy.scopes,
+            methods: &policy.methods,
             limit_max_keys: policy.limit_max_keys,
             host: &policy.host,
             https: &policy.https,
@@ -185,6 +188,7 @@ impl Compiled {
                 kind: scheme.kind(),
                 issuers: scheme.issuers(),
                 carriers: scheme.carriers().to_vec(),
+                expects: scheme.expects(),
                 challenge: scheme
                     .challenge()
                     .and_then(|one| one.to_value().to_str().map(str::to_owned).ok()),
@@ -241,6 +245,7 @@ struct Settings<'a> {
     resource: Option<&'a str>,
     unlisted: Unlisted,
     scopes: &'a [String],
+    methods: &'a [String],
     limit_max_keys: usize,
     host: &'a Host,
     https: &'a Https,

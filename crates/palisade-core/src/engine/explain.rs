@@ -73,6 +73,8 @@ pub struct Explanation {
     pub code: Option<&'static str>,
     /// The true reason, if it was refused: the `reason` of the audit.
     pub cause: Option<String>,
+    /// The claim of the token, or the member of its header, that failed a check.
+    pub claim: Option<&'static str>,
     /// What the log would add: the setting that would accept the credential, or what a
     /// dependency did.
     pub remark: Option<String>,
@@ -203,6 +205,7 @@ impl Exchange {
             status: (ending != Ending::Admit).then(|| answer.status.as_u16()),
             code: refused.as_ref().map(|(code, _)| code.as_str()),
             cause: refused.map(|(_, cause)| printable(&cause).into_owned()),
+            claim: trace.claim,
             remark: trace.remark,
             headers: answer.lines(),
             body: (ending != Ending::Admit).then_some(answer.body),

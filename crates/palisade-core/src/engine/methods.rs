@@ -1,13 +1,50 @@
 //! The methods that a policy knows, as bits of a set.
 
+use crate::config::guess;
+
 /// Methods that every policy knows. TRACE and CONNECT are known to none: the one echoes
 /// credentials back, the other makes a proxy of the service.
 const COMMON: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
+/// The other methods of the IANA registry of HTTP methods (RFC 9110 §16.1.2), but for `PRI`, which
+/// is no request.
+const REGISTERED: [&str; 30] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "COPY",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "ORDERPATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
 /// At most as many as a set has bits.
 const MOST: usize = 32;
 
-/// The methods of a policy: the common ones and those that its rules name.
+/// The methods of a policy: the common ones, those that it declares, and those that its rules name.
 #[derive(Debug)]
 pub(crate) struct Methods(Vec<Box<str>>);
 
@@ -26,28 +63,41 @@ impl Default for Methods {
 }
 
 impl Methods {
+    /// Makes a method known that HTTP does not know.
+    pub(super) fn declare(&mut self, name: &str) -> Result<(), String> {
+        check_form(name)?;
+        self.add(name).map(|_| ())
+    }
+
     /// The method of this name, added if it is new.
     pub(super) fn learn(&mut self, name: &str) -> Result<MethodId, String> {
-        let wanted = "write one such as \"GET\", in upper case";
-        if matches!(name, "TRACE" | "CONNECT") {
-            return Err(format!("{name} is never served; remove it"));
+        self.check(name)?;
+        self.add(name)
+    }
+
+    /// Whether a policy may name the method: a word that nobody knows is mostly a typing error.
+    pub(crate) fn check(&self, name: &str) -> Result<(), String> {
+        check_form(name)?;
+        if self.find(name.as_bytes()).is_some() || REGISTERED.contains(&name) {
+            return Ok(());
         }
-        if http::Method::from_bytes(name.as_bytes()).is_err()
-            || name.bytes().any(|b| b.is_ascii_lowercase())
-        {
-            return Err(format!("{name:?} is no method; {wanted}"));
-        }
+        let guess = guess(name, "\"", COMMON.into_iter().chain(REGISTERED));
+        Err(format!(
+            "{name:?} is no method of HTTP{guess}; one of your own is declared at the top of the \
+             policy: methods = [{name:?}]"
+        ))
+    }
+
+    fn add(&mut self, name: &str) -> Result<MethodId, String> {
+        let too_many = || format!("is one method too many; at most {MOST} are told apart");
         if let Some(known) = self.find(name.as_bytes()) {
             return Ok(known);
         }
         if self.0.len() >= MOST {
-            return Err(format!(
-                "is one method too many; at most {MOST} are told apart"
-            ));
+            return Err(too_many());
         }
         self.0.push(name.into());
-        self.find(name.as_bytes())
-            .ok_or_else(|| format!("{name:?} is no method; {wanted}"))
+        self.find(name.as_bytes()).ok_or_else(too_many)
     }
 
     /// Methods are case-sensitive (RFC 9110 §9.1).
@@ -71,6 +121,26 @@ impl Methods {
         names.sort_unstable();
         names.join(", ")
     }
+}
+
+/// Whether it could be a method at all.
+fn check_form(name: &str) -> Result<(), String> {
+    // TRACK is TRACE by another name; the Fetch standard (§2.2.1) forbids all three.
+    if matches!(name, "TRACE" | "CONNECT" | "TRACK") {
+        return Err(format!("{name} is never served; remove it"));
+    }
+    if name == "*" {
+        return Err("\"*\" is no method, and stands for none; list the methods".to_owned());
+    }
+    // RFC 9110 §9.1: a token, and in upper case by convention.
+    if http::Method::from_bytes(name.as_bytes()).is_err()
+        || name.bytes().any(|b| b.is_ascii_lowercase())
+    {
+        return Err(format!(
+            "{name:?} is no method; write one such as \"GET\", in upper case"
+        ));
+    }
+    Ok(())
 }
 
 impl MethodId {
@@ -135,8 +205,28 @@ mod tests {
             set.add(methods.learn(name).unwrap());
         }
         assert_eq!(methods.allow(set), "GET, HEAD, PROPFIND, PUT");
-        for bad in ["TRACE", "get", "", "A B"] {
+        for bad in ["TRACE", "TRACK", "get", "", "A B", "*"] {
             methods.learn(bad).unwrap_err();
+            methods.declare(bad).unwrap_err();
         }
+    }
+
+    #[test]
+    fn a_word_that_http_does_not_know_is_declared_on_purpose() {
+        let mut methods = Methods::default();
+        let wrong = methods.learn("PSOT").unwrap_err();
+        assert!(wrong.contains("did you mean \"POST\"?"), "{wrong}");
+        assert!(
+            methods
+                .check("PURGE")
+                .unwrap_err()
+                .contains("methods = [\"PURGE\"]")
+        );
+        for name in ["PURGE", "PSOT"] {
+            methods.declare(name).unwrap();
+            methods.learn(name).unwrap();
+        }
+        methods.check("QUERY").unwrap();
+        assert_eq!(methods.find(b"QUERY"), None, "no rule names it");
     }
 }

@@ -35,10 +35,13 @@ pub use confirm::{RouteMap, TakenRoute};
 pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
 pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};
+pub(crate) use methods::Methods;
 pub use reload::Reloaded;
 pub use trace::{Decided, Stage, StageReport};
 
-use crate::{head::RequestHead, ports::SourceError, requirement::Requirement};
+use crate::{
+    config::ConfigWarning, head::RequestHead, ports::SourceError, requirement::Requirement,
+};
 use reload::Handle;
 use std::sync::Arc;
 
@@ -84,6 +87,20 @@ impl Palisade {
             ready = ready.and(answer);
         }
         ready
+    }
+
+    /// What the policy allows and probably does not mean, such as a limit that clients can pass by.
+    /// The log says each of them once at the start.
+    ///
+    /// ```
+    /// use palisade_core::Policy;
+    ///
+    /// let palisade = Policy::builder().build()?;
+    /// assert!(palisade.warnings()[0].message.contains("every request is refused"));
+    /// # Ok::<(), palisade_core::ConfigError>(())
+    /// ```
+    pub fn warnings(&self) -> Vec<ConfigWarning> {
+        self.current().warnings.clone()
     }
 
     /// Compares a requirement of a route with what the policy declares: a scope, role or

@@ -1,7 +1,10 @@
 //! A policy replaced by a new version while it serves.
 
 use super::{Compiled, Palisade, compile::compile};
-use crate::{config::ConfigError, policy::Policy};
+use crate::{
+    config::{ConfigError, ConfigWarning},
+    policy::Policy,
+};
 use arc_swap::ArcSwap;
 use std::{
     fmt,
@@ -76,8 +79,10 @@ impl Palisade {
 
     fn first(policy: Policy, source: Option<Source>) -> Result<Self, ConfigError> {
         let attempt = compile(policy, None);
+        let compiled = attempt.compiled?;
+        log_warnings(&compiled, &[]);
         Ok(Self(Arc::new(Handle {
-            current: ArcSwap::from_pointee(attempt.compiled?),
+            current: ArcSwap::from_pointee(compiled),
             source,
             files: Mutex::new(Files {
                 current: attempt.files,
@@ -165,6 +170,7 @@ impl Palisade {
         for limit in after.limits.anew() {
             tracing::info!(target: "palisade", policy, limit, "the limit has changed and counts anew");
         }
+        log_warnings(&after, &before.warnings);
         *files = Files {
             current: attempt.files,
             refused: Vec::new(),
@@ -173,6 +179,18 @@ impl Palisade {
         let before = reloaded.before.as_str();
         tracing::info!(target: "palisade", policy, before, "a new version of the policy serves");
         Ok(reloaded)
+    }
+}
+
+/// Tells whoever looks after the service what is probably not meant, unless it was `told` before.
+fn log_warnings(compiled: &Compiled, told: &[ConfigWarning]) {
+    let same = |one: &ConfigWarning, other: &ConfigWarning| {
+        (&one.key, &one.message) == (&other.key, &other.message)
+    };
+    for warning in &compiled.warnings {
+        if !told.iter().any(|earlier| same(earlier, warning)) {
+            tracing::warn!(target: "palisade", "{warning}");
+        }
     }
 }
 

@@ -409,6 +409,13 @@ impl RuleContext<'_> {
         guardrails: &[Guardrail],
     ) -> CompiledRule {
         let key = |name: &str| format!("rule[{index}].{name}");
+        for list in &rule.emptied {
+            self.mistakes.add(
+                key(list),
+                "is given as an empty list, which would mean all of them; name some, or leave it \
+                 out",
+            );
+        }
         let mut requirement = match (&rule.require, rule.probe) {
             (Some(requirement), false) => requirement.clone(),
             (None, true) => public(),
@@ -602,9 +609,10 @@ impl RuleContext<'_> {
         if rule.probe {
             return RuleLimits::default();
         }
-        let mut ids = match (&rule.limits, rule.add_limits) {
+        let limits = rule.limits.as_deref();
+        let mut ids = match (limits, rule.add_limits) {
             (Some(_), false) => Vec::new(),
-            (None, true) => {
+            (None | Some([]), true) => {
                 self.mistakes.add(
                     format!("rule[{index}].add_limits"),
                     "adds nothing without limits; name some, or remove it",

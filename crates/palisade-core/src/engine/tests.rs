@@ -4,6 +4,7 @@ mod explain;
 mod limits;
 mod outage;
 mod reload;
+mod warnings;
 
 use crate::{
     AuditEvent, AuditSink, Clock, Exchange, HttpResponse, Palisade, Policy, Reply, RequestHead,

@@ -112,6 +112,8 @@ pub(super) struct Trace {
     /// What only the log would be told: the setting that would accept a credential, or what a
     /// dependency did.
     pub(super) remark: Option<String>,
+    /// The claim that failed a check.
+    pub(super) claim: Option<&'static str>,
 }
 
 impl Facts {
@@ -119,6 +121,13 @@ impl Facts {
     pub(super) fn at(&mut self, stage: Stage) {
         if let Some(trace) = &mut self.trace {
             trace.stages.push(stage);
+        }
+    }
+
+    /// Notes the claim that failed a check.
+    pub(super) fn failed_claim(&mut self, claim: Option<&'static str>) {
+        if let Some(trace) = &mut self.trace {
+            trace.claim = claim;
         }
     }
 

@@ -7,7 +7,9 @@
 //! | every other header of the policy, HSTS and `nosniff` above all | is replaced |
 
 mod check;
+mod content_security_policy;
 mod preset;
+mod structured;
 
 use crate::{
     config::Mistakes,

@@ -59,6 +59,14 @@ impl HostPattern {
         })
     }
 
+    /// The domain beneath which it allows every host.
+    pub(crate) fn wildcard(&self) -> Option<&str> {
+        match &self.name {
+            PatternName::Beneath(suffix) => suffix.strip_prefix('.'),
+            _ => None,
+        }
+    }
+
     /// Whether this entry allows the host.
     #[must_use]
     pub fn allows(&self, host: &Host<'_>) -> bool {

@@ -139,6 +139,30 @@ impl TokenError {
         }
     }
 
+    /// The claim, or the member of the header, that failed the check, by its usual name.
+    #[must_use]
+    pub fn claim(self) -> Option<&'static str> {
+        Some(match self {
+            Self::HeaderType(name)
+            | Self::ClaimMissing(name)
+            | Self::ClaimType(name)
+            | Self::ClaimRange(name) => name,
+            Self::Critical => "crit",
+            Self::Compressed => "zip",
+            Self::Unencoded => "b64",
+            Self::Algorithm => "alg",
+            Self::UnknownKey | Self::AmbiguousKey => "kid",
+            Self::Issuer => "iss",
+            Self::Audience => "aud",
+            Self::Type => "typ",
+            Self::Expired => "exp",
+            Self::NotYetValid => "nbf",
+            Self::IssuedInFuture => "iat",
+            Self::SenderConstrained => "cnf",
+            _ => return None,
+        })
+    }
+
     /// The policy setting that would accept such a token, where a mismatch is more often a configuration than an attack.
     #[must_use]
     pub fn setting(self) -> Option<&'static str> {

@@ -74,6 +74,9 @@ impl KeySet {
         if json.len() > MAX_SET_BYTES {
             return Err(KeyError::SetTooLarge);
         }
+        if json.starts_with(&[0x1f, 0x8b]) {
+            return Err(KeyError::Packed);
+        }
         let document: Document = serde_json::from_slice(json).map_err(|_| KeyError::NotASet)?;
         if document.keys.len() > MAX_KEYS {
             return Err(KeyError::TooMany);

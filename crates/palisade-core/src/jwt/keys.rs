@@ -325,6 +325,9 @@ fn without_leading_zeros(number: &[u8]) -> &[u8] {
 /// Says what a PEM file holds when that is not one public key.
 fn check_labels(pem: &[u8]) -> Result<(), KeyError> {
     let text = std::str::from_utf8(pem).map_err(|_| KeyError::NotPem)?;
+    if text.contains("-----BEGIN") && text.contains("\\n") {
+        return Err(KeyError::EscapedLines);
+    }
     let labels: Vec<&str> = text
         .lines()
         .filter_map(|line| {
@@ -371,6 +374,11 @@ pub enum KeyError {
     /// Not PEM at all.
     #[error("no pem block found; a public key begins with `-----BEGIN PUBLIC KEY-----`")]
     NotPem,
+    /// Lines that end in a backslash and an `n`, as in an environment file.
+    #[error(
+        "the pem block has the two characters `\\n` where lines should end; write real lines, as `printf '%b'` does"
+    )]
+    EscapedLines,
     /// The private half, which a verifier must not have.
     #[error("this is a private key; a verifier needs only the public key (`openssl pkey -pubout`)")]
     PrivateKey,
@@ -418,6 +426,11 @@ pub enum KeyError {
     /// A JWK set beyond the size limit.
     #[error("the jwk set is larger than 512 KiB")]
     SetTooLarge,
+    /// Packed by gzip (RFC 1952).
+    #[error(
+        "the jwk set is packed by gzip; unpack it first, or have it served without `Content-Encoding`"
+    )]
+    Packed,
     /// Not a JWK set.
     #[error("not a jwk set; expected a json object with an array `keys`")]
     NotASet,

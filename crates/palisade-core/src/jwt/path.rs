@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// `scope` and `https://example.com/roles` are names, `/realm_access/roles` is a pointer. A dot means nothing, because
 /// names with dots are common.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimPath {
     names: Vec<String>,
 }

@@ -17,7 +17,7 @@ const MAX_CLAIMS: usize = 4;
 pub(super) const TENANT_PLACE: &str = "{tenantid}";
 
 /// What the tokens of one issuer must look like: plain data, checked as a whole by [`compile`](Self::compile).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct TokenPolicy {
     /// The issuer, compared with `iss` byte for byte. It names the space of its subjects even when `iss` is ignored.
     /// `{tenantid}` in it stands for each of [`tenants`](Self::tenants).
@@ -59,7 +59,7 @@ pub struct TokenPolicy {
 }
 
 /// Which kind of token is accepted, and how it is told from others of the same issuer (RFC 8725 §3.12).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Profile {
     /// `typ` is `at+jwt`, or it is `JWT` or absent and no claim marks another kind of token.
@@ -77,7 +77,7 @@ pub enum Profile {
 }
 
 /// Checks that are turned off: there is no third state between checked and listed here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ignored {
     /// Do not look at `iss`.
     pub issuer: bool,

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::policy::{Profile, TokenPolicy};
 
 /// A provider whose tokens have a known form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Provider {
     /// Keycloak; the issuer is `https://HOST/realms/REALM`. Roles of the realm; those of a client stand at

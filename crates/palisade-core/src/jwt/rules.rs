@@ -1,6 +1,7 @@
 //! What the claims of one issuer's tokens must say, and what they say of the caller.
 
-use std::{ops::Range, slice, sync::Arc};
+use crate::scheme::Expected;
+use std::{fmt, ops::Range, slice, sync::Arc};
 
 use super::{
     claims::{Claims, Date, means_refresh},
@@ -110,6 +111,37 @@ impl TokenRules {
     /// The accepted values of `iss`.
     pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
         self.issuers.iter().map(|issuer| &*issuer.name)
+    }
+
+    /// What the policy expects of every token, where that can be named.
+    pub(crate) fn expects(&self) -> Vec<Expected> {
+        let policy = &self.policy;
+        let expected = |cause, claim: &dyn fmt::Display, values: Vec<String>| Expected {
+            cause,
+            claim: claim.to_string(),
+            values,
+        };
+        let issuers = self.issuers().map(str::to_owned).collect();
+        let audiences = match policy.profile {
+            Profile::IdToken => policy.client_ids.clone(),
+            _ => policy.audiences.clone(),
+        };
+        let mut types: Vec<String> = match policy.profile {
+            _ if self.introspected => Vec::new(),
+            Profile::Rfc9068 => vec!["at+jwt".to_owned()],
+            Profile::IdToken => vec!["JWT".to_owned()],
+            Profile::Auto => ["at+jwt", "JWT"].map(str::to_owned).to_vec(),
+        };
+        types.extend(policy.accepted_types.iter().cloned());
+        let mut all = vec![expected("type", &"typ", types)];
+        if !policy.ignore.issuer {
+            all.push(expected("issuer", &"iss", issuers));
+        }
+        if !policy.ignore.audience {
+            all.push(expected("audience", &policy.audience_claim, audiences));
+        }
+        all.retain(|one| !one.values.is_empty());
+        all
     }
 
     /// Whether a token that says it is from `issuer` is held against these rules.

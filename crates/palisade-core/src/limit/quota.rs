@@ -26,7 +26,7 @@ impl Quota {
     /// Reads one quota or several separated by `;`: `200 per day; 50 per hour`.
     ///
     /// A quota is `n/unit`, `n per unit` or `n per m units`, with the units `second`, `minute`,
-    /// `hour`, `day`, their plurals, and `s`, `min`, `h`, `d`.
+    /// `hour`, `day`, their plurals, and `s`, `m`, `min`, `h`, `d`, as in durations.
     ///
     /// # Errors
     ///
@@ -78,10 +78,10 @@ impl FromStr for Quota {
         };
         let seconds = match unit.trim_start() {
             "s" | "second" | "seconds" => 1,
-            "min" | "minute" | "minutes" => 60,
+            // `m` is a minute in durations too.
+            "m" | "min" | "minute" | "minutes" => 60,
             "h" | "hour" | "hours" => 3_600,
             "d" | "day" | "days" => 86_400,
-            "m" => return Err(wrong("\"m\" could be a minute or a month: write \"min\"")),
             _ => {
                 return Err(wrong(
                     "the unit is unknown: write second, minute, hour or day",
@@ -134,6 +134,8 @@ mod tests {
             ("5/30s", 5, 30),
             ("1 per 2 hours", 1, 7_200),
             ("3/min", 3, 60),
+            ("3/m", 3, 60),
+            ("3 per 5m", 3, 300),
             ("3/h", 3, 3_600),
             ("200 per day", 200, 86_400),
         ] {
@@ -159,7 +161,6 @@ mod tests {
             ("1.5/minute", "write \"100/minute\""),
             ("10/minute;", "\"\" is not a quota"),
             ("10 perminute", "write \"100/minute\""),
-            ("10/m", "write \"min\""),
             ("10/fortnight", "second, minute, hour or day"),
             ("10/", "second, minute, hour or day"),
             ("0/minute", "at least 1"),

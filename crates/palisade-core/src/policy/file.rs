@@ -116,6 +116,7 @@ fn policy(section: &mut Section<'_, '_>) -> Policy {
         resource: section.optional_string("resource"),
         unlisted: section.choice("unlisted", &unlisted),
         scopes: section.strings("scopes").unwrap_or_default(),
+        methods: section.strings("methods").unwrap_or_default(),
         limit_max_keys: section
             .unsigned("limit_max_keys")
             .unwrap_or(default.limit_max_keys),

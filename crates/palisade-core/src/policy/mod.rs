@@ -17,6 +17,7 @@
 //! ```
 
 mod file;
+pub(crate) mod fingerprint;
 mod parts;
 pub(crate) mod reference;
 mod secret;
@@ -72,6 +73,9 @@ pub struct Policy {
     pub schemes: Vec<Arc<dyn SchemeConfig>>,
     /// `scopes`: scopes that routes demand with `require` and no rule names.
     pub scopes: Vec<String>,
+    /// `methods`: methods that HTTP does not know, such as `PURGE`; a rule that names any other
+    /// such word is a mistake.
+    pub methods: Vec<String>,
     /// `[roles]`: the permissions that each role gives.
     pub roles: BTreeMap<String, Vec<String>>,
     /// `[failures]`: how many credentials may fail that come from one address.
@@ -185,6 +189,7 @@ impl Default for Policy {
             cors: None,
             schemes: Vec::new(),
             scopes: Vec::new(),
+            methods: Vec::new(),
             roles: BTreeMap::new(),
             failures: Failures::default(),
             limits: Vec::new(),
@@ -270,10 +275,15 @@ impl Policy {
         self
     }
 
-    /// Says which hosts the service answers for.
+    /// Says which hosts the service answers for. None is a mistake: it would mean every host.
     #[must_use]
     pub fn hosts<H: Into<String>>(mut self, hosts: impl IntoIterator<Item = H>) -> Self {
         self.host.allowed = hosts.into_iter().map(Into::into).collect();
+        if self.host.allowed.is_empty() {
+            let message = "is given as an empty list, which would mean every host; name some, or \
+                           leave it out";
+            self.mistakes.add("host.allowed", message);
+        }
         self
     }
 
@@ -295,6 +305,16 @@ impl Policy {
     #[must_use]
     pub fn declare_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes.extend(scopes.into_iter().map(Into::into));
+        self
+    }
+
+    /// Declares methods that HTTP does not know, such as `PURGE`, so that rules may name them.
+    #[must_use]
+    pub fn declare_methods<M: Into<String>>(
+        mut self,
+        methods: impl IntoIterator<Item = M>,
+    ) -> Self {
+        self.methods.extend(methods.into_iter().map(Into::into));
         self
     }
 

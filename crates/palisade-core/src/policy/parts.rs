@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
 
 /// `[host]`: the hosts this service answers for.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Host {
     /// `allowed`: `api.example.com`, `*.example.com` (any depth, not the apex), with or without
@@ -15,7 +15,7 @@ pub struct Host {
 }
 
 /// `[https]`: what happens to plain HTTP.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Https {
     /// `mode`.
@@ -26,7 +26,7 @@ pub struct Https {
 }
 
 /// What happens to a request that came over plain HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HttpsMode {
@@ -38,7 +38,7 @@ pub enum HttpsMode {
 }
 
 /// `[firewall]`: the sizes that a head may have.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Firewall {
     /// `max_target`: bytes of the request target; more is 414. Default 8,192.
@@ -60,7 +60,7 @@ impl Default for Firewall {
 }
 
 /// `[routes]`: what happens to a request for which rule and route do not agree.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Routes {
     /// `uncertain`.
@@ -69,7 +69,7 @@ pub struct Routes {
 
 /// What happens to a request if it is uncertain which rule it falls under: its path can be read in two ways that lead
 /// to different rules, or the route that it reaches has another rule, or none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Uncertain {
@@ -82,7 +82,7 @@ pub enum Uncertain {
 }
 
 /// `[headers]`: the security headers of every response.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Headers {
     /// `preset`: the set to begin with.
@@ -122,7 +122,7 @@ impl Headers {
 }
 
 /// A ready-made set of security headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Preset {
@@ -140,7 +140,7 @@ pub enum Preset {
 }
 
 /// `[headers.hsts]`: `Strict-Transport-Security` (RFC 6797), sent over HTTPS only.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Hsts {
     /// `max_age`: seconds. Default one year; 0 tells browsers to forget.
@@ -162,7 +162,7 @@ impl Default for Hsts {
 }
 
 /// `[cors]`: who may read responses from other origins.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Cors {
     /// `origins`: `https://app.example.com`, `https://*.example.com`, or `*` alone.
@@ -212,7 +212,7 @@ impl Cors {
 }
 
 /// `[[limit]]`: a named set of quotas.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub struct Limit {
     /// `name`, as rules and the `RateLimit` field show it: `[A-Za-z0-9_-]{1,32}`.
@@ -264,7 +264,7 @@ impl Limit {
 ///
 /// It holds wherever a credential is read, whatever limits a rule names: somebody who guesses is
 /// no caller yet, so no other limit would count it. A good credential takes nothing of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Failures {
     /// `quota`: `30/minute`, or several as `30/minute; 500/day`. Once it is spent, requests with a
@@ -282,7 +282,7 @@ impl Default for Failures {
 }
 
 /// What a limit counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LimitKey {
     /// `address`: the client's address; IPv4 whole, IPv6 by /56.
@@ -314,7 +314,7 @@ impl fmt::Display for LimitKey {
 }
 
 /// `[[rule]]`: what one path demands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub struct Rule {
     /// `path`: `/users/{id}`, `/files/{*rest}`.
@@ -325,7 +325,8 @@ pub struct Rule {
     pub require: Option<Requirement>,
     /// `schemes`: the names of the schemes it accepts. Empty: all of them.
     pub schemes: Vec<String>,
-    /// `limits`: instead of the default ones. `None`: the default ones.
+    /// `limits`: instead of the default ones; none of them if it is empty. `None`: the default
+    /// ones.
     pub limits: Option<Vec<String>>,
     /// `add_limits`: `limits` come on top of the default ones.
     pub add_limits: bool,
@@ -349,6 +350,8 @@ pub struct Rule {
     pub handler_caches: bool,
     /// `corp`: this path's `Cross-Origin-Resource-Policy`.
     pub corp: Option<String>,
+    /// Lists that a program gave and left empty, which would mean everything.
+    pub(crate) emptied: Vec<&'static str>,
 }
 
 impl Rule {
@@ -370,13 +373,17 @@ impl Rule {
             allow_encoded: Vec::new(),
             handler_caches: false,
             corp: None,
+            emptied: Vec::new(),
         }
     }
 
-    /// Narrows the rule to these methods.
+    /// Narrows the rule to these methods. None is a mistake: it would mean every method.
     #[must_use]
     pub fn methods<M: Into<String>>(mut self, methods: impl IntoIterator<Item = M>) -> Self {
         self.methods = methods.into_iter().map(Into::into).collect();
+        if self.methods.is_empty() {
+            self.emptied.push("methods");
+        }
         self
     }
 
@@ -401,10 +408,13 @@ impl Rule {
         self
     }
 
-    /// Narrows the rule to these schemes, by name.
+    /// Narrows the rule to these schemes, by name. None is a mistake: it would mean every scheme.
     #[must_use]
     pub fn schemes<S: Into<String>>(mut self, schemes: impl IntoIterator<Item = S>) -> Self {
         self.schemes = schemes.into_iter().map(Into::into).collect();
+        if self.schemes.is_empty() {
+            self.emptied.push("schemes");
+        }
         self
     }
 
@@ -424,7 +434,7 @@ impl Rule {
 }
 
 /// What happens to paths without a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Unlisted {
@@ -436,7 +446,7 @@ pub enum Unlisted {
 }
 
 /// `[body]`: what the validating extractors accept.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Body {
     /// `max`: bytes that an extractor reads where the rule sets no `max_body`. Default 1 MiB.
@@ -458,7 +468,7 @@ impl Default for Body {
 }
 
 /// `[audit]`: how much of a caller the audit shows.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Audit {
     /// `address`.
@@ -468,7 +478,7 @@ pub struct Audit {
 }
 
 /// How much of the client's address the audit shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AddressDetail {
@@ -484,7 +494,7 @@ pub enum AddressDetail {
 }
 
 /// How much of the caller's name the audit shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PrincipalDetail {
@@ -498,7 +508,7 @@ pub enum PrincipalDetail {
 /// `[outgoing]`: the requests that Palisade itself makes, to issuers for instance.
 ///
 /// Unless named here, only HTTPS to public addresses is asked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Outgoing {
     /// `plain_http`: hosts that may be asked over plain HTTP, at whatever address they have.

@@ -2,7 +2,11 @@
 
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Serialize, Serializer};
-use std::{fmt, path::Path, path::PathBuf};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    path::{Path, PathBuf},
+};
 
 /// Where a secret or a key comes from. Its `Debug` shows the reference, never the value.
 ///
@@ -86,6 +90,14 @@ impl Secret {
         Ok(bytes)
     }
 
+    /// The value, if a program gave it.
+    pub(crate) fn given(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Source::Value(bytes) => Some(bytes.expose_secret()),
+            _ => None,
+        }
+    }
+
     /// The file that it is in, if it is in one.
     pub(crate) fn path(&self, folder: Option<&Path>) -> Option<PathBuf> {
         match &self.0 {
@@ -123,6 +135,13 @@ impl fmt::Debug for Secret {
             Source::File(path) => write!(f, "file:{}", path.display()),
             Source::Value(_) => f.write_str("value:***"),
         }
+    }
+}
+
+/// The reference, never the value.
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        format!("{self:?}").hash(state);
     }
 }
 

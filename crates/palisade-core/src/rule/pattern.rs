@@ -71,6 +71,15 @@ impl Pattern {
     /// literals that no request can reach because the [firewall] refuses them.
     pub fn parse(template: &str) -> Result<Pattern, String> {
         let Some(path) = template.strip_prefix('/') else {
+            // As documentation writes it: `GET /users`.
+            if let Some((method, path)) = template.split_once(' ')
+                && path.starts_with('/')
+                && method.bytes().all(|b| b.is_ascii_uppercase())
+            {
+                return Err(format!(
+                    "`{template}` holds a method: write path = \"{path}\" and methods = [\"{method}\"]"
+                ));
+            }
             let path = template.split_once("://").map_or(template, |(_, rest)| {
                 rest.split_once('/').map_or("", |(_, path)| path)
             });
@@ -382,6 +391,10 @@ mod tests {
         for (wrong, right) in [
             ("", "write `/`"),
             ("users", "write `/users`"),
+            (
+                "GET /users",
+                "write path = \"/users\" and methods = [\"GET\"]",
+            ),
             ("https://example.com/users", "write `/users`"),
             ("/users/:id", "write `{id}`"),
             ("/users/<id>", "write `{id}`"),

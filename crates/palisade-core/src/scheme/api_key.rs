@@ -15,10 +15,17 @@ pub use stored::StoredKey;
 
 use crate::{
     config::{Mistakes, Section},
-    policy::BuildContext,
+    policy::{
+        BuildContext,
+        fingerprint::{Content, slow},
+    },
     scheme::{Places, Scheme, SchemeConfig, SchemeKind, Store},
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 pub(crate) const KIND: SchemeKind = SchemeKind {
     section: "api_key",
@@ -38,7 +45,7 @@ pub(crate) const KIND: SchemeKind = SchemeKind {
 /// let policy = Policy::builder().scheme(partners);
 /// # Ok::<(), palisade_core::SourceError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub struct ApiKey {
     /// The scheme's name: `partners` in `[api_key.partners]`.
@@ -59,7 +66,7 @@ pub struct ApiKey {
 
 /// One API key, as a policy knows it. Its `Debug` does not show the digest: a short key of an
 /// earlier system could be guessed from it.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 #[non_exhaustive]
 pub struct ApiKeyEntry {
     /// `id`: 16 letters and digits. `None` for a key of an earlier system.
@@ -288,6 +295,17 @@ impl fmt::Debug for ApiKeyEntry {
 impl SchemeConfig for ApiKey {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn fingerprint(&self, mut content: &mut dyn Hasher) {
+        KIND.section.hash(&mut content);
+        if self.keys.iter().all(|key| key.id.is_some()) {
+            return self.hash(&mut content);
+        }
+        // A key of an earlier system may be short enough to be guessed.
+        let mut own = Content::new();
+        self.hash(&mut own);
+        slow(own).hash(&mut content);
     }
 
     fn compile(

@@ -13,7 +13,11 @@ use crate::{
     policy::BuildContext,
     scheme::{Scheme, SchemeConfig, SchemeKind, Store},
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 pub(crate) const KIND: SchemeKind = SchemeKind {
     section: "basic",
@@ -31,7 +35,7 @@ pub(crate) const KIND: SchemeKind = SchemeKind {
 /// let policy = Policy::builder().scheme(services);
 /// # Ok::<(), palisade_core::SourceError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub struct Basic {
     /// The scheme's name: `services` in `[basic.services]`.
@@ -44,7 +48,7 @@ pub struct Basic {
 
 /// One account, as a policy knows it. Its `Debug` does not show the hash: a weak password could
 /// be guessed from it.
-#[derive(Clone)]
+#[derive(Clone, Hash)]
 #[non_exhaustive]
 pub struct BasicAccount {
     /// `name`: the user-id of RFC 7617, without a colon; the subject of the principal.
@@ -162,6 +166,11 @@ impl fmt::Debug for BasicAccount {
 impl SchemeConfig for Basic {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn fingerprint(&self, mut content: &mut dyn Hasher) {
+        KIND.section.hash(&mut content);
+        self.hash(&mut content);
     }
 
     fn compile(

@@ -11,7 +11,10 @@ use crate::{
     jwt::TokenPolicy,
     policy::{BuildContext, Secret},
 };
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 pub(super) const KIND: SchemeKind = SchemeKind {
     section: "introspection",
@@ -29,7 +32,7 @@ pub(super) const KIND: SchemeKind = SchemeKind {
 ///     .client("api", Secret::env("API_CLIENT_SECRET"));
 /// let policy = Policy::builder().scheme(tokens);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub struct Introspection {
     /// The scheme's name: `main` in `[introspection.main]`.
@@ -129,6 +132,11 @@ impl Introspection {
 impl SchemeConfig for Introspection {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn fingerprint(&self, mut content: &mut dyn Hasher) {
+        KIND.section.hash(&mut content);
+        self.hash(&mut content);
     }
 
     fn compile(

@@ -11,7 +11,11 @@ use crate::{
     jwt::{Profile, Provider, TokenPolicy},
     policy::{BuildContext, Secret},
 };
-use std::{str::FromStr, sync::Arc};
+use std::{
+    hash::{Hash, Hasher},
+    str::FromStr,
+    sync::Arc,
+};
 
 pub(super) const KIND: SchemeKind = SchemeKind {
     section: "jwt",
@@ -29,7 +33,7 @@ pub(super) const KIND: SchemeKind = SchemeKind {
 ///     .public_key(Secret::file("issuer.pem"));
 /// let policy = Policy::builder().scheme(tokens);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub struct Jwt {
     /// The scheme's name: `main` in `[jwt.main]`.
@@ -54,7 +58,7 @@ pub struct Jwt {
 }
 
 /// Where the keys of an issuer come from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 #[non_exhaustive]
 pub enum KeySource {
     /// `secret`: shared with the issuer.
@@ -241,6 +245,11 @@ impl Jwt {
 impl SchemeConfig for Jwt {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn fingerprint(&self, mut content: &mut dyn Hasher) {
+        KIND.section.hash(&mut content);
+        self.hash(&mut content);
     }
 
     fn compile(

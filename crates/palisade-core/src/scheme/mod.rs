@@ -45,6 +45,7 @@ use serde::{Serialize, Serializer};
 use std::{
     borrow::Cow,
     fmt::{self, Debug},
+    hash::Hasher,
     sync::Arc,
 };
 
@@ -65,6 +66,11 @@ pub(crate) struct SchemeKind {
 pub trait SchemeConfig: Debug + Send + Sync {
     /// The name the policy gives it: `main` in `[jwt.main]`.
     fn name(&self) -> &str;
+
+    /// Feeds everything that is configured into the hash that names the version of the policy;
+    /// mostly by deriving `Hash`. The name shows in the log: what somebody could guess, such as a
+    /// short secret, must not be in it unless it is salted or hashed slowly.
+    fn fingerprint(&self, content: &mut dyn Hasher);
 
     /// Checks everything and loads the keys; `None` after at least one mistake was reported.
     fn compile(
@@ -137,6 +143,11 @@ pub trait Scheme: Debug + Send + Sync {
     /// Whose tokens fit it, and for whom; empty if that cannot be said. Where two schemes fit the same tokens and read the
     /// same places, only one of them gets any.
     fn addressees(&self) -> Vec<Addressee> {
+        Vec::new()
+    }
+
+    /// What the policy expects of every credential, where that can be named.
+    fn expects(&self) -> Vec<Expected> {
         Vec::new()
     }
 
@@ -338,6 +349,19 @@ pub struct Rejected {
     pub cause: &'static str,
     /// The setting that would accept it, where there is one worth naming.
     pub hint: Option<&'static str>,
+    /// The claim, or the member of the token's header, that failed the check; for explanations.
+    pub claim: Option<&'static str>,
+}
+
+/// What a scheme expects of every credential, for descriptions of the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    /// The [cause](Rejected::cause) of a credential in which something else stands.
+    pub cause: &'static str,
+    /// The claim or the member of the header: a name, or a JSON Pointer.
+    pub claim: String,
+    /// What may stand there.
+    pub values: Vec<String>,
 }
 
 impl Rejected {

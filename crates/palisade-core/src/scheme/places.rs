@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 /// The places where a scheme's credential may travel. Several may be named; a request then uses
 /// one of them. If none is, the scheme has a usual one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Places {
     /// `authorization`: scheme names in `Authorization`, such as `Bearer`, in any case. The first
@@ -49,7 +49,9 @@ impl Places {
     /// Reads `authorization`, `header` and `websocket_protocol`, the places of bearer tokens.
     pub(crate) fn read_headers(section: &mut Section<'_, '_>) -> Self {
         Self {
-            authorization: section.strings("authorization").unwrap_or_default(),
+            authorization: section
+                .some_strings("authorization", "the usual place")
+                .unwrap_or_default(),
             header: section.optional_string("header"),
             websocket_protocol: section.optional_string("websocket_protocol"),
             ..Self::default()

@@ -6,6 +6,7 @@ use crate::{
     policy::{BuildContext, Secret},
 };
 use secrecy::ExposeSecret;
+use std::hash::{Hash, Hasher};
 
 /// A database that a scheme looks things up in.
 ///
@@ -22,6 +23,21 @@ pub struct Store {
     /// `fresh`: seconds after which a change that another node made is seen at the latest.
     /// Default 5.
     pub freshness_seconds: u64,
+}
+
+/// A URL counts where it stands in the policy, unless a program gave one with a password in it.
+impl Hash for Store {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            url,
+            freshness_seconds,
+        } = self;
+        (url, freshness_seconds).hash(state);
+        let given = url.given().and_then(|url| std::str::from_utf8(url).ok());
+        given
+            .filter(|url| !DatabaseUrl::new(*url).holds_secret())
+            .hash(state);
+    }
 }
 
 impl Store {

@@ -107,6 +107,7 @@ pub(super) fn rejected(why: TokenError) -> Rejected {
     Rejected {
         cause: why.reason(),
         hint: hint(why),
+        claim: why.claim(),
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 const POLICY: &str = r#"
     limit_max_keys = 500
+    methods = ["PURGE"]
     [host]
     allowed = ["api.example.com", "*.example.org", "[::1]", "127.0.0.1"]
     [https]

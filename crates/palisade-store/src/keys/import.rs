@@ -119,6 +119,10 @@ impl KeyImport {
             if key.owner.is_empty() {
                 found("its owner is empty");
             }
+            let mut names = key.scopes.iter().chain(&key.roles);
+            if names.any(|name| name.is_empty() || name.contains([',', ' '])) {
+                found("one of its scopes or roles holds a comma or a space; list each by itself");
+            }
             if texts(key).any(|text| text.contains('\0')) {
                 found("it holds a zero byte, which databases do not keep");
             }

@@ -1,7 +1,7 @@
 //! Lists of keys in JSON and CSV, each key with the line it begins in. What is wrong is told
 //! without repeating any of it: it may be the key itself.
 
-use crate::clock::moment;
+use crate::{clock::moment, table::words};
 use aws_lc_rs::digest::{SHA256, digest};
 use clap::ValueEnum;
 use csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Trim};
@@ -148,7 +148,7 @@ impl Entry {
         };
         let list = |name| {
             let names = field(name).unwrap_or_default();
-            names.split_whitespace().map(str::to_owned).collect()
+            words(&names)
         };
         Ok(Self {
             key: field("key"),

@@ -213,3 +213,16 @@ fn a_thousand_versions_under_load_answer_right_and_leave_nothing_behind() {
     assert_eq!(Arc::strong_count(&current), 2);
     assert_eq!(Arc::strong_count(&current.lineage), 1);
 }
+
+/// A warning is no mistake: the policy serves, and a later version without its cause has none.
+#[test]
+fn a_version_has_its_own_warnings() {
+    let palisade = Policy::builder().build().unwrap();
+    let warnings = palisade.warnings();
+    assert!(
+        warnings[0].message.contains("add a [[rule]]"),
+        "{warnings:?}"
+    );
+    palisade.replace(open_to_all("/")).unwrap();
+    assert_eq!(palisade.warnings(), []);
+}

@@ -33,6 +33,13 @@ fn with(mut jwk: Value, members: Value) -> Value {
 }
 
 #[test]
+fn a_packed_key_set_is_named() {
+    let packed = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0];
+    let refused = KeySet::from_jwk_set(&packed, JwkOptions::default()).unwrap_err();
+    assert_eq!(refused, KeyError::Packed);
+}
+
+#[test]
 fn every_algorithm_by_secret_or_pem() {
     for algorithm in EVERY_ALGORITHM {
         let signer = Signer::new(algorithm);
@@ -293,6 +300,10 @@ fn pem_files() {
     assert_eq!(refusal(&pem("PUBLIC KEY", b""), None), KeyError::UnknownPem);
     assert_eq!(refusal(&rsa[..200], None), KeyError::UnknownPem);
     assert_eq!(refusal("", None), KeyError::NotPem);
+    assert_eq!(
+        refusal(&rsa.replace('\n', "\\n"), None),
+        KeyError::EscapedLines
+    );
     assert_eq!(
         KeySet::from_pem(&[0xff, 0xfe], None).unwrap_err(),
         KeyError::NotPem

@@ -10,7 +10,9 @@ use crate::{
 
 pub(super) fn host(section: &mut Section<'_, '_>) -> Host {
     Host {
-        allowed: section.strings("allowed").unwrap_or_default(),
+        allowed: section
+            .some_strings("allowed", "every host")
+            .unwrap_or_default(),
     }
 }
 
@@ -78,7 +80,12 @@ pub(super) fn cors(section: &mut Section<'_, '_>) -> Cors {
     Cors {
         origins: section.strings("origins").unwrap_or_default(),
         credentials: section.boolean("credentials").unwrap_or_default(),
-        methods: section.strings("methods").unwrap_or(default.methods),
+        methods: section
+            .some_strings(
+                "methods",
+                "GET, HEAD and POST, which browsers send all the same",
+            )
+            .unwrap_or(default.methods),
         allow_headers: section.strings("allow_headers").unwrap_or_default(),
         expose_headers: section.strings("expose_headers").unwrap_or_default(),
         max_age: section

@@ -14,9 +14,13 @@ pub(super) fn rule(section: &mut Section<'_, '_>) -> Rule {
     let caches = [("handler", true), ("safe", false)];
     let corps = ["same-origin", "same-site", "cross-origin"].map(|word| (word, word.to_owned()));
     Rule {
-        methods: section.strings("methods").unwrap_or_default(),
+        methods: section
+            .some_strings("methods", "every method")
+            .unwrap_or_default(),
         require: require(section),
-        schemes: section.strings("schemes").unwrap_or_default(),
+        schemes: section
+            .some_strings("schemes", "every scheme")
+            .unwrap_or_default(),
         limits: section.strings("limits"),
         add_limits: section.boolean("add_limits").unwrap_or_default(),
         cost: section.unsigned("cost").unwrap_or(default.cost),

@@ -130,7 +130,11 @@ pub(super) fn same<'k>(
 }
 
 pub(super) fn rejected(cause: &'static str) -> Verification {
-    Verification::Done(Outcome::Rejected(Rejected { cause, hint: None }))
+    Verification::Done(Outcome::Rejected(Rejected {
+        cause,
+        hint: None,
+        claim: None,
+    }))
 }
 
 #[cfg(test)]

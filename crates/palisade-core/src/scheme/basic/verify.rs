@@ -206,7 +206,11 @@ impl Verifier {
     fn settle(&self, account: &Account) -> Verification {
         if !account.active {
             let (cause, hint) = ("account_disabled", None);
-            return Verification::Done(Outcome::Disabled(Rejected { cause, hint }));
+            return Verification::Done(Outcome::Disabled(Rejected {
+                cause,
+                hint,
+                claim: None,
+            }));
         }
         let verified = Outcome::Verified(account.principal.clone());
         unless_revoked(self.revocations.as_deref(), verified)
@@ -214,7 +218,11 @@ impl Verifier {
 }
 
 fn refused(cause: &'static str) -> Outcome {
-    Outcome::Rejected(Rejected { cause, hint: None })
+    Outcome::Rejected(Rejected {
+        cause,
+        hint: None,
+        claim: None,
+    })
 }
 
 impl Scheme for BasicScheme {

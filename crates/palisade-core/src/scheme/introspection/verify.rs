@@ -8,7 +8,7 @@ use crate::{
     principal::Principal,
     revocation::{Revocations, unless_revoked},
     scheme::{
-        Carrier, Carriers, Challenge, Credential, Outcome, Presented, Rejected, Scheme,
+        Carrier, Carriers, Challenge, Credential, Expected, Outcome, Presented, Rejected, Scheme,
         Verification, flights::Flights, token,
     },
     view::View,
@@ -176,6 +176,10 @@ impl Scheme for Opaque {
 
     fn issuers(&self) -> Vec<String> {
         self.judge.rules.issuers().map(str::to_owned).collect()
+    }
+
+    fn expects(&self) -> Vec<Expected> {
+        self.judge.rules.expects()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {

@@ -8,8 +8,8 @@ use crate::{
     principal::Principal,
     revocation::{Revocations, unless_revoked},
     scheme::{
-        Addressee, Carrier, Carriers, Challenge, Credential, Fit, Outcome, Presented, Scheme,
-        Verification, token,
+        Addressee, Carrier, Carriers, Challenge, Credential, Expected, Fit, Outcome, Presented,
+        Scheme, Verification, token,
     },
     view::View,
 };
@@ -152,6 +152,10 @@ impl Scheme for Bearer {
 
     fn addressees(&self) -> Vec<Addressee> {
         self.judge.rules.addressees()
+    }
+
+    fn expects(&self) -> Vec<Expected> {
+        self.judge.rules.expects()
     }
 
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
