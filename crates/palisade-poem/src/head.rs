@@ -6,6 +6,32 @@ use palisade_core::{HttpResponse, Reply, RequestHead};
 use poem::{Request, Response};
 use std::net::SocketAddr;
 
+/// The address of the other end of the connection, where poem's server does not tell it: put it
+/// into the extensions of a request, as in tests of an application. An address that poem tells
+/// goes before it, and no client can set it.
+///
+/// ```
+/// use palisade_poem::{Palisade, PeerAddress, SecurityLayer};
+/// use poem::{Endpoint, EndpointExt, Request, Route, endpoint::make_sync};
+///
+/// # async fn call(palisade: Palisade) -> Result<(), poem::Error> {
+/// let app = Route::new()
+///     .at("/health", make_sync(|_| "well"))
+///     .with(SecurityLayer::new(palisade));
+/// let request = Request::builder()
+///     .uri_str("/health")
+///     .header("host", "api.example.com")
+///     .extension(PeerAddress(([192, 0, 2, 1], 4711).into()))
+///     .finish();
+/// assert_eq!(app.call(request).await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// With poem's `TestClient` it is `client.get("/health").data(PeerAddress(…))`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
 /// A borrowed request.
 pub(crate) struct Head<'a>(pub(crate) &'a Request);
 
@@ -35,7 +61,8 @@ impl RequestHead for Head<'_> {
     }
 
     fn peer(&self) -> Option<SocketAddr> {
-        self.0.remote_addr().as_socket_addr().copied()
+        let told = self.0.remote_addr().as_socket_addr().copied();
+        told.or_else(|| self.0.extensions().get::<PeerAddress>().map(|peer| peer.0))
     }
 
     fn tls(&self) -> bool {
@@ -44,7 +71,7 @@ impl RequestHead for Head<'_> {
 
     fn peer_missing(&self) -> &'static str {
         "the address of the peer is missing: bind the server to a TCP address, and in tests set \
-         `RequestBuilder::remote_addr`"
+         `.data(palisade_poem::PeerAddress(…))` on the request"
     }
 }
 
@@ -66,5 +93,36 @@ impl HttpResponse for Outgoing<'_> {
 
     fn replace(&mut self, reply: Reply) {
         *self.0 = into_response(reply);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Palisade, SecurityLayer};
+    use futures_util::FutureExt;
+    use poem::{Endpoint, EndpointExt, Route, endpoint::make_sync};
+
+    fn status(peer: Option<PeerAddress>) -> StatusCode {
+        let palisade =
+            Palisade::from_toml_str("[[rule]]\npath = '/health'\nrequire = 'public'").unwrap();
+        let app = Route::new()
+            .at("/health", make_sync(|_| "well"))
+            .with(SecurityLayer::new(palisade));
+        let mut request = Request::builder()
+            .uri_str("/health")
+            .header("host", "localhost");
+        if let Some(peer) = peer {
+            request = request.extension(peer);
+        }
+        let response = app.call(request.finish()).now_or_never().unwrap();
+        response.unwrap().status()
+    }
+
+    #[test]
+    fn a_test_without_a_server_can_set_the_peer() {
+        let peer = PeerAddress(([192, 0, 2, 1], 4711).into());
+        assert_eq!(status(Some(peer)), 200);
+        assert_eq!(status(None), 500);
     }
 }

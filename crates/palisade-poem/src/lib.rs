@@ -32,7 +32,8 @@ mod layer;
 mod reply;
 mod require;
 
-pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
+pub use extract::{Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
+pub use head::PeerAddress;
 pub use layer::{Security, SecurityLayer};
 pub use palisade_core::{
     self as core, ConfigError, Grant, Palisade, Policy, Requirement, all_of, any_of, authenticated,

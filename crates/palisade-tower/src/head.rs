@@ -11,6 +11,27 @@ use std::net::SocketAddr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
+/// Says that the connection of a request is TLS, ended by this very server: put it into the
+/// extensions of every request that comes over such a connection. Then HSTS is sent, and
+/// `https.mode = "refuse"` lets the request in. No client can set it.
+///
+/// ```
+/// use axum::{Extension, Router};
+/// use palisade_tower::{Palisade, SecurityLayer, Tls};
+/// use std::net::SocketAddr;
+/// use tower_layer::Layer;
+///
+/// # fn wrap(palisade: Palisade, routes: Router) {
+/// let app = SecurityLayer::new(palisade).around(routes);
+/// let over_tls = Extension(Tls).layer(app);
+/// // axum_server::bind_rustls(address, config).serve(service)
+/// let service = axum::ServiceExt::<axum::extract::Request>::
+///     into_make_service_with_connect_info::<SocketAddr>(over_tls);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tls;
+
 /// A borrowed request.
 pub(crate) struct Head<'a, B> {
     request: &'a Request<B>,
@@ -24,7 +45,10 @@ impl<'a, B> Head<'a, B> {
         let uri = request.uri();
         #[cfg(feature = "axum")]
         let uri = match request.extensions().get::<axum::extract::OriginalUri>() {
-            Some(original) => &original.0,
+            Some(original) => {
+                inside_routing(request);
+                &original.0
+            }
             None => uri,
         };
         Self {
@@ -63,10 +87,31 @@ impl<B> RequestHead for Head<'_, B> {
         self.peer
     }
 
+    fn tls(&self) -> bool {
+        self.request.extensions().get::<Tls>().is_some()
+    }
+
     fn peer_missing(&self) -> &'static str {
         "the address of the peer is missing: serve the application with \
          `into_make_service_with_connect_info::<SocketAddr>()`, or put a \
          `palisade_tower::PeerAddress` into the extensions of every request"
+    }
+}
+
+/// Says once that the layer stands where axum has chosen a route already. A layer inside another
+/// of the same policy is none of these: its requests are admitted before they are looked at.
+#[cfg(feature = "axum")]
+fn inside_routing<B>(request: &Request<B>) {
+    static TOLD: std::sync::Once = std::sync::Once::new();
+    if request.extensions().get::<axum::extract::MatchedPath>().is_some() {
+        TOLD.call_once(|| {
+            tracing::warn!(
+                target: "palisade",
+                "the security layer is inside of axum's routing, as `Router::layer` puts it: \
+                 paths without a route pass it by, and axum adds `Allow` to its refusals; wrap \
+                 the router with `SecurityLayer::around` instead"
+            );
+        });
     }
 }
 

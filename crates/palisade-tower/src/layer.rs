@@ -26,6 +26,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Wraps an application in its security policy.
+///
+/// A response leaves through the policy, and an error of a service is no response: so the layer
+/// answers it with 500, logs it, and audits it as `service_error`. What shall be answered
+/// otherwise, such as the error of `tower::timeout` or of `tower::load_shed`, is made a response
+/// inside of this layer, for instance by axum's `HandleErrorLayer`.
 #[derive(Debug, Clone)]
 pub struct SecurityLayer {
     palisade: Palisade,
@@ -73,6 +78,7 @@ pub struct Security<S> {
 impl<S, B, RB> Service<Request<B>> for Security<S>
 where
     S: Service<Request<GuardedBody<B>>, Response = Response<RB>> + Clone,
+    S::Error: fmt::Display,
     RB: From<Bytes>,
 {
     type Response = Response<RB>;
@@ -206,6 +212,7 @@ pin_project! {
 impl<S, B, RB> Future for SecurityFuture<S, B>
 where
     S: Service<Request<GuardedBody<B>>, Response = Response<RB>>,
+    S::Error: fmt::Display,
     RB: From<Bytes>,
 {
     type Output = Result<Response<RB>, S::Error>;
@@ -232,7 +239,14 @@ where
                 },
                 Stage::Running { future } => {
                     match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
-                        Ok(outcome) => break ready!(outcome)?,
+                        Ok(outcome) => match (ready!(outcome), this.exchange.as_mut()) {
+                            (Ok(response), _) => break response,
+                            // An outer layer of the policy answers.
+                            (Err(error), None) => return Poll::Ready(Err(error)),
+                            (Err(error), Some(exchange)) => {
+                                break into_response(exchange.service_failed(&error));
+                            }
+                        },
                         Err(panic) => break panicked(this.exchange, panic),
                     }
                 }

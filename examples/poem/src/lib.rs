@@ -4,7 +4,7 @@ use palisade_example_demo::{
     Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, Store, answers,
 };
 use palisade_poem::{
-    Grant, Palisade, Principal, Rejection, SecurityLayer, ValidJson, ValidPath, ValidQuery,
+    Granted, Palisade, Principal, Rejection, SecurityLayer, ValidJson, ValidPath, ValidQuery,
     require, scope,
 };
 use poem::{
@@ -93,7 +93,7 @@ fn resource(caller: Principal) -> Response {
 
 #[handler]
 async fn users(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
 ) -> Result<Response, Rejection> {
     let found = store.users().await;
@@ -102,7 +102,7 @@ async fn users(
 
 #[handler]
 async fn add_user(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidJson(new): ValidJson<NewUser>,
 ) -> Result<impl IntoResponse, Rejection> {
@@ -113,7 +113,7 @@ async fn add_user(
 #[handler]
 async fn items(
     caller: Principal,
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidQuery(query): ValidQuery<ItemQuery>,
 ) -> Result<Response, Rejection> {
@@ -124,7 +124,7 @@ async fn items(
 #[handler]
 async fn add_item(
     caller: Principal,
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidJson(new): ValidJson<NewItem>,
 ) -> Result<impl IntoResponse, Rejection> {
@@ -139,7 +139,7 @@ async fn add_item(
 #[handler]
 async fn item(
     caller: Principal,
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
 ) -> Result<Response, Rejection> {
@@ -150,7 +150,7 @@ async fn item(
 #[handler]
 async fn replace_item(
     caller: Principal,
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
     ValidJson(new): ValidJson<NewItem>,
@@ -161,7 +161,7 @@ async fn replace_item(
 
 #[handler]
 async fn remove_item(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
 ) -> Result<StatusCode, Rejection> {
@@ -172,7 +172,7 @@ async fn remove_item(
 
 #[handler]
 async fn users_v1(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
 ) -> Result<Response, Rejection> {
     let found = store.users().await;
@@ -185,7 +185,7 @@ async fn users_v1(
 
 #[handler]
 async fn users_v2(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
 ) -> Result<Response, Rejection> {
     let found = store.users().await;
@@ -195,7 +195,7 @@ async fn users_v2(
 }
 
 #[handler]
-fn nothing_here(Data(grant): Data<&Grant>) -> Result<Response, Rejection> {
+fn nothing_here(Granted(grant): Granted) -> Result<Response, Rejection> {
     Err(grant.refuse(DomainError::NotFound).into())
 }
 

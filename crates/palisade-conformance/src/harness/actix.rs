@@ -19,7 +19,7 @@ use actix_web::{
     Responder, Route, guard,
 };
 use palisade_actix::{
-    Claims, Grant, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
+    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
     all_of, any_of, permission, require, role, scope,
 };
 use palisade_example_actix as example;
@@ -179,6 +179,10 @@ pub(crate) fn app(
         post().to(async |seen: Seen| seen.route("/upload-ignore")),
     )
     .route("/nonce", get().to(async |seen: Seen| seen.page()))
+    .route(
+        "/granted",
+        get().to(async |Granted(grant): Granted, seen: Seen| seen.granted(&grant)),
+    )
     .route(
         "/json",
         post().to(async |seen: Seen, ValidJson(order): ValidJson<Order>| seen.json(&order)),

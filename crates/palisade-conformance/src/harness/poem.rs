@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use palisade_example_poem as example;
 use palisade_poem::{
-    Claims, Grant, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
+    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
     all_of, any_of, permission, require, role, scope,
 };
 use poem::endpoint::{BoxEndpoint, make};
@@ -130,6 +130,7 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> App {
     .at("/upload", post(upload))
     .at("/upload-ignore", post(says("/upload-ignore")))
     .at("/nonce", get(page))
+    .at("/granted", get(granted))
     .at("/json", post(json))
     .at("/form", post(form))
     .at("/query", get(query))
@@ -244,6 +245,11 @@ async fn upload(seen: Seen, body: Body) -> Said {
 #[handler]
 fn page(seen: Seen) -> Said {
     seen.page()
+}
+
+#[handler]
+fn granted(seen: Seen, Granted(grant): Granted) -> Said {
+    seen.granted(&grant)
 }
 
 #[handler]
