@@ -1,10 +1,6 @@
 //! Request bodies under the watch of their rule.
 
-use actix_web::{
-    dev::Payload,
-    error::PayloadError,
-    web::Bytes,
-};
+use actix_web::{dev::Payload, error::PayloadError, web::Bytes};
 use futures_util::{Stream, StreamExt, stream::poll_fn};
 use palisade_core::{BodyGuard, BodyRefused};
 use std::{io, pin::Pin, task::Poll};

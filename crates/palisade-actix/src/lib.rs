@@ -36,7 +36,9 @@ mod layer;
 mod reply;
 mod require;
 
-pub use extract::{Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
+pub use extract::{
+    Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery,
+};
 pub use layer::{Security, SecurityFuture, SecurityLayer};
 pub use palisade_core::{
     self as core, ConfigError, Grant, Palisade, Policy, Requirement, all_of, any_of, authenticated,

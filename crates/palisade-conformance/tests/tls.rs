@@ -57,7 +57,9 @@ struct Given {
 }
 
 /// Asks the same of the same application over TLS and over plain HTTP.
-fn judge<F: Future<Output = io::Result<()>>>(serve: impl FnOnce(Given) -> F + Copy + Send + 'static) {
+fn judge<F: Future<Output = io::Result<()>>>(
+    serve: impl FnOnce(Given) -> F + Copy + Send + 'static,
+) {
     let (server, client) = certificate();
     let start = |tls: Option<Arc<ServerConfig>>| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -74,7 +76,9 @@ fn judge<F: Future<Output = io::Result<()>>>(serve: impl FnOnce(Given) -> F + Co
     };
     let (over_tls, plain) = (start(Some(server)), start(None));
     runtime().block_on(async {
-        let response = timeout(PATIENCE, ask_over_tls(over_tls, client)).await.unwrap();
+        let response = timeout(PATIENCE, ask_over_tls(over_tls, client))
+            .await
+            .unwrap();
         assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
         assert_eq!(
             header(&response, "strict-transport-security"),
@@ -114,7 +118,11 @@ fn certificate() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
 async fn ask_over_tls(address: SocketAddr, client: Arc<ClientConfig>) -> String {
     let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("api.example.com").unwrap();
-    ask(TlsConnector::from(client).connect(name, stream).await.unwrap()).await
+    ask(TlsConnector::from(client)
+        .connect(name, stream)
+        .await
+        .unwrap())
+    .await
 }
 
 async fn ask_plainly(address: SocketAddr) -> String {

@@ -32,7 +32,9 @@ mod layer;
 mod reply;
 mod require;
 
-pub use extract::{Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
+pub use extract::{
+    Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery,
+};
 pub use head::PeerAddress;
 pub use layer::{Security, SecurityLayer};
 pub use palisade_core::{

@@ -103,7 +103,11 @@ impl<B> RequestHead for Head<'_, B> {
 #[cfg(feature = "axum")]
 fn inside_routing<B>(request: &Request<B>) {
     static TOLD: std::sync::Once = std::sync::Once::new();
-    if request.extensions().get::<axum::extract::MatchedPath>().is_some() {
+    if request
+        .extensions()
+        .get::<axum::extract::MatchedPath>()
+        .is_some()
+    {
         TOLD.call_once(|| {
             tracing::warn!(
                 target: "palisade",

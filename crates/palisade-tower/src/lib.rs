@@ -42,7 +42,9 @@ mod require;
 
 pub use body::{BodyError, GuardedBody};
 #[cfg(feature = "axum")]
-pub use extract::{Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
+pub use extract::{
+    Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery,
+};
 pub use head::{PeerAddress, Tls};
 #[cfg(feature = "axum")]
 pub use layer::{Routes, SecuredRouter};

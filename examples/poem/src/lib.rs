@@ -92,10 +92,7 @@ fn resource(caller: Principal) -> Response {
 }
 
 #[handler]
-async fn users(
-    Granted(grant): Granted,
-    Data(store): Data<&Store>,
-) -> Result<Response, Rejection> {
+async fn users(Granted(grant): Granted, Data(store): Data<&Store>) -> Result<Response, Rejection> {
     let found = store.users().await;
     Ok(json(found.map_err(|why| grant.refuse(why))?))
 }

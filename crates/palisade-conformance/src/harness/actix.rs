@@ -19,8 +19,8 @@ use actix_web::{
     Responder, Route, guard,
 };
 use palisade_actix::{
-    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
-    all_of, any_of, permission, require, role, scope,
+    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath,
+    ValidQuery, all_of, any_of, permission, require, role, scope,
 };
 use palisade_example_actix as example;
 

@@ -15,8 +15,8 @@ use axum::routing::{any, get, options, post};
 use axum::{Router, ServiceExt};
 use palisade_example_axum as example;
 use palisade_tower::{
-    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
-    all_of, any_of, permission, require, role, scope,
+    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath,
+    ValidQuery, all_of, any_of, permission, require, role, scope,
 };
 use tower::Service;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use palisade_example_poem as example;
 use palisade_poem::{
-    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
-    all_of, any_of, permission, require, role, scope,
+    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath,
+    ValidQuery, all_of, any_of, permission, require, role, scope,
 };
 use poem::endpoint::{BoxEndpoint, make};
 use poem::error::NotFoundError;

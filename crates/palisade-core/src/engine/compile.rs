@@ -227,7 +227,8 @@ fn check_sizes(policy: &Policy, mistakes: &mut Mistakes) {
 fn check_timeouts(policy: &Policy, mistakes: &mut Mistakes) {
     let mut wait = |key: String, seconds: Option<u64>| {
         if seconds == Some(0) {
-            let message = "is 0, so that no body would be waited for; write a duration such as \"30s\"";
+            let message =
+                "is 0, so that no body would be waited for; write a duration such as \"30s\"";
             mistakes.add(key, message);
         }
     };
