@@ -238,7 +238,7 @@ mod poem_app {
     use poem::http::uri::Scheme;
     use poem::listener::{Acceptor, TcpAcceptor};
     use poem::web::{LocalAddr, RemoteAddr};
-    use poem::{EndpointExt, Route, Server, get, handler};
+    use poem::{Addr, EndpointExt, Route, Server, get, handler};
 
     #[handler]
     fn public() -> &'static str {
@@ -271,12 +271,14 @@ mod poem_app {
         type Io = TlsStream<TcpStream>;
 
         fn local_addr(&self) -> Vec<LocalAddr> {
-            vec![self.local.into()]
+            vec![LocalAddr(Addr::SocketAddr(self.local))]
         }
 
         async fn accept(&mut self) -> io::Result<(Self::Io, LocalAddr, RemoteAddr, Scheme)> {
             let (stream, peer) = super::accept(&self.tcp, &self.acceptor).await;
-            Ok((stream, self.local.into(), peer.into(), Scheme::HTTPS))
+            let local = LocalAddr(Addr::SocketAddr(self.local));
+            let peer = RemoteAddr(Addr::SocketAddr(peer));
+            Ok((stream, local, peer, Scheme::HTTPS))
         }
     }
 }
