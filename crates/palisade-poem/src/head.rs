@@ -16,10 +16,10 @@ use std::net::SocketAddr;
 ///
 /// # async fn call(palisade: Palisade) -> Result<(), poem::Error> {
 /// let app = Route::new()
-///     .at("/health", make_sync(|_| "well"))
+///     .at("/", make_sync(|_| "well"))
 ///     .with(SecurityLayer::new(palisade));
 /// let request = Request::builder()
-///     .uri_str("/health")
+///     .uri_str("/")
 ///     .header("host", "api.example.com")
 ///     .extension(PeerAddress(([192, 0, 2, 1], 4711).into()))
 ///     .finish();
@@ -28,7 +28,8 @@ use std::net::SocketAddr;
 /// # }
 /// ```
 ///
-/// With poem's `TestClient` it is `client.get("/health").data(PeerAddress(…))`.
+/// poem keeps the original target of a request for its own server only: one that was built is
+/// judged as `/`, whatever its path. With poem's `TestClient` it is `client.get("/").data(PeerAddress(…))`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
@@ -104,14 +105,11 @@ mod tests {
     use poem::{Endpoint, EndpointExt, Route, endpoint::make_sync};
 
     fn status(peer: Option<PeerAddress>) -> StatusCode {
-        let palisade =
-            Palisade::from_toml_str("[[rule]]\npath = '/health'\nrequire = 'public'").unwrap();
+        let palisade = Palisade::from_toml_str("[[rule]]\npath = '/'\nrequire = 'public'").unwrap();
         let app = Route::new()
-            .at("/health", make_sync(|_| "well"))
+            .at("/", make_sync(|_| "well"))
             .with(SecurityLayer::new(palisade));
-        let mut request = Request::builder()
-            .uri_str("/health")
-            .header("host", "localhost");
+        let mut request = Request::builder().uri_str("/").header("host", "localhost");
         if let Some(peer) = peer {
             request = request.extension(peer);
         }
