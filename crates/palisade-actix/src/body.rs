@@ -1,19 +1,30 @@
 //! Request bodies under the watch of their rule.
 
 use actix_web::{dev::Payload, error::PayloadError, web::Bytes};
-use futures_util::{Stream, StreamExt};
-use palisade_core::BodyGuard;
+use futures_util::{Stream, StreamExt, stream::poll_fn};
+use palisade_core::{BodyGuard, BodyRefused};
+use std::{io, pin::Pin, task::Poll};
 
-/// The payload, ended with an error once it is larger than its rule allows.
-pub(crate) fn guarded(payload: Payload, guard: BodyGuard) -> Payload {
-    let watched = payload.map(move |chunk| {
-        let chunk = chunk?;
-        match guard.count(chunk.len()) {
-            Ok(()) => Ok(chunk),
-            Err(_) => Err(PayloadError::Overflow),
+/// The payload, ended with an error once its guard stops it.
+pub(crate) fn guarded(mut payload: Payload, guard: BodyGuard) -> Payload {
+    let mut watch = guard.with_timer(tokio::time::sleep);
+    let watched = poll_fn(move |context| match payload.poll_next_unpin(context) {
+        Poll::Ready(Some(Ok(chunk))) => {
+            let counted = watch.count(chunk.len());
+            Poll::Ready(Some(counted.map(|()| chunk).map_err(stopped)))
         }
+        Poll::Pending => watch
+            .poll_timeout(context)
+            .map(|refused| Some(Err(stopped(refused)))),
+        other => other,
     });
-    let watched: std::pin::Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> =
-        Box::pin(watched);
+    let watched: Pin<Box<dyn Stream<Item = Result<Bytes, PayloadError>>>> = Box::pin(watched);
     Payload::Stream { payload: watched }
+}
+
+fn stopped(refused: BodyRefused) -> PayloadError {
+    match refused {
+        BodyRefused::TooLarge { .. } => PayloadError::Overflow,
+        _ => PayloadError::Io(io::Error::new(io::ErrorKind::TimedOut, refused)),
+    }
 }

@@ -4,6 +4,7 @@ use crate::reply::{into_response, status};
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError,
     dev::Payload,
+    error::PayloadError,
     http::{StatusCode, header},
     web::{Bytes, BytesMut},
 };
@@ -43,6 +44,21 @@ impl ResponseError for Rejection {
 impl From<Reply> for Rejection {
     fn from(reply: Reply) -> Self {
         Self(reply)
+    }
+}
+
+/// The proof that the layer admitted the request: the caller, the rule, and the way to refuse in
+/// the same words. Without the layer the answer is 500 and names what is missing.
+#[derive(Debug, Clone)]
+pub struct Granted(pub Grant);
+
+impl FromRequest for Granted {
+    type Error = Rejection;
+    type Future = Ready<Result<Self, Rejection>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let extract = || Ok(Self(grant(request)?));
+        ready(extract())
     }
 }
 
@@ -192,8 +208,8 @@ async fn read(grant: &Grant, mut payload: Payload) -> Result<Bytes, Reply> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|why| match why {
-            actix_web::error::PayloadError::Overflow => grant.body_too_large(),
-            _ => grant.body_unreadable(),
+            PayloadError::Overflow => grant.body_too_large(),
+            other => grant.body_failed(&other),
         })?;
         if body.len().saturating_add(chunk.len()) > most {
             return Err(grant.body_too_large());

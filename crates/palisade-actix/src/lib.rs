@@ -38,7 +38,9 @@ mod reply;
 mod require;
 
 pub use confirm::{Confirm, Confirmed, Routes, routes};
-pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
+pub use extract::{
+    Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery,
+};
 pub use layer::{Security, SecurityFuture, SecurityLayer};
 pub use palisade_core::{
     self as core, ConfigError, ConfigWarning, Grant, Palisade, Policy, Requirement, all_of, any_of,

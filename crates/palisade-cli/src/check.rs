@@ -149,6 +149,14 @@ fn rule(rule: &RuleDescription) -> Vec<String> {
             rule.max_body
                 .map(|bytes| format!("body up to {bytes} bytes")),
         )
+        .chain(
+            rule.body_idle_timeout
+                .map(|seconds| format!("body idle up to {seconds} s")),
+        )
+        .chain(
+            rule.body_total_timeout
+                .map(|seconds| format!("body within {seconds} s")),
+        )
         .chain((rule.cost != 1).then(|| format!("cost {}", rule.cost)))
         .chain(
             (!rule.allow_encoded.is_empty())

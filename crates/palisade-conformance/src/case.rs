@@ -74,6 +74,8 @@ pub(crate) struct CaseText {
     pub(crate) chunked: Option<Vec<String>>,
     pub(crate) keep_alive: bool,
     pub(crate) hang_up: bool,
+    pub(crate) meanwhile: Option<Advance>,
+    pub(crate) drip: Option<String>,
     pub(crate) advance: Option<Advance>,
     pub(crate) issuer: OneOrMany<IssuerText>,
     pub(crate) sql: Option<String>,

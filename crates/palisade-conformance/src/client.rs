@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ const GLANCE: Duration = Duration::from_millis(150);
 
 /// How long a request hangs in the server before a client that hangs up does so.
 const BEFORE_HANGING_UP: Duration = Duration::from_millis(50);
+
+/// How long to wait between two drips.
+const BETWEEN_DRIPS: Duration = Duration::from_millis(10);
 
 /// More than this is sent by a thread of its own, because a server may answer and stop reading in the middle of it.
 const INLINE: usize = 16 * 1024;
@@ -34,6 +38,10 @@ pub(crate) struct Request {
     pub(crate) is_head: bool,
     /// Send the body only after `100 Continue`.
     pub(crate) expects_continue: bool,
+    /// The end of the body is never sent.
+    pub(crate) unfinished: bool,
+    /// What is sent after the body, again and again until there is an answer.
+    pub(crate) drip: Vec<u8>,
 }
 
 /// One connection to a server.
@@ -79,6 +87,11 @@ impl Connection {
             }
             return self.send_and_receive(&request.body, reading);
         }
+        if !request.drip.is_empty() {
+            self.send(&request.head);
+            self.send(&request.body);
+            return self.drip_and_receive(&request.drip, reading);
+        }
         self.send_and_receive(&[request.head.as_slice(), &request.body].concat(), reading)
     }
 
@@ -101,6 +114,23 @@ impl Connection {
             Ok(read) => read == 0,
             Err(error) => !is_timeout(&error),
         }
+    }
+
+    fn drip_and_receive(&mut self, drip: &[u8], reading: Reading) -> Answer {
+        let Ok(mut sender) = self.stream.try_clone() else {
+            return Answer::Silence;
+        };
+        let answered = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !answered.load(Ordering::SeqCst) && sender.write_all(drip).is_ok() {
+                    thread::sleep(BETWEEN_DRIPS);
+                }
+            });
+            let answer = self.receive(reading);
+            answered.store(true, Ordering::SeqCst);
+            answer
+        })
     }
 
     fn send_and_receive(&mut self, bytes: &[u8], reading: Reading) -> Answer {

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use crate::revoke;
 use crate::suite::File;
 use crate::text::Macros;
 
-/// How long to wait before looking again for what happens `eventually`.
+/// How long to wait before looking again for what happens `eventually`, and between two moves of the clock.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// A server under test, with the cells that it shares with the runner.
@@ -202,7 +203,7 @@ impl<'a> Conversation<'a> {
         }
         let handled = self.server.fixture.handled.count();
         let sent = Instant::now();
-        let (answer, closed) = self.send(step, &request)?;
+        let (answer, closed) = self.send_while_time_passes(step, &request)?;
         let took = sent.elapsed();
         let mut trace = Trace::new(&request, &answer);
         let normal = answer.response().map(normalise).unwrap_or_default();
@@ -266,6 +267,30 @@ impl<'a> Conversation<'a> {
             trace,
             normal,
             events: observed,
+        })
+    }
+
+    /// Moves the clock, again and again, until the answer is there, if the step says so.
+    fn send_while_time_passes(
+        &mut self,
+        step: &CaseText,
+        request: &Request,
+    ) -> Result<(Answer, Option<bool>), String> {
+        let Some(Advance { by, .. }) = step.meanwhile else {
+            return self.send(step, request);
+        };
+        let clock = self.server.fixture.clock.clone();
+        let answered = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !answered.load(Ordering::SeqCst) {
+                    thread::sleep(PAUSE);
+                    clock.advance(by);
+                }
+            });
+            let sent = self.send(step, request);
+            answered.store(true, Ordering::SeqCst);
+            sent
         })
     }
 

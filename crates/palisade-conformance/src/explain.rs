@@ -24,7 +24,7 @@ const LINES: usize = 1024;
 
 /// What guards, extractors, the body and handlers may refuse with after the layer has admitted; all else is the
 /// layer's word.
-const AFTER_THE_LAYER: [&str; 14] = [
+const AFTER_THE_LAYER: [&str; 15] = [
     "credentials_required",
     "insufficient_scope",
     "forbidden",
@@ -35,6 +35,7 @@ const AFTER_THE_LAYER: [&str; 14] = [
     "unsupported_media_type",
     "unsupported_encoding",
     "content_too_large",
+    "body_timeout",
     "body_timeout",
     "internal_error",
     "not_found",
@@ -238,6 +239,10 @@ impl RequestHead for Head {
 
     fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    fn tls(&self) -> bool {
+        false
     }
 }
 

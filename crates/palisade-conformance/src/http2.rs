@@ -27,19 +27,25 @@ pub(crate) fn exchange(
 ) -> Result<Answer, String> {
     let head = head(host, &request.head)?;
     let body = Bytes::from(request.body.clone());
+    let ends = !request.unfinished;
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
     Ok(runtime.block_on(async {
-        timeout(PATIENCE, send(address, head, body))
+        timeout(PATIENCE, send(address, head, body, ends))
             .await
             .unwrap_or(Ok(Answer::Silence))
             .unwrap_or_else(|answer| answer)
     }))
 }
 
-async fn send(address: SocketAddr, head: Head<()>, body: Bytes) -> Result<Answer, Answer> {
+async fn send(
+    address: SocketAddr,
+    head: Head<()>,
+    body: Bytes,
+    ends: bool,
+) -> Result<Answer, Answer> {
     let closed = |_: h2::Error| Answer::Closed {
         received: Vec::new(),
     };
@@ -49,10 +55,12 @@ async fn send(address: SocketAddr, head: Head<()>, body: Bytes) -> Result<Answer
     let (sender, connection) = client::handshake(stream).await.map_err(closed)?;
     tokio::spawn(connection);
     let mut sender = sender.ready().await.map_err(closed)?;
-    let (response, mut sending) = sender.send_request(head, body.is_empty()).map_err(closed)?;
+    let (response, mut sending) = sender
+        .send_request(head, body.is_empty() && ends)
+        .map_err(closed)?;
     if !body.is_empty() {
         // A server may answer and reset the stream before it has read the body: the response tells.
-        let _ = sending.send_data(body, true);
+        let _ = sending.send_data(body, ends);
     }
     let (parts, mut receiving) = response.await.map_err(closed)?.into_parts();
     let mut received = Vec::new();

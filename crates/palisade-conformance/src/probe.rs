@@ -91,6 +91,11 @@ impl Seen {
         self.json(&json!({ "subject": caller.map(Principal::subject) }))
     }
 
+    /// The rule of a grant.
+    pub(crate) fn granted(&self, grant: &Grant) -> Said {
+        self.json(&json!({ "rule": grant.rule() }))
+    }
+
     /// All that is known about the caller.
     pub(crate) fn caller(&self, caller: &Principal) -> Said {
         self.json(&json!({

@@ -50,6 +50,11 @@ pub(crate) fn build(text: &CaseText, macros: &Macros<'_>, http2: bool) -> Result
     Ok(Request {
         is_head: head.starts_with(b"HEAD "),
         expects_continue: expects_continue && !http2,
+        unfinished: text.meanwhile.is_some(),
+        drip: match &text.drip {
+            Some(drip) => text::unescape(&macros.expand(drip)?)?,
+            None => Vec::new(),
+        },
         head,
         body,
     })

@@ -48,10 +48,10 @@ pub trait RequestHead {
         "the server does not tell the address of the peer"
     }
 
-    /// Whether this connection is TLS, by the server's own knowledge and never by a header.
-    fn tls(&self) -> bool {
-        false
-    }
+    /// Whether this connection is TLS, by the server's own knowledge and never by a header. An
+    /// adapter must say: one that forgot would send no HSTS, and be refused where the policy
+    /// demands HTTPS.
+    fn tls(&self) -> bool;
 }
 
 /// The head of a response on its way out.

@@ -38,7 +38,7 @@ pub mod validate;
 mod view;
 
 pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
-pub use body::{BodyGuard, BodyTooLarge};
+pub use body::{BodyGuard, BodyRefused, BodyWatch};
 pub use companion::Companion;
 pub use config::{ConfigError, ConfigWarning, Mistake, Mistakes};
 pub use engine::{

@@ -4,7 +4,7 @@ use crate::reply::into_response;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderName, StatusCode, header};
-use palisade_core::{BodyKind, BodyTooLarge, Grant, Reply};
+use palisade_core::{BodyKind, Grant, Reply};
 use poem::{Error, FromRequest, Request, RequestBody, Response, Result, error::ResponseError};
 use serde::de::DeserializeOwned;
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Deref};
@@ -35,6 +35,17 @@ impl ResponseError for Rejection {
 impl From<Reply> for Rejection {
     fn from(reply: Reply) -> Self {
         Self(reply)
+    }
+}
+
+/// The proof that the layer admitted the request: the caller, the rule, and the way to refuse in
+/// the same words. Without the layer the answer is 500 and names what is missing.
+#[derive(Debug, Clone)]
+pub struct Granted(pub Grant);
+
+impl<'a> FromRequest<'a> for Granted {
+    async fn from_request(request: &'a Request, _: &mut RequestBody) -> Result<Self> {
+        grant(request).cloned().map(Self)
     }
 }
 
@@ -163,13 +174,7 @@ async fn read(grant: &Grant, body: &mut RequestBody) -> Result<Bytes> {
     let mut whole = BytesMut::new();
     let mut chunks = body.take()?.into_bytes_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk: Bytes = chunk.map_err(|why| {
-            let cause = why.get_ref().map(|cause| cause.is::<BodyTooLarge>());
-            rejection(match cause {
-                Some(true) => grant.body_too_large(),
-                _ => grant.body_unreadable(),
-            })
-        })?;
+        let chunk: Bytes = chunk.map_err(|why| rejection(grant.body_failed(&why)))?;
         if whole.len().saturating_add(chunk.len()) > most {
             return Err(rejection(grant.body_too_large()));
         }

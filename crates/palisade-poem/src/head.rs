@@ -9,6 +9,33 @@ use palisade_core::{HttpResponse, Reply, RequestHead};
 use poem::{PathPattern, Request, Response};
 use std::net::SocketAddr;
 
+/// The address of the other end of the connection, where poem's server does not tell it: put it
+/// into the extensions of a request, as in tests of an application. An address that poem tells
+/// goes before it, and no client can set it.
+///
+/// ```
+/// use palisade_poem::{Palisade, PeerAddress, SecurityLayer};
+/// use poem::{Endpoint, EndpointExt, Request, Route, endpoint::make_sync};
+///
+/// # async fn call(palisade: Palisade) -> Result<(), poem::Error> {
+/// let app = Route::new()
+///     .at("/", make_sync(|_| "well"))
+///     .with(SecurityLayer::new(palisade));
+/// let request = Request::builder()
+///     .uri_str("/")
+///     .header("host", "api.example.com")
+///     .extension(PeerAddress(([192, 0, 2, 1], 4711).into()))
+///     .finish();
+/// assert_eq!(app.call(request).await?.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// poem keeps the original target of a request for its own server only: one that was built is
+/// judged as `/`, whatever its path. With poem's `TestClient` it is `client.get("/").data(PeerAddress(…))`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
 /// A borrowed request.
 pub(crate) struct Head<'a>(pub(crate) &'a Request);
 
@@ -42,11 +69,11 @@ impl RequestHead for Head<'_> {
     }
 
     fn scheme(&self) -> Option<&[u8]> {
-        self.0.original_uri().scheme_str().map(str::as_bytes)
+        self.uri()?.scheme_str().map(str::as_bytes)
     }
 
     fn authority(&self) -> Option<&[u8]> {
-        let authority = self.0.original_uri().authority();
+        let authority = self.uri()?.authority();
         authority.map(|own| own.as_str().as_bytes())
     }
 
@@ -61,7 +88,8 @@ impl RequestHead for Head<'_> {
     }
 
     fn peer(&self) -> Option<SocketAddr> {
-        self.0.remote_addr().as_socket_addr().copied()
+        let told = self.0.remote_addr().as_socket_addr().copied();
+        told.or_else(|| self.0.extensions().get::<PeerAddress>().map(|peer| peer.0))
     }
 
     fn tls(&self) -> bool {
@@ -70,7 +98,7 @@ impl RequestHead for Head<'_> {
 
     fn peer_missing(&self) -> &'static str {
         "the address of the peer is missing: bind the server to a TCP address, and in tests set \
-         `RequestBuilder::remote_addr`"
+         `.data(palisade_poem::PeerAddress(…))` on the request"
     }
 }
 
@@ -92,5 +120,33 @@ impl HttpResponse for Outgoing<'_> {
 
     fn replace(&mut self, reply: Reply) {
         *self.0 = into_response(reply);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Palisade, SecurityLayer};
+    use futures_util::FutureExt;
+    use poem::{Endpoint, EndpointExt, Route, endpoint::make_sync};
+
+    fn status(peer: Option<PeerAddress>) -> StatusCode {
+        let palisade = Palisade::from_toml_str("[[rule]]\npath = '/'\nrequire = 'public'").unwrap();
+        let app = Route::new()
+            .at("/", make_sync(|_| "well"))
+            .with(SecurityLayer::new(palisade));
+        let mut request = Request::builder().uri_str("/").header("host", "localhost");
+        if let Some(peer) = peer {
+            request = request.extension(peer);
+        }
+        let response = app.call(request.finish()).now_or_never().unwrap();
+        response.unwrap().status()
+    }
+
+    #[test]
+    fn a_test_without_a_server_can_set_the_peer() {
+        let peer = PeerAddress(([192, 0, 2, 1], 4711).into());
+        assert_eq!(status(Some(peer)), 200);
+        assert_eq!(status(None), 500);
     }
 }

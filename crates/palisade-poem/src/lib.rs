@@ -34,7 +34,10 @@ mod reply;
 mod require;
 
 pub use confirm::Route;
-pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
+pub use extract::{
+    Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery,
+};
+pub use head::PeerAddress;
 pub use layer::{Security, SecurityLayer};
 pub use palisade_core::{
     self as core, ConfigError, ConfigWarning, Grant, Palisade, Policy, Requirement, all_of, any_of,

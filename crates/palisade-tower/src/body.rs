@@ -2,45 +2,49 @@
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-use palisade_core::{BodyGuard, BodyTooLarge};
+use palisade_core::{BodyGuard, BodyRefused, BodyWatch};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
+use tokio::time::{Sleep, sleep};
 
 pin_project! {
-    /// A request body that ends with an error once it is larger than its rule allows. Without
-    /// such a rule it streams through untouched.
+    /// A request body that ends with an error once it is larger or slower than its rule allows.
+    /// Its timer is tokio's: where a body can be slow, the runtime must have one (`enable_time`).
     #[derive(Debug)]
     pub struct GuardedBody<B> {
         #[pin]
         inner: B,
-        guard: Option<BodyGuard>,
+        watch: Option<BodyWatch<Sleep>>,
     }
 }
 
 /// Why a guarded body ended early.
 #[derive(Debug)]
 pub enum BodyError<E> {
-    /// The body is larger than its rule allows.
-    TooLarge(BodyTooLarge),
+    /// The body is larger or slower than its rule allows.
+    Refused(BodyRefused),
     /// The body itself failed.
     Inner(E),
 }
 
 impl<B> GuardedBody<B> {
     pub(crate) fn new(inner: B, guard: Option<BodyGuard>) -> Self {
-        Self { inner, guard }
+        let watch = guard.map(|guard| guard.with_timer(sleep as fn(_) -> _));
+        Self { inner, watch }
     }
+}
 
-    /// The body itself, unless a rule limits it.
-    #[cfg(feature = "axum")]
+#[cfg(feature = "axum")]
+impl<B: Body> GuardedBody<B> {
+    /// The body itself, if there is nothing to guard.
     pub(crate) fn unguarded(self) -> Result<B, Self> {
-        match self.guard {
-            None => Ok(self.inner),
-            Some(_) => Err(self),
+        match self.watch {
+            Some(_) if !self.inner.is_end_stream() => Err(self),
+            _ => Ok(self.inner),
         }
     }
 }
@@ -60,14 +64,17 @@ impl<B: Body<Data = Bytes>> Body for GuardedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.project();
-        let frame = ready!(this.inner.poll_frame(context));
-        Poll::Ready(frame.map(|frame| {
-            let frame = frame.map_err(BodyError::Inner)?;
-            if let (Some(guard), Some(data)) = (this.guard, frame.data_ref()) {
-                guard.count(data.remaining()).map_err(BodyError::TooLarge)?;
+        match (this.inner.poll_frame(context), this.watch) {
+            (Poll::Ready(Some(Ok(frame))), Some(watch)) => {
+                let length = frame.data_ref().map_or(0, Buf::remaining);
+                let counted = watch.count(length).map_err(BodyError::Refused);
+                Poll::Ready(Some(counted.map(|()| frame)))
             }
-            Ok(frame)
-        }))
+            (Poll::Pending, Some(watch)) => watch
+                .poll_timeout(context)
+                .map(|refused| Some(Err(BodyError::Refused(refused)))),
+            (polled, _) => polled.map_err(BodyError::Inner),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -82,7 +89,7 @@ impl<B: Body<Data = Bytes>> Body for GuardedBody<B> {
 impl<E: fmt::Display> fmt::Display for BodyError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BodyError::TooLarge(why) => why.fmt(f),
+            BodyError::Refused(why) => why.fmt(f),
             BodyError::Inner(why) => why.fmt(f),
         }
     }
@@ -91,7 +98,7 @@ impl<E: fmt::Display> fmt::Display for BodyError<E> {
 impl<E: std::error::Error + 'static> std::error::Error for BodyError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            BodyError::TooLarge(why) => Some(why),
+            BodyError::Refused(why) => Some(why),
             BodyError::Inner(why) => Some(why),
         }
     }

@@ -8,7 +8,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use palisade_core::{BodyKind, BodyTooLarge, Grant, Reply};
+use palisade_core::{BodyKind, Grant, Reply};
 use serde::de::DeserializeOwned;
 use std::{borrow::Cow, ops::Deref};
 use validator::Validate;
@@ -26,6 +26,19 @@ impl IntoResponse for Rejection {
 impl From<Reply> for Rejection {
     fn from(reply: Reply) -> Self {
         Self(reply)
+    }
+}
+
+/// The proof that the layer admitted the request: the caller, the rule, and the way to refuse in
+/// the same words. Without the layer the answer is 500 and names what is missing.
+#[derive(Debug, Clone)]
+pub struct Granted(pub Grant);
+
+impl<S: Sync> FromRequestParts<S> for Granted {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        Ok(Self(grant(parts)?.clone()))
     }
 }
 
@@ -159,21 +172,7 @@ async fn read(request: Request) -> Result<(Parts, Bytes), Reply> {
     let most = usize::try_from(grant.max_body()).unwrap_or(usize::MAX);
     match Limited::new(body, most).collect().await {
         Ok(whole) => Ok((parts, whole.to_bytes())),
-        Err(why) => Err(match is_too_large(&*why) {
-            true => grant.body_too_large(),
-            false => grant.body_unreadable(),
-        }),
+        Err(why) if why.is::<LengthLimitError>() => Err(grant.body_too_large()),
+        Err(why) => Err(grant.body_failed(&*why)),
     }
-}
-
-/// Whether the error, or what caused it, is that of a body over a limit.
-fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() || error.is::<BodyTooLarge>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

@@ -13,6 +13,27 @@ use std::{borrow::Cow, net::SocketAddr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
+/// Says that the connection of a request is TLS, ended by this very server: put it into the
+/// extensions of every request that comes over such a connection. Then HSTS is sent, and
+/// `https.mode = "refuse"` lets the request in. No client can set it.
+///
+/// ```
+/// use axum::{Extension, Router};
+/// use palisade_tower::{Palisade, SecurityLayer, Tls};
+/// use std::net::SocketAddr;
+/// use tower_layer::Layer;
+///
+/// # fn wrap(palisade: Palisade, routes: Router) {
+/// let app = SecurityLayer::new(palisade).around(routes);
+/// let over_tls = Extension(Tls).layer(app);
+/// // axum_server::bind_rustls(address, config).serve(service)
+/// let service = axum::ServiceExt::<axum::extract::Request>::
+///     into_make_service_with_connect_info::<SocketAddr>(over_tls);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tls;
+
 /// A borrowed request.
 pub(crate) struct Head<'a, B> {
     request: &'a Request<B>,
@@ -89,7 +110,7 @@ impl<B> RequestHead for Head<'_, B> {
     }
 
     fn scheme(&self) -> Option<&[u8]> {
-        self.uri.scheme_str().map(str::as_bytes)
+        self.request.uri().scheme_str().map(str::as_bytes)
     }
 
     fn authority(&self) -> Option<&[u8]> {
@@ -109,6 +130,10 @@ impl<B> RequestHead for Head<'_, B> {
 
     fn peer(&self) -> Option<SocketAddr> {
         self.peer
+    }
+
+    fn tls(&self) -> bool {
+        self.request.extensions().get::<Tls>().is_some()
     }
 
     fn peer_missing(&self) -> &'static str {

@@ -9,7 +9,9 @@ use crate::{
 };
 #[cfg(feature = "axum")]
 use axum::{
-    ServiceExt, extract::connect_info::IntoMakeServiceWithConnectInfo, routing::future::RouteFuture,
+    ServiceExt,
+    extract::{MatchedPath, connect_info::IntoMakeServiceWithConnectInfo},
+    routing::future::RouteFuture,
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -28,6 +30,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Wraps an application in its security policy.
+///
+/// A response leaves through the policy, and an error of a service is no response: so the layer
+/// answers it with 500, logs it, and audits it as `service_error`. What shall be answered
+/// otherwise, such as the error of `tower::timeout` or of `tower::load_shed`, is made a response
+/// inside of this layer, for instance by axum's `HandleErrorLayer`.
 #[derive(Debug, Clone)]
 pub struct SecurityLayer {
     palisade: Palisade,
@@ -115,6 +122,7 @@ pub struct Security<S> {
 impl<S, B, RB> Service<Request<B>> for Security<S>
 where
     S: Service<Request<GuardedBody<B>>, Response = Response<RB>> + Clone,
+    S::Error: fmt::Display,
     RB: From<Bytes>,
 {
     type Response = Response<RB>;
@@ -220,15 +228,12 @@ where
         Verdict::Refuse(reply) => return State::Answered { reply: Some(reply) },
     };
     admission.edits.make_in(request.headers_mut());
-    // A layer that was put inside of a router comes after the choice of the route.
     #[cfg(feature = "axum")]
-    if request
-        .extensions()
-        .get::<axum::extract::MatchedPath>()
-        .is_some()
-        && let Err(reply) = confirm_route(&admission.grant, &request, &[])
-    {
-        return State::Answered { reply: Some(reply) };
+    if request.extensions().get::<MatchedPath>().is_some() {
+        warn_inside_routing();
+        if let Err(reply) = confirm_route(&admission.grant, &request, &[]) {
+            return State::Answered { reply: Some(reply) };
+        }
     }
     request.extensions_mut().insert(admission.grant);
     let request = request.map(|body| GuardedBody::new(body, admission.body));
@@ -238,6 +243,20 @@ where
             reply: Some(exchange.panicked()),
         },
     }
+}
+
+/// Says once that the layer stands where axum has chosen a route already.
+#[cfg(feature = "axum")]
+fn warn_inside_routing() {
+    static TOLD: std::sync::Once = std::sync::Once::new();
+    TOLD.call_once(|| {
+        tracing::warn!(
+            target: "palisade",
+            "the security layer is inside of axum's routing, as `Router::layer` puts it: paths \
+             without a route pass it by, and axum adds `Allow` to its refusals; wrap the router \
+             with `SecurityLayer::around` instead"
+        );
+    });
 }
 
 pin_project! {
@@ -264,6 +283,7 @@ pin_project! {
 impl<S, B, RB> Future for SecurityFuture<S, B>
 where
     S: Service<Request<GuardedBody<B>>, Response = Response<RB>>,
+    S::Error: fmt::Display,
     RB: From<Bytes>,
 {
     type Output = Result<Response<RB>, S::Error>;
@@ -290,7 +310,14 @@ where
                 },
                 Stage::Running { future } => {
                     match catch_unwind(AssertUnwindSafe(|| future.poll(context))) {
-                        Ok(outcome) => break ready!(outcome)?,
+                        Ok(outcome) => match (ready!(outcome), this.exchange.as_mut()) {
+                            (Ok(response), _) => break response,
+                            // An outer layer of the policy answers.
+                            (Err(error), None) => return Poll::Ready(Err(error)),
+                            (Err(error), Some(exchange)) => {
+                                break into_response(exchange.service_failed(&error));
+                            }
+                        },
                         Err(panic) => break panicked(this.exchange, panic),
                     }
                 }

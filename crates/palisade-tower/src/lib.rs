@@ -44,8 +44,10 @@ mod require;
 pub use body::{BodyError, GuardedBody};
 pub use confirm::{Confirm, Confirmed, confirm};
 #[cfg(feature = "axum")]
-pub use extract::{Claims, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery};
-pub use head::PeerAddress;
+pub use extract::{
+    Claims, Granted, Principal, Rejection, ValidForm, ValidJson, ValidPath, ValidQuery,
+};
+pub use head::{PeerAddress, Tls};
 #[cfg(feature = "axum")]
 pub use layer::{Routes, SecuredRouter};
 pub use layer::{Security, SecurityFuture, SecurityLayer};

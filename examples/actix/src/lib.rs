@@ -6,16 +6,19 @@ use actix_web::{
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     guard,
     http::header,
-    web::{self, Data, Json, ReqData, post, put},
+    web::{self, Data, Json, post, put},
 };
 use palisade_actix::{
-    Grant, Palisade, Principal, Rejection, Routes, SecurityLayer, ValidJson, ValidPath, ValidQuery,
-    require, routes, scope,
+    Granted, Palisade, Principal, Rejection, Routes, SecurityLayer, ValidJson, ValidPath,
+    ValidQuery, require, routes, scope,
 };
 use palisade_example_demo::{
     Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, Store, User, answers,
 };
-use std::{future::Future, io, net::TcpListener};
+use std::{future::Future, io, net::TcpListener, time::Duration};
+
+/// As long as actix-web waits by default.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The routes, inside the one layer that guards them all.
 ///
@@ -78,6 +81,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     HttpServer::new(move || app(demo.store.clone(), demo.palisade.clone()))
+        // How long a client may take for the head of its request; the policy has the time for the body.
+        .client_request_timeout(HEAD_TIMEOUT)
         .shutdown_signal(shutdown)
         .listen(listener)?
         .run()
@@ -93,13 +98,13 @@ async fn me(caller: Principal) -> HttpResponse {
     HttpResponse::Ok().json(answers::me(&caller))
 }
 
-async fn users(grant: ReqData<Grant>, store: Data<Store>) -> Result<Json<Vec<User>>, Rejection> {
+async fn users(Granted(grant): Granted, store: Data<Store>) -> Result<Json<Vec<User>>, Rejection> {
     let found = store.users().await;
     Ok(Json(found.map_err(|why| grant.refuse(why))?))
 }
 
 async fn add_user(
-    grant: ReqData<Grant>,
+    Granted(grant): Granted,
     store: Data<Store>,
     ValidJson(new): ValidJson<NewUser>,
 ) -> Result<HttpResponse, Rejection> {
@@ -109,7 +114,7 @@ async fn add_user(
 
 async fn items(
     caller: Principal,
-    grant: ReqData<Grant>,
+    Granted(grant): Granted,
     store: Data<Store>,
     ValidQuery(query): ValidQuery<ItemQuery>,
 ) -> Result<Json<Vec<Item>>, Rejection> {
@@ -119,7 +124,7 @@ async fn items(
 
 async fn add_item(
     caller: Principal,
-    grant: ReqData<Grant>,
+    Granted(grant): Granted,
     store: Data<Store>,
     ValidJson(new): ValidJson<NewItem>,
 ) -> Result<HttpResponse, Rejection> {
@@ -133,7 +138,7 @@ async fn add_item(
 
 async fn item(
     caller: Principal,
-    grant: ReqData<Grant>,
+    Granted(grant): Granted,
     store: Data<Store>,
     ValidPath(path): ValidPath<ItemPath>,
 ) -> Result<Json<Item>, Rejection> {
@@ -143,7 +148,7 @@ async fn item(
 
 async fn replace_item(
     caller: Principal,
-    grant: ReqData<Grant>,
+    Granted(grant): Granted,
     store: Data<Store>,
     ValidPath(path): ValidPath<ItemPath>,
     ValidJson(new): ValidJson<NewItem>,
@@ -153,7 +158,7 @@ async fn replace_item(
 }
 
 async fn remove_item(
-    grant: ReqData<Grant>,
+    Granted(grant): Granted,
     store: Data<Store>,
     ValidPath(path): ValidPath<ItemPath>,
 ) -> Result<HttpResponse, Rejection> {
@@ -170,7 +175,7 @@ async fn api_resource(caller: Principal) -> HttpResponse {
     HttpResponse::Ok().json(answers::resource(&caller))
 }
 
-async fn users_v1(grant: ReqData<Grant>, store: Data<Store>) -> Result<HttpResponse, Rejection> {
+async fn users_v1(Granted(grant): Granted, store: Data<Store>) -> Result<HttpResponse, Rejection> {
     let found = store.users().await;
     let users = answers::users_v1(found.map_err(|why| grant.refuse(why))?);
     let mut response = HttpResponse::Ok();
@@ -180,11 +185,11 @@ async fn users_v1(grant: ReqData<Grant>, store: Data<Store>) -> Result<HttpRespo
     Ok(response.json(users))
 }
 
-async fn users_v2(grant: ReqData<Grant>, store: Data<Store>) -> Result<HttpResponse, Rejection> {
+async fn users_v2(Granted(grant): Granted, store: Data<Store>) -> Result<HttpResponse, Rejection> {
     let found = store.users().await;
     Ok(HttpResponse::Ok().json(answers::users_v2(found.map_err(|why| grant.refuse(why))?)))
 }
 
-async fn nothing_here(grant: ReqData<Grant>) -> Result<HttpResponse, Rejection> {
+async fn nothing_here(Granted(grant): Granted) -> Result<HttpResponse, Rejection> {
     Err(grant.refuse(DomainError::NotFound).into())
 }

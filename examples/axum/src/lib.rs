@@ -1,7 +1,7 @@
 //! The demo API on axum.
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::State,
     handler::Handler,
     http::{StatusCode, header},
@@ -12,7 +12,7 @@ use palisade_example_demo::{
     Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, Store, User, answers,
 };
 use palisade_tower::{
-    Grant, Palisade, Principal, Rejection, SecuredRouter, SecurityLayer, ValidJson, ValidPath,
+    Granted, Palisade, Principal, Rejection, SecuredRouter, SecurityLayer, ValidJson, ValidPath,
     ValidQuery, require, scope,
 };
 use std::{
@@ -67,7 +67,7 @@ async fn me(caller: Principal) -> Response {
 }
 
 async fn users(
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
 ) -> Result<Json<Vec<User>>, Rejection> {
     let found = store.users().await;
@@ -75,7 +75,7 @@ async fn users(
 }
 
 async fn add_user(
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
     ValidJson(new): ValidJson<NewUser>,
 ) -> Result<impl IntoResponse, Rejection> {
@@ -88,7 +88,7 @@ async fn add_user(
 
 async fn items(
     caller: Principal,
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
     ValidQuery(query): ValidQuery<ItemQuery>,
 ) -> Result<Json<Vec<Item>>, Rejection> {
@@ -98,7 +98,7 @@ async fn items(
 
 async fn add_item(
     caller: Principal,
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
     ValidJson(new): ValidJson<NewItem>,
 ) -> Result<impl IntoResponse, Rejection> {
@@ -110,7 +110,7 @@ async fn add_item(
 
 async fn item(
     caller: Principal,
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
     ValidPath(path): ValidPath<ItemPath>,
 ) -> Result<Json<Item>, Rejection> {
@@ -120,7 +120,7 @@ async fn item(
 
 async fn replace_item(
     caller: Principal,
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
     ValidPath(path): ValidPath<ItemPath>,
     ValidJson(new): ValidJson<NewItem>,
@@ -130,7 +130,7 @@ async fn replace_item(
 }
 
 async fn remove_item(
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
     ValidPath(path): ValidPath<ItemPath>,
 ) -> Result<StatusCode, Rejection> {
@@ -148,7 +148,7 @@ async fn resource(caller: Principal) -> Response {
 }
 
 async fn users_v1(
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
 ) -> Result<impl IntoResponse, Rejection> {
     let found = store.users().await;
@@ -157,7 +157,7 @@ async fn users_v1(
 }
 
 async fn users_v2(
-    Extension(grant): Extension<Grant>,
+    Granted(grant): Granted,
     State(store): State<Store>,
 ) -> Result<impl IntoResponse, Rejection> {
     let found = store.users().await;
@@ -166,6 +166,6 @@ async fn users_v2(
     )))
 }
 
-async fn nothing_here(Extension(grant): Extension<Grant>) -> Rejection {
+async fn nothing_here(Granted(grant): Granted) -> Rejection {
     grant.refuse(DomainError::NotFound).into()
 }

@@ -4,8 +4,8 @@ use palisade_example_demo::{
     Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, Store, answers,
 };
 use palisade_poem::{
-    Grant, Palisade, Principal, Rejection, Route, SecurityLayer, ValidJson, ValidPath, ValidQuery,
-    require, scope,
+    Granted, Palisade, Principal, Rejection, Route, SecurityLayer, ValidJson, ValidPath,
+    ValidQuery, require, scope,
 };
 use poem::{
     Endpoint, EndpointExt, IntoResponse, Response, Server, get, handler,
@@ -92,17 +92,14 @@ fn resource(caller: Principal) -> Response {
 }
 
 #[handler]
-async fn users(
-    Data(grant): Data<&Grant>,
-    Data(store): Data<&Store>,
-) -> Result<Response, Rejection> {
+async fn users(Granted(grant): Granted, Data(store): Data<&Store>) -> Result<Response, Rejection> {
     let found = store.users().await;
     Ok(json(found.map_err(|why| grant.refuse(why))?))
 }
 
 #[handler]
 async fn add_user(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidJson(new): ValidJson<NewUser>,
 ) -> Result<impl IntoResponse, Rejection> {
@@ -113,7 +110,7 @@ async fn add_user(
 #[handler]
 async fn items(
     caller: Principal,
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidQuery(query): ValidQuery<ItemQuery>,
 ) -> Result<Response, Rejection> {
@@ -124,7 +121,7 @@ async fn items(
 #[handler]
 async fn add_item(
     caller: Principal,
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidJson(new): ValidJson<NewItem>,
 ) -> Result<impl IntoResponse, Rejection> {
@@ -139,7 +136,7 @@ async fn add_item(
 #[handler]
 async fn item(
     caller: Principal,
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
 ) -> Result<Response, Rejection> {
@@ -150,7 +147,7 @@ async fn item(
 #[handler]
 async fn replace_item(
     caller: Principal,
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
     ValidJson(new): ValidJson<NewItem>,
@@ -161,7 +158,7 @@ async fn replace_item(
 
 #[handler]
 async fn remove_item(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
     ValidPath(path): ValidPath<ItemPath>,
 ) -> Result<StatusCode, Rejection> {
@@ -172,7 +169,7 @@ async fn remove_item(
 
 #[handler]
 async fn users_v1(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
 ) -> Result<Response, Rejection> {
     let found = store.users().await;
@@ -185,7 +182,7 @@ async fn users_v1(
 
 #[handler]
 async fn users_v2(
-    Data(grant): Data<&Grant>,
+    Granted(grant): Granted,
     Data(store): Data<&Store>,
 ) -> Result<Response, Rejection> {
     let found = store.users().await;
@@ -195,7 +192,7 @@ async fn users_v2(
 }
 
 #[handler]
-fn nothing_here(Data(grant): Data<&Grant>) -> Result<Response, Rejection> {
+fn nothing_here(Granted(grant): Granted) -> Result<Response, Rejection> {
     Err(grant.refuse(DomainError::NotFound).into())
 }
 

@@ -19,8 +19,8 @@ use actix_web::{
     Responder, Route, guard,
 };
 use palisade_actix::{
-    Claims, Grant, Palisade, Principal, Routes, SecurityLayer, ValidForm, ValidJson, ValidPath,
-    ValidQuery, all_of, any_of, permission, require, role, routes, scope,
+    Claims, Grant, Granted, Palisade, Principal, Routes, SecurityLayer, ValidForm, ValidJson,
+    ValidPath, ValidQuery, all_of, any_of, permission, require, role, routes, scope,
 };
 use palisade_example_actix as example;
 
@@ -190,6 +190,10 @@ fn add_routes(app: &mut Routes<'_>, layer: &SecurityLayer) {
         post().to(async |seen: Seen| seen.route("/upload-ignore")),
     )
     .route("/nonce", get().to(async |seen: Seen| seen.page()))
+    .route(
+        "/granted",
+        get().to(async |Granted(grant): Granted, seen: Seen| seen.granted(&grant)),
+    )
     .route(
         "/json",
         post().to(async |seen: Seen, ValidJson(order): ValidJson<Order>| seen.json(&order)),

@@ -15,8 +15,8 @@ use axum::routing::{any, get, options, post};
 use axum::{Router, ServiceExt};
 use palisade_example_axum as example;
 use palisade_tower::{
-    Claims, Grant, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath, ValidQuery,
-    all_of, any_of, permission, require, role, scope,
+    Claims, Grant, Granted, Palisade, Principal, SecurityLayer, ValidForm, ValidJson, ValidPath,
+    ValidQuery, all_of, any_of, permission, require, role, scope,
 };
 use tower::Service;
 
@@ -156,6 +156,10 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> Router {
         post(async |seen: Seen| seen.route("/upload-ignore")),
     )
     .route("/nonce", get(async |seen: Seen| seen.page()))
+    .route(
+        "/granted",
+        get(async |Granted(grant): Granted, seen: Seen| seen.granted(&grant)),
+    )
     .route(
         "/json",
         post(async |seen: Seen, ValidJson(order): ValidJson<Order>| seen.json(&order)),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use palisade_example_poem as example;
 use palisade_poem::{
-    Claims, Grant, Palisade, Principal, Route, SecurityLayer, ValidForm, ValidJson, ValidPath,
-    ValidQuery, all_of, any_of, permission, require, role, scope,
+    Claims, Grant, Granted, Palisade, Principal, Route, SecurityLayer, ValidForm, ValidJson,
+    ValidPath, ValidQuery, all_of, any_of, permission, require, role, scope,
 };
 use poem::endpoint::{BoxEndpoint, make};
 use poem::error::NotFoundError;
@@ -130,6 +130,7 @@ fn routes(handled: Arc<Handled>, palisade: &Palisade) -> App {
     .at("/upload", post(upload))
     .at("/upload-ignore", post(says("/upload-ignore")))
     .at("/nonce", get(page))
+    .at("/granted", get(granted))
     .at("/json", post(json))
     .at("/form", post(form))
     .at("/query", get(query))
@@ -245,6 +246,11 @@ async fn upload(seen: Seen, body: Body) -> Said {
 #[handler]
 fn page(seen: Seen) -> Said {
     seen.page()
+}
+
+#[handler]
+fn granted(seen: Seen, Granted(grant): Granted) -> Said {
+    seen.granted(&grant)
 }
 
 #[handler]

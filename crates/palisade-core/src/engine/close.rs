@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{
     audit::{self, AuditEvent, Decision, printable},
+    body::BodyReport,
     cors::AllowOrigin,
     head::ResponseHead,
     limit::FieldText,
     policy::{AddressDetail, PrincipalDetail},
-    problem::{Code, Reason},
     reply::Reply,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -34,9 +34,9 @@ impl Exchange {
     /// Calling it again, as an error that is turned into a response twice does, changes nothing
     /// more and audits nothing more.
     pub fn close(&mut self, response: &mut dyn ResponseHead) {
-        if self.body.as_ref().is_some_and(|body| body.is_over()) {
+        if let Some(refused) = self.body.as_ref().and_then(BodyReport::refused) {
             // Left alone, each framework would make another answer of the broken body.
-            let reply = self.refuse(Reason::new(Code::ContentTooLarge, "body_too_large"));
+            let reply = self.refuse(refused.reason());
             response.replace(reply);
         }
         let policy = &*self.policy;

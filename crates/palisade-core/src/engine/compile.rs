@@ -238,6 +238,25 @@ fn check_sizes(policy: &Policy, mistakes: &mut Mistakes) {
     at_least("body.json_depth", policy.body.json_depth, 1);
     at_least("body.json_array", policy.body.json_array, 1);
     at_least("limit_max_keys", policy.limit_max_keys, 1);
+    check_timeouts(policy, mistakes);
+}
+
+fn check_timeouts(policy: &Policy, mistakes: &mut Mistakes) {
+    let mut wait = |key: String, seconds: Option<u64>| {
+        if seconds == Some(0) {
+            let message =
+                "is 0, so that no body would be waited for; write a duration such as \"30s\"";
+            mistakes.add(key, message);
+        }
+    };
+    let body = &policy.body;
+    wait("body.idle_timeout".to_owned(), Some(body.idle_timeout));
+    wait("body.total_timeout".to_owned(), Some(body.total_timeout));
+    for (index, rule) in policy.rules.iter().enumerate() {
+        let key = |name| format!("rule[{index}].{name}");
+        wait(key("body_idle_timeout"), rule.body_idle_timeout);
+        wait(key("body_total_timeout"), rule.body_total_timeout);
+    }
 }
 
 fn hosts(policy: &Policy, mistakes: &mut Mistakes) -> Option<HostList> {

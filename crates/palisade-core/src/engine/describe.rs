@@ -92,6 +92,10 @@ pub struct RuleDescription {
     pub cost: u32,
     /// The bytes that a body may have.
     pub max_body: Option<u64>,
+    /// The seconds that more of a body is waited for, where the rule says so itself.
+    pub body_idle_timeout: Option<u64>,
+    /// The seconds that a body is waited for in all, where the rule says so itself.
+    pub body_total_timeout: Option<u64>,
     /// Whether its requirement holds for everything beneath the path.
     pub always: bool,
     /// Whether it is a health check, which host, HTTPS and limits do not concern.
@@ -225,6 +229,8 @@ impl Compiled {
             limits: self.limits.names(&rule.limits),
             cost: written.cost,
             max_body: written.max_body,
+            body_idle_timeout: written.body_idle_timeout,
+            body_total_timeout: written.body_total_timeout,
             always: written.always,
             probe: written.probe,
             same_with_slash: written.same_with_slash,

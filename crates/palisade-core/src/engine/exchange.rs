@@ -7,8 +7,8 @@ use super::{
     trace::Trace,
 };
 use crate::{
-    audit::AuditLevel,
-    body::BodyGuard,
+    audit::{AuditLevel, printable},
+    body::{BodyGuard, BodyLimits, BodyReport},
     cors::AllowOrigin,
     grant::{Caller, Grant},
     head::{HeadEdits, RequestHead},
@@ -44,7 +44,7 @@ pub struct Admission {
     pub grant: Grant,
     /// Is made in the request's head.
     pub edits: HeadEdits,
-    /// Watches the request's body, where the rule limits it.
+    /// Watches the request's body, if there is one.
     pub body: Option<BodyGuard>,
 }
 
@@ -57,7 +57,7 @@ pub struct Exchange {
     pub(super) policy: Arc<Compiled>,
     pub(super) facts: Facts,
     pub(super) grant: Option<Grant>,
-    pub(super) body: Option<BodyGuard>,
+    pub(super) body: Option<BodyReport>,
     pub(super) closed: bool,
     step: Step,
 }
@@ -117,6 +117,8 @@ pub(super) struct Facts {
     pub(super) content_length: Option<u64>,
     /// Whether the request asks for another protocol on its connection.
     pub(super) changes_protocol: bool,
+    /// Whether a body may follow the head.
+    pub(super) has_body: bool,
     /// What the limits of all stages charged.
     pub(super) charged: Report,
     pub(super) shadow_limits: Vec<LimitId>,
@@ -199,6 +201,22 @@ impl Exchange {
         self.refuse(Reason::new(Code::InternalError, "panic"))
     }
 
+    /// The response of a service that failed without one.
+    pub fn service_failed(&mut self, error: &dyn fmt::Display) -> Reply {
+        if let Some(refused) = self.body.as_ref().and_then(BodyReport::refused) {
+            // That a body was stopped is the client's failure.
+            return self.refuse(refused.reason());
+        }
+        tracing::error!(
+            target: "palisade",
+            request_id = self.facts.request_id.as_str(),
+            error = %printable(&error.to_string()),
+            "the service failed without a response; make one of its errors inside of the \
+             security layer"
+        );
+        self.refuse(Reason::new(Code::InternalError, "service_error"))
+    }
+
     pub(super) fn refuse(&mut self, reason: Reason) -> Reply {
         self.facts.refused = Some((reason.code(), reason.shared_cause()));
         self.policy.reply(reason, self.facts.request_id.as_str())
@@ -206,7 +224,16 @@ impl Exchange {
 
     fn admit(&mut self) -> Verdict {
         let rule = self.policy.rule_or_unlisted(self.facts.rule);
-        self.body = rule.max_body.map(BodyGuard::new);
+        let times = || rule.body_timeouts.within(&self.policy.body);
+        let limits = BodyLimits {
+            max: rule.max_body,
+            times: self.facts.has_body.then(times),
+        };
+        // A rule's limit holds for what no head announces, too, as after an upgrade.
+        let watched = limits.max.is_some() || limits.times.is_some();
+        let clock = &self.policy.ports.clock;
+        let body = watched.then(|| BodyGuard::new(limits, Arc::clone(clock)));
+        self.body = body.as_ref().map(BodyGuard::report);
         let grant = Grant::new(
             Arc::clone(&self.policy),
             self.facts.asker(),
@@ -222,7 +249,7 @@ impl Exchange {
         Verdict::Admit(Admission {
             grant,
             edits: std::mem::take(&mut self.facts.edits),
-            body: self.body.clone(),
+            body,
         })
     }
 }
@@ -262,6 +289,7 @@ impl Facts {
             caller: None,
             content_length: None,
             changes_protocol: false,
+            has_body: false,
             charged: Report::new(),
             shadow_limits: Vec::new(),
             edits: HeadEdits::default(),

@@ -145,6 +145,7 @@ impl Palisade {
     /// #         each("host", b"localhost");
     /// #     }
     /// #     fn peer(&self) -> Option<std::net::SocketAddr> { "127.0.0.1:1".parse().ok() }
+    /// #     fn tls(&self) -> bool { false }
     /// # }
     /// # async fn explain() -> Result<(), palisade_core::ConfigError> {
     /// let palisade = Palisade::from_toml_str("[[rule]]\npath = '/health'\nrequire = 'public'")?;

@@ -114,6 +114,7 @@ impl Compiled {
         }
         facts.content_length = content_length(view)?;
         check_transfer_encoding(view, facts.content_length)?;
+        facts.has_body = has_body(view, facts);
         check_handshake(view, method, facts)?;
         view.set_target(target.path, target.query);
         Ok(target)
@@ -315,6 +316,15 @@ fn check_transfer_encoding(view: &View<'_>, length: Option<u64>) -> Result<(), R
         (None, ..) => Ok(()),
         (Some(coding), None, None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(()),
         _ => Err(Reason::new(Code::RequestRejected, "transfer_encoding")),
+    }
+}
+
+/// RFC 9112 §6.3: without a length or a coding there is none. In HTTP/2 the end of the stream
+/// tells, which no field does (RFC 9113 §8.1).
+fn has_body(view: &View<'_>, facts: &Facts) -> bool {
+    match facts.content_length {
+        Some(length) => length > 0,
+        None => facts.http2 || view.header(&header::TRANSFER_ENCODING).next().is_some(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     methods::{MethodId, MethodSet, Methods},
 };
 use crate::{
+    body::BodyTimeouts,
     config::Mistakes,
     fields::KnownFields,
     firewall::EncodedSet,
@@ -43,6 +44,7 @@ pub(crate) struct CompiledRule {
     pub(super) limits: RuleLimits,
     pub(super) cost: NonZeroU32,
     pub(crate) max_body: Option<u64>,
+    pub(crate) body_timeouts: BodyTimeouts,
     pub(super) probe: bool,
     pub(super) allow_encoded: EncodedSet,
     pub(super) handler_caches: bool,
@@ -505,6 +507,7 @@ impl RuleContext<'_> {
             limits,
             cost: super::limits::cost(rule.cost),
             max_body: rule.max_body,
+            body_timeouts: BodyTimeouts::of(rule),
             probe: rule.probe,
             allow_encoded: self.allow_encoded(index, rule),
             handler_caches: rule.handler_caches,
@@ -568,6 +571,7 @@ impl RuleContext<'_> {
             limits: self.compile_limits(limits),
             cost: NonZeroU32::MIN,
             max_body: None,
+            body_timeouts: BodyTimeouts::default(),
             probe: false,
             allow_encoded: EncodedSet::NONE,
             handler_caches: false,

@@ -48,6 +48,9 @@ impl RequestHead for Head {
     fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
+    fn tls(&self) -> bool {
+        false
+    }
 }
 
 fn get(target: &'static str, lines: &[(&'static str, &'static str)]) -> Head {

@@ -110,8 +110,20 @@ impl Policy {
             folder: _,
         } = self;
         let mut content = Content::new();
-        (realm, resource, host, https, firewall, routes, headers, cors).hash(&mut content);
-        (scopes, methods, roles, failures, limits, limit_max_keys, rules).hash(&mut content);
+        (
+            realm, resource, host, https, firewall, routes, headers, cors,
+        )
+            .hash(&mut content);
+        (
+            scopes,
+            methods,
+            roles,
+            failures,
+            limits,
+            limit_max_keys,
+            rules,
+        )
+            .hash(&mut content);
         (unlisted, body, problem_type_base, audit, outgoing).hash(&mut content);
         schemes.len().hash(&mut content);
         for scheme in schemes {

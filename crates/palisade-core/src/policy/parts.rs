@@ -334,6 +334,11 @@ pub struct Rule {
     pub cost: u32,
     /// `max_body`: bytes; the layer then watches the body, chunked ones too.
     pub max_body: Option<u64>,
+    /// `body_idle_timeout`: seconds until there is more of a body; `None`: as `[body]` says.
+    pub body_idle_timeout: Option<u64>,
+    /// `body_total_timeout`: seconds that a body may be waited for in all; `None`: as `[body]`
+    /// says.
+    pub body_total_timeout: Option<u64>,
     /// `always`: adds this requirement to every rule beneath the path.
     pub always: bool,
     /// `probe`: a health check: public, GET; host, HTTPS and limits do not apply.
@@ -366,6 +371,8 @@ impl Rule {
             add_limits: false,
             cost: 1,
             max_body: None,
+            body_idle_timeout: None,
+            body_total_timeout: None,
             always: false,
             probe: false,
             same_with_slash: false,
@@ -425,6 +432,14 @@ impl Rule {
         self
     }
 
+    /// Waits this many seconds for more of a body, and for all of it.
+    #[must_use]
+    pub fn body_timeouts(mut self, idle: u64, total: u64) -> Self {
+        self.body_idle_timeout = Some(idle);
+        self.body_total_timeout = Some(total);
+        self
+    }
+
     /// Refuses bodies of more than `bytes`.
     #[must_use]
     pub fn max_body(mut self, bytes: u64) -> Self {
@@ -445,12 +460,17 @@ pub enum Unlisted {
     Authenticated,
 }
 
-/// `[body]`: what the validating extractors accept.
+/// `[body]`: how long bodies are waited for, and what the validating extractors accept.
 #[derive(Debug, Clone, Serialize, Hash)]
 #[non_exhaustive]
 pub struct Body {
     /// `max`: bytes that an extractor reads where the rule sets no `max_body`. Default 1 MiB.
     pub max: u64,
+    /// `idle_timeout`: seconds that the application waits for more of a body; then 408. Default
+    /// 30.
+    pub idle_timeout: u64,
+    /// `total_timeout`: seconds that it waits for a body in all; then 408. Default 300.
+    pub total_timeout: u64,
     /// `json_depth`: how deeply JSON may be nested. Default 32.
     pub json_depth: usize,
     /// `json_array`: how many elements a JSON array may have. Default 10,000.
@@ -461,6 +481,8 @@ impl Default for Body {
     fn default() -> Self {
         Self {
             max: 1 << 20,
+            idle_timeout: 30,
+            total_timeout: 300,
             json_depth: 32,
             json_array: 10_000,
         }

@@ -34,6 +34,10 @@ impl RequestHead for Head {
     fn peer(&self) -> Option<SocketAddr> {
         Some(([192, 0, 2, 1], 4711).into())
     }
+
+    fn tls(&self) -> bool {
+        false
+    }
 }
 
 struct Service {

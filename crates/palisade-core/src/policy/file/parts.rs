@@ -142,6 +142,12 @@ pub(super) fn body(section: &mut Section<'_, '_>) -> Body {
     let default = Body::default();
     Body {
         max: section.size("max").unwrap_or(default.max),
+        idle_timeout: section
+            .duration_seconds("idle_timeout")
+            .unwrap_or(default.idle_timeout),
+        total_timeout: section
+            .duration_seconds("total_timeout")
+            .unwrap_or(default.total_timeout),
         json_depth: section.unsigned("json_depth").unwrap_or(default.json_depth),
         json_array: section.unsigned("json_array").unwrap_or(default.json_array),
     }

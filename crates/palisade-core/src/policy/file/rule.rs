@@ -25,6 +25,8 @@ pub(super) fn rule(section: &mut Section<'_, '_>) -> Rule {
         add_limits: section.boolean("add_limits").unwrap_or_default(),
         cost: section.unsigned("cost").unwrap_or(default.cost),
         max_body: section.size("max_body"),
+        body_idle_timeout: section.duration_seconds("body_idle_timeout"),
+        body_total_timeout: section.duration_seconds("body_total_timeout"),
         always: section.boolean("always").unwrap_or_default(),
         probe: section.boolean("probe").unwrap_or_default(),
         same_with_slash: section

@@ -397,6 +397,9 @@ impl RequestHead for Get {
     fn peer(&self) -> Option<SocketAddr> {
         Some(([127, 0, 0, 1], 4711).into())
     }
+    fn tls(&self) -> bool {
+        false
+    }
 }
 
 #[test]

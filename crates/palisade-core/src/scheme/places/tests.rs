@@ -19,6 +19,9 @@ impl RequestHead for Head<'_> {
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
+    fn tls(&self) -> bool {
+        false
+    }
 }
 
 fn compile(places: &Places) -> (Carriers, Vec<String>) {

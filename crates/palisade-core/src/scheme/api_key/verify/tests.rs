@@ -30,6 +30,9 @@ impl RequestHead for Head {
     fn peer(&self) -> Option<SocketAddr> {
         None
     }
+    fn tls(&self) -> bool {
+        false
+    }
 }
 
 fn made() -> GeneratedKey {
