@@ -257,6 +257,11 @@ impl Compiled {
         let Some(template) = taken.template else {
             return Ok(());
         };
+        // The root of a nested router is written with a slash; its path may have none.
+        let template = match (taken.path, template.strip_suffix('/')) {
+            (b"/", Some(root)) if !root.is_empty() && !judged.path.ends_with(b"/") => root,
+            _ => template,
+        };
         if rule.is_some() && *applied.template == *template {
             return Ok(());
         }
