@@ -270,8 +270,14 @@ fn siblings(random: &mut Random, made: &mut Vec<usize>) -> Vec<Item> {
     let prefix: Vec<Segment> = (0..random.below(2)).map(|_| literal(random)).collect();
     let tail: Vec<Segment> = (0..random.below(2)).map(|_| literal(random)).collect();
     let mut siblings = Vec::new();
+    // axum takes no wildcard beside a parameter.
+    let left_out = match random.below(10) {
+        0 => None,
+        1..=6 => Some(Segment::Wildcard),
+        _ => Some(Segment::Parameter),
+    };
     for choice in [literal(random), Segment::Parameter, Segment::Wildcard] {
-        if random.chance(25) {
+        if left_out.as_ref() == Some(&choice) || random.chance(15) {
             continue;
         }
         let mut segments = prefix.clone();
