@@ -68,7 +68,6 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
             names.join(", ")
         ));
     }
-    #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
     if let Some(exchanges) = options.generate {
         return generated(exchanges, options.seed);
     }
@@ -122,6 +121,11 @@ fn generated(exchanges: u64, seed: Option<u64>) -> Result<Tally, String> {
     let tally = found.tally();
     println!("{tally}");
     Ok(tally)
+}
+
+#[cfg(not(all(feature = "axum", feature = "actix", feature = "poem")))]
+fn generated(_: u64, _: Option<u64>) -> Result<Tally, String> {
+    Err("the generator compares all frameworks, and not all of them are built in".to_owned())
 }
 
 #[derive(Debug, Default)]

@@ -127,8 +127,8 @@ fn value(random: &mut Random, segment: &Segment) -> String {
     match segment {
         Segment::Literal(text, _) => match random.below(12) {
             0 => text.clone(),
-            1 => encoded(text, Spelling::Upper),
-            2 => encoded(text, Spelling::Lower),
+            1..=3 => encoded(text, Spelling::Upper),
+            4 | 5 => encoded(text, Spelling::Lower),
             _ => canonical(text),
         },
         Segment::Digits if random.chance(70) => random.below(20).to_string(),

@@ -123,8 +123,8 @@ impl Demand {
         match random.below(20) {
             0..=8 => Self::Public,
             9 => Self::Optional,
-            10 | 11 => Self::Authenticated,
-            12 | 13 => Self::Scope,
+            10 => Self::Authenticated,
+            11 | 12 => Self::Scope,
             _ => Self::Role,
         }
     }
@@ -160,7 +160,7 @@ impl Policy {
             unlisted_authenticated: random.chance(40),
         };
         for placed in table.placed(Dialect::Actix) {
-            if random.chance(75) {
+            if random.chance(85) {
                 let own = as_rule(random, &placed.template);
                 policy.add(random, own, &placed.route.methods);
             }

@@ -127,8 +127,18 @@ impl Route {
 impl Table {
     pub(super) fn random(random: &mut Random) -> Self {
         let mut made = Vec::new();
-        let count = 2 + random.below(5);
+        let count = 1 + random.below(5);
         let mut items = items(random, 0, count, &mut made);
+        if random.chance(60) {
+            let siblings = siblings(random, &mut made);
+            let is_new = |sibling: &Item| {
+                let template = template_of(sibling);
+                let mut known = items.iter().filter_map(template_of);
+                !known.any(|known| template.is_some_and(|template| known.is_same_as(template)))
+            };
+            let siblings: Vec<Item> = siblings.into_iter().filter(is_new).collect();
+            items.extend(siblings);
+        }
         if random.chance(35) {
             sort(&mut items);
         } else {
@@ -255,6 +265,38 @@ fn items(random: &mut Random, depth: usize, count: usize, made: &mut Vec<usize>)
     items
 }
 
+/// A literal, a parameter and a wildcard in one place, where routers and rules must choose between them.
+fn siblings(random: &mut Random, made: &mut Vec<usize>) -> Vec<Item> {
+    let prefix: Vec<Segment> = (0..random.below(2)).map(|_| literal(random)).collect();
+    let tail: Vec<Segment> = (0..random.below(2)).map(|_| literal(random)).collect();
+    let mut siblings = Vec::new();
+    // axum takes no wildcard beside a parameter.
+    let left_out = match random.below(10) {
+        0 => None,
+        1..=6 => Some(Segment::Wildcard),
+        _ => Some(Segment::Parameter),
+    };
+    for choice in [literal(random), Segment::Parameter, Segment::Wildcard] {
+        if left_out.as_ref() == Some(&choice) || random.chance(15) {
+            continue;
+        }
+        let mut segments = prefix.clone();
+        segments.push(choice.clone());
+        if choice != Segment::Wildcard {
+            segments.extend(tail.iter().cloned());
+        }
+        made.push(made.len());
+        siblings.push(Item::Route(Route {
+            id: made.len(),
+            template: Template(segments),
+            also: None,
+            methods: methods(random),
+            style: random.pick(&[Style::Route, Style::Resource]),
+        }));
+    }
+    siblings
+}
+
 fn template_of(item: &Item) -> Option<&Template> {
     match item {
         Item::Route(route) => Some(&route.template),
@@ -264,11 +306,11 @@ fn template_of(item: &Item) -> Option<&Template> {
 
 fn methods(random: &mut Random) -> Vec<&'static str> {
     match random.below(8) {
-        0 | 1 => Vec::new(),
-        2 => vec!["GET", "POST"],
-        3 => vec!["POST"],
-        4 => vec!["DELETE"],
-        5 => vec!["GET", "DELETE"],
+        0..=2 => Vec::new(),
+        3 => vec!["GET", "POST"],
+        4 => vec!["POST"],
+        5 => vec!["DELETE"],
+        6 => vec!["GET", "DELETE"],
         _ => vec!["GET"],
     }
 }
