@@ -12,7 +12,7 @@ use axum::http::{Method, Uri};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use futures_util::FutureExt as _;
-use palisade_tower::{Grant, Palisade, PeerAddress, SecurityLayer};
+use palisade_tower::{Grant, Palisade, PeerAddress, SecurityLayer, confirm};
 use tower::util::{BoxCloneSyncService, MapRequest};
 use tower::{Layer as _, ServiceExt as _};
 
@@ -64,10 +64,10 @@ fn service(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, 
             slashes,
         }) => {
             let rewrite = rewriter(slashes);
-            let inner =
-                MapRequest::new(confirmed(routes), move |request: axum::http::Request<_>| {
-                    rewrite(request.map(Body::new))
-                });
+            let inner = MapRequest::new(
+                confirmed(routes, &table.items),
+                move |request: axum::http::Request<_>| rewrite(request.map(Body::new)),
+            );
             BoxCloneSyncService::new(layer.layer(inner))
         }
         Some(Rewriting {
@@ -85,8 +85,22 @@ fn service(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, 
 }
 
 /// A router that the security layer does not see itself, so that its routes are confirmed by a layer of its own.
-fn confirmed(routes: Router) -> Router {
-    routes
+fn confirmed(routes: Router, items: &[Item]) -> Router {
+    match has_routes(items) {
+        true => routes.route_layer(confirm()),
+        // axum panics where there is nothing to put a layer on.
+        false => routes,
+    }
+}
+
+fn has_routes(items: &[Item]) -> bool {
+    items.iter().any(|item| match item {
+        Item::Route(_) => true,
+        Item::Mount(mount) => {
+            mount.kind == MountKind::Service && !mount.prefix.0.is_empty()
+                || has_routes(&mount.items)
+        }
+    })
 }
 
 fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String> {
@@ -111,8 +125,10 @@ fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String
                     MountKind::Nest => {
                         router.nest(&mount.prefix.write(Dialect::Axum, depth), inner)
                     }
-                    MountKind::Service => router
-                        .nest_service(&mount.prefix.write(Dialect::Axum, depth), confirmed(inner)),
+                    MountKind::Service => router.nest_service(
+                        &mount.prefix.write(Dialect::Axum, depth),
+                        confirmed(inner, &mount.items),
+                    ),
                 }
             }
         };
