@@ -115,6 +115,7 @@ fn generated(exchanges: u64, seed: Option<u64>) -> Result<Tally, String> {
     let found = generate(Generator {
         exchanges,
         seed,
+        reports: false,
         progress: true,
     })?;
     println!("{found}");

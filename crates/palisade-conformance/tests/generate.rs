@@ -11,6 +11,7 @@ fn the_rule_that_was_applied_is_that_of_the_route_that_ran() {
     let found = generate(Generator {
         exchanges: 20_000,
         seed: SEED,
+        reports: false,
         progress: false,
     })
     .unwrap();
@@ -28,3 +29,39 @@ fn the_rule_that_was_applied_is_that_of_the_route_that_ran() {
 
 /// Of each million plain requests whose caller must get in.
 const MOST_REFUSED: u64 = 5_000;
+
+/// Each kind of fault that the refusals are there for is found as soon as they are only reports.
+#[test]
+fn the_faults_are_found_where_they_are_only_reported() {
+    let found = generate(Generator {
+        exchanges: 20_000,
+        seed: SEED,
+        reports: true,
+        progress: false,
+    })
+    .unwrap();
+    for (framework, kinds) in [
+        ("axum", &FAULTS[..4]),
+        ("actix", &FAULTS),
+        ("actix with routes", &FAULTS),
+        ("poem", &FAULTS[..4]),
+        ("poem with Route", &FAULTS[..4]),
+    ] {
+        let kinds_found = found.kinds(framework);
+        for kind in kinds {
+            assert!(
+                kinds_found.contains_key(*kind),
+                "{framework}: {kind}\n{found}"
+            );
+        }
+    }
+}
+
+/// The last one is actix-web's alone: the others answer 405.
+const FAULTS: [&str; 5] = [
+    "a slash at the end, or an empty segment",
+    "the path was rewritten after it was judged",
+    "a rule is narrower than the route",
+    "the router took another route",
+    "the method led to another route",
+];

@@ -9,7 +9,7 @@ use super::table::{Table, literal};
 use super::template::{Dialect, Segment, Spelling, Template};
 
 /// Whether the policy file knows `route = "…"` in a rule.
-const NAMES_ROUTES: bool = false;
+const NAMES_ROUTES: bool = true;
 
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub(super) struct Policy {
     pub(super) rules: Vec<Rule>,
     /// Paths without a rule are the router's, for callers who say who they are.
     pub(super) unlisted_authenticated: bool,
+    /// What is uncertain is served and reported: the faults that are refused else are back.
+    pub(super) reports: bool,
 }
 
 impl Caller {
@@ -158,6 +160,7 @@ impl Policy {
         let mut policy = Self {
             rules: Vec::new(),
             unlisted_authenticated: random.chance(40),
+            reports: false,
         };
         for placed in table.placed(Dialect::Actix) {
             if random.chance(85) {
@@ -272,7 +275,11 @@ impl Policy {
             true => "authenticated",
             false => "not_found",
         };
-        let _ = writeln!(text, "unlisted = \"{unlisted}\"\n\n[api_key.main]");
+        let _ = writeln!(text, "unlisted = \"{unlisted}\"");
+        if self.reports {
+            text.push_str("\n[routes]\nuncertain = \"report\"\n");
+        }
+        text.push_str("\n[api_key.main]\n");
         for caller in Caller::ALL {
             let Some(key) = caller.key() else { continue };
             let hex: String = Sha256::digest(key)

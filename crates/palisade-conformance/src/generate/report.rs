@@ -60,6 +60,16 @@ impl Generated {
         self.holes.values().map(|(count, _)| count).sum()
     }
 
+    /// The holes of each kind on one framework: what was found, and how often.
+    pub fn kinds(&self, framework: &str) -> BTreeMap<String, u64> {
+        let own = self
+            .holes
+            .iter()
+            .filter(|((server, _), _)| server.to_string() == framework);
+        own.map(|((_, kind), (count, _))| (kind.to_string(), *count))
+            .collect()
+    }
+
     /// How many requests were answered in ways that differ without a declared reason.
     pub fn undeclared_differences(&self) -> u64 {
         self.undeclared

@@ -36,6 +36,8 @@ pub struct Generator {
     pub exchanges: u64,
     /// The seed of the first table; the next table has the next seed.
     pub seed: u64,
+    /// Whether the policies say `uncertain = "report"`, so that the faults are back which are refused else.
+    pub reports: bool,
     /// Whether to show how far it is.
     pub progress: bool,
 }
@@ -93,7 +95,7 @@ fn share(generator: Generator, thread: u64, done: &AtomicU64) -> Result<Generate
     };
     while generated.exchanges < enough {
         let before = generated.exchanges;
-        LocalSet::new().block_on(&runtime, one_table(seed, &mut generated));
+        LocalSet::new().block_on(&runtime, one_table(seed, generator.reports, &mut generated));
         done.fetch_add(generated.exchanges - before, Ordering::Relaxed);
         seed = seed.wrapping_add(THREADS);
         if enough == 1 {
@@ -103,10 +105,11 @@ fn share(generator: Generator, thread: u64, done: &AtomicU64) -> Result<Generate
     Ok(generated)
 }
 
-async fn one_table(seed: u64, generated: &mut Generated) {
+async fn one_table(seed: u64, reports: bool, generated: &mut Generated) {
     let mut random = Random::new(seed);
     let table = Table::random(&mut random);
-    let policy = Policy::random(&mut random, &table);
+    let mut policy = Policy::random(&mut random, &table);
+    policy.reports = reports;
     let routes = table.placed(super::template::Dialect::Actix);
     let mut requests: Vec<Sent> = routes
         .iter()

@@ -41,6 +41,7 @@ fn judged(rules: &[Rule], route: &str, sent: &str, applied: &str) -> Option<Kind
     let policy = Policy {
         rules: rules.to_vec(),
         unlisted_authenticated: false,
+        reports: false,
     };
     let sent = Sent {
         method: "GET".to_owned(),

@@ -13,7 +13,7 @@ use actix_web::{
     App as Application, Error, HttpMessage as _, HttpRequest, HttpResponse, Resource, guard,
 };
 use futures_util::FutureExt as _;
-use palisade_actix::{Grant, Palisade, SecurityLayer};
+use palisade_actix::{Grant, Palisade, Routes, SecurityLayer, routes};
 
 use super::super::path::{HOST, Sent};
 use super::super::table::{Item, Place, Route, Slashes, Style, Table};
@@ -44,30 +44,57 @@ impl Registrar for ServiceConfig {
     }
 }
 
+impl Registrar for Routes<'_> {
+    fn route(&mut self, path: &str, route: actix_web::Route) {
+        self.route(path, route);
+    }
+
+    fn resource(&mut self, paths: &[String], build: &dyn Fn(Resource) -> Resource) {
+        match paths {
+            [path] => self.resource(path, build),
+            // A resource of several paths says its first one, whichever it was taken by.
+            paths => self.service(build(web::resource(paths.to_vec()))),
+        };
+    }
+
+    fn scope(&mut self, path: &str, register: &dyn Fn(&mut dyn Registrar)) {
+        self.scope(path, |routes| register(routes));
+    }
+}
+
 /// Makes a factory of the application in its layers, whose type each place of a middleware changes.
 macro_rules! in_layers {
-    ($table:expr, $palisade:expr, $log:expr, $make:ident => $then:expr) => {{
+    ($table:expr, $palisade:expr, $log:expr, $confirm:expr, $make:ident => $then:expr) => {{
         let (table, palisade, log) = ($table.clone(), $palisade.clone(), $log.clone());
+        let confirm = $confirm;
         let layer = move || SecurityLayer::new(palisade.clone());
         let slashes = table
             .rewriting
             .map_or(Slashes::Trim, |rewriting| rewriting.slashes);
         match table.rewriting.map(|rewriting| rewriting.place) {
             None => {
-                let $make = move || routes(&table, &log).wrap(layer());
+                let $make = move || application(&table, &log, confirm).wrap(layer());
                 $then
             }
             Some(Place::Outside) => {
-                let $make = move || routes(&table, &log).wrap(layer()).wrap(normalize(slashes));
+                let $make = move || {
+                    application(&table, &log, confirm)
+                        .wrap(layer())
+                        .wrap(normalize(slashes))
+                };
                 $then
             }
             Some(Place::Inside) => {
-                let $make = move || routes(&table, &log).wrap(normalize(slashes)).wrap(layer());
+                let $make = move || {
+                    application(&table, &log, confirm)
+                        .wrap(normalize(slashes))
+                        .wrap(layer())
+                };
                 $then
             }
             Some(Place::Between) => {
                 let $make = move || {
-                    routes(&table, &log)
+                    application(&table, &log, confirm)
                         .wrap(layer())
                         .wrap(normalize(slashes))
                         .wrap(layer())
@@ -78,21 +105,32 @@ macro_rules! in_layers {
     }};
 }
 
-pub(super) async fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
+pub(super) async fn app(
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+    confirm: bool,
+) -> Result<App, String> {
     Ok(
-        in_layers!(table, palisade, log, make => caller(init_service(make()).await, TestRequest::to_request)),
+        in_layers!(table, palisade, log, confirm, make => caller(init_service(make()).await, TestRequest::to_request)),
     )
 }
 
 /// The same application behind a socket.
-pub(super) fn start(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Running, String> {
+pub(super) fn start(
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+    confirm: bool,
+) -> Result<Running, String> {
     let threads = Threads::new()?;
-    in_layers!(table, palisade, log, make => threads.serve(move |listener, stop| serve(listener, stop, make)))
+    in_layers!(table, palisade, log, confirm, make => threads.serve(move |listener, stop| serve(listener, stop, make)))
 }
 
-fn routes(
+fn application(
     table: &Table,
     log: &Arc<Log>,
+    confirm: bool,
 ) -> Application<
     impl ServiceFactory<
         ServiceRequest,
@@ -102,7 +140,10 @@ fn routes(
         InitError = (),
     > + use<>,
 > {
-    Application::new().configure(|config| register(config, &table.items, 0, log))
+    Application::new().configure(|config| match confirm {
+        true => routes(|routes| register(routes, &table.items, 0, log))(config),
+        false => register(config, &table.items, 0, log),
+    })
 }
 
 /// `make` names the type of requests, which actix-web does not export.

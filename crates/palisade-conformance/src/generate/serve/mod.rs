@@ -27,8 +27,12 @@ pub(super) enum Server {
     Axum,
     /// `App::wrap`, and nothing else.
     Actix,
+    /// The same, and routes that are registered with `palisade_actix::routes`.
+    ActixRoutes,
     /// poem's own `Route`.
     Poem,
+    /// `palisade_poem::Route` in its place.
+    PoemRoute,
 }
 
 /// An application: answers with the status, and the route that the answer names.
@@ -86,19 +90,27 @@ impl fmt::Display for Server {
         f.write_str(match self {
             Self::Axum => "axum",
             Self::Actix => "actix",
+            Self::ActixRoutes => "actix with routes",
             Self::Poem => "poem",
+            Self::PoemRoute => "poem with Route",
         })
     }
 }
 
 impl Server {
-    pub(super) const ALL: [Self; 3] = [Self::Axum, Self::Actix, Self::Poem];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Axum,
+        Self::Actix,
+        Self::ActixRoutes,
+        Self::Poem,
+        Self::PoemRoute,
+    ];
 
     pub(super) fn dialect(self) -> Dialect {
         match self {
             Self::Axum => Dialect::Axum,
-            Self::Actix => Dialect::Actix,
-            Self::Poem => Dialect::Poem,
+            Self::Actix | Self::ActixRoutes => Dialect::Actix,
+            Self::Poem | Self::PoemRoute => Dialect::Poem,
         }
     }
 
@@ -110,7 +122,7 @@ impl Server {
 
     /// Whether each route is confirmed before its handler runs, so that ordinary requests must get through.
     pub(super) fn confirms(self) -> bool {
-        self == Self::Axum
+        matches!(self, Self::Axum | Self::ActixRoutes | Self::PoemRoute)
     }
 
     /// # Errors
@@ -123,8 +135,10 @@ impl Server {
     ) -> Result<App, String> {
         match self {
             Self::Axum => quietly(|| axum::app(table, palisade, log)),
-            Self::Actix => actix::app(table, palisade, log).await,
-            Self::Poem => quietly(|| poem::app(table, palisade, log)),
+            Self::Actix => actix::app(table, palisade, log, false).await,
+            Self::ActixRoutes => actix::app(table, palisade, log, true).await,
+            Self::Poem => quietly(|| poem::app::<poem::Own>(table, palisade, log)),
+            Self::PoemRoute => quietly(|| poem::app::<poem::DropIn>(table, palisade, log)),
         }
     }
 
@@ -140,8 +154,10 @@ impl Server {
     ) -> Result<Running, String> {
         match self {
             Self::Axum => quietly(|| axum::start(table, palisade, log)),
-            Self::Actix => actix::start(table, palisade, log),
-            Self::Poem => quietly(|| poem::start(table, palisade, log)),
+            Self::Actix => actix::start(table, palisade, log, false),
+            Self::ActixRoutes => actix::start(table, palisade, log, true),
+            Self::Poem => quietly(|| poem::start::<poem::Own>(table, palisade, log)),
+            Self::PoemRoute => quietly(|| poem::start::<poem::DropIn>(table, palisade, log)),
         }
     }
 }

@@ -26,33 +26,47 @@ use crate::harness::serve::Threads;
 type Boxed = BoxEndpoint<'static, Response>;
 
 /// poem's own `Route`, or one that is used in its place.
-trait Routes: Endpoint<Output = Response> + Sized + 'static {
+pub(super) trait Routes: Endpoint<Output = Response> + Sized + 'static {
     fn empty() -> Self;
     fn at(self, path: &str, endpoint: Boxed) -> Self;
     fn nest(self, path: &str, inner: Self) -> Self;
     fn nest_no_strip(self, path: &str, inner: Self) -> Self;
 }
 
-impl Routes for poem::Route {
-    fn empty() -> Self {
-        Self::new()
-    }
+pub(super) use palisade_poem::Route as DropIn;
+pub(super) use poem::Route as Own;
 
-    fn at(self, path: &str, endpoint: Boxed) -> Self {
-        self.at(path, endpoint)
-    }
+macro_rules! routes {
+    ($route:ty) => {
+        impl Routes for $route {
+            fn empty() -> Self {
+                Self::new()
+            }
 
-    fn nest(self, path: &str, inner: Self) -> Self {
-        self.nest(path, inner)
-    }
+            fn at(self, path: &str, endpoint: Boxed) -> Self {
+                self.at(path, endpoint)
+            }
 
-    fn nest_no_strip(self, path: &str, inner: Self) -> Self {
-        self.nest_no_strip(path, inner)
-    }
+            fn nest(self, path: &str, inner: Self) -> Self {
+                self.nest(path, inner)
+            }
+
+            fn nest_no_strip(self, path: &str, inner: Self) -> Self {
+                self.nest_no_strip(path, inner)
+            }
+        }
+    };
 }
 
-pub(super) fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
-    let app = Arc::new(endpoint::<poem::Route>(table, palisade, log)?);
+routes!(Own);
+routes!(DropIn);
+
+pub(super) fn app<R: Routes>(
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+) -> Result<App, String> {
+    let app = Arc::new(endpoint::<R>(table, palisade, log)?);
     Ok(Box::new(move |sent| {
         let parts = parts(sent).ok_or(Unsendable)?;
         let peer = RemoteAddr(Addr::SocketAddr(PEER));
@@ -64,8 +78,12 @@ pub(super) fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<
 }
 
 /// The same application behind a socket.
-pub(super) fn start(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Running, String> {
-    let app = endpoint::<poem::Route>(table, palisade, log)?;
+pub(super) fn start<R: Routes>(
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+) -> Result<Running, String> {
+    let app = endpoint::<R>(table, palisade, log)?;
     Threads::new()?.serve(async move |listener, stop| -> io::Result<()> {
         let server = Server::new_with_acceptor(TcpAcceptor::from_std(listener)?);
         server.run_with_graceful_shutdown(app, stop, None).await
