@@ -26,8 +26,22 @@ use crate::harness::serve::Threads;
 
 type Boxed = BoxCloneSyncService<Request, Response, Infallible>;
 
-pub(super) fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<App, String> {
-    let service = service(table, palisade, log)?;
+/// What routers do that are mounted as services.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mounts {
+    /// Their routes confirm themselves, and the layer is told so.
+    Confirmed,
+    /// Nothing.
+    Plain,
+}
+
+pub(super) fn app(
+    mounts: Mounts,
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+) -> Result<App, String> {
+    let service = service(mounts, table, palisade, log)?;
     Ok(Box::new(move |sent| {
         let request = request(sent).ok_or(Unsendable)?;
         let answer = service.clone().oneshot(request);
@@ -42,13 +56,33 @@ pub(super) fn app(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<
 }
 
 /// The same application behind a socket.
-pub(super) fn start(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Running, String> {
-    serve(Threads::new()?, service(table, palisade, log)?, true)
+pub(super) fn start(
+    mounts: Mounts,
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+) -> Result<Running, String> {
+    serve(
+        Threads::new()?,
+        service(mounts, table, palisade, log)?,
+        true,
+    )
 }
 
-fn service(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, String> {
-    let routes = router(&table.items, 0, log)?;
+fn service(
+    mounts: Mounts,
+    table: &Table,
+    palisade: &Palisade,
+    log: &Arc<Log>,
+) -> Result<Boxed, String> {
+    let routes = router(mounts, &table.items, 0, log)?;
     let layer = SecurityLayer::new(palisade.clone());
+    let layer = match mounts {
+        Mounts::Plain => layer,
+        Mounts::Confirmed => prefixes(&table.items, "", 0)
+            .into_iter()
+            .fold(layer, SecurityLayer::confirmed_mount),
+    };
     Ok(match table.rewriting {
         None => BoxCloneSyncService::new(layer.around(routes)),
         Some(Rewriting {
@@ -64,10 +98,10 @@ fn service(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, 
             slashes,
         }) => {
             let rewrite = rewriter(slashes);
-            let inner = MapRequest::new(
-                confirmed(routes),
-                move |request: axum::http::Request<_>| rewrite(request.map(Body::new)),
-            );
+            let inner =
+                MapRequest::new(confirmed(routes), move |request: axum::http::Request<_>| {
+                    rewrite(request.map(Body::new))
+                });
             BoxCloneSyncService::new(layer.layer(inner))
         }
         Some(Rewriting {
@@ -92,7 +126,25 @@ fn confirmed(routes: Router) -> Router {
     }
 }
 
-fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String> {
+/// Where routers are mounted as services, as axum names the places.
+fn prefixes(items: &[Item], outer: &str, depth: usize) -> Vec<String> {
+    let mounts = items.iter().filter_map(|item| match item {
+        Item::Mount(mount) => Some(mount),
+        Item::Route(_) => None,
+    });
+    mounts
+        .flat_map(|mount| {
+            let depth = depth + mount.prefix.0.len();
+            let prefix = format!("{outer}{}", mount.prefix.write(Dialect::Axum, depth));
+            match mount.kind {
+                MountKind::Service if mount.prefix != Template::default() => vec![prefix],
+                _ => prefixes(&mount.items, &prefix, depth),
+            }
+        })
+        .collect()
+}
+
+fn router(mounts: Mounts, items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String> {
     let mut router = Router::new();
     for item in items {
         router = match item {
@@ -108,7 +160,7 @@ fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String
             }
             Item::Mount(mount) => {
                 let depth = depth + mount.prefix.0.len();
-                let inner = self::router(&mount.items, depth, log)?;
+                let inner = self::router(mounts, &mount.items, depth, log)?;
                 match mount.kind {
                     _ if mount.prefix == Template::default() => router.merge(inner),
                     MountKind::Nest => {
@@ -116,7 +168,10 @@ fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String
                     }
                     MountKind::Service => router.nest_service(
                         &mount.prefix.write(Dialect::Axum, depth),
-                        confirmed(inner),
+                        match mounts {
+                            Mounts::Confirmed => confirmed(inner),
+                            Mounts::Plain => inner,
+                        },
                     ),
                 }
             }

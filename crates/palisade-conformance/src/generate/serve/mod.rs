@@ -14,6 +14,7 @@ use futures_util::future::LocalBoxFuture;
 use palisade_core::audit::{AuditEvent, AuditSink, Decision};
 use palisade_core::{Grant, Palisade, Policy};
 
+use self::axum::Mounts;
 use super::path::{HOST, Sent};
 use super::table::Table;
 use super::template::Dialect;
@@ -23,8 +24,10 @@ use crate::harness::Running;
 /// A way to serve a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Server {
-    /// `SecurityLayer::around`.
+    /// `SecurityLayer::around`, with routes beneath `nest_service` that confirm themselves.
     Axum,
+    /// `SecurityLayer::around`, and nothing else.
+    AxumMounts,
     /// `App::wrap`, and nothing else.
     Actix,
     /// The same, and routes that are registered with `palisade_actix::routes`.
@@ -89,6 +92,7 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Axum => "axum",
+            Self::AxumMounts => "axum with plain mounts",
             Self::Actix => "actix",
             Self::ActixRoutes => "actix with routes",
             Self::Poem => "poem",
@@ -98,8 +102,9 @@ impl fmt::Display for Server {
 }
 
 impl Server {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Axum,
+        Self::AxumMounts,
         Self::Actix,
         Self::ActixRoutes,
         Self::Poem,
@@ -108,7 +113,7 @@ impl Server {
 
     pub(super) fn dialect(self) -> Dialect {
         match self {
-            Self::Axum => Dialect::Axum,
+            Self::Axum | Self::AxumMounts => Dialect::Axum,
             Self::Actix | Self::ActixRoutes => Dialect::Actix,
             Self::Poem | Self::PoemRoute => Dialect::Poem,
         }
@@ -134,7 +139,8 @@ impl Server {
         log: &Arc<Log>,
     ) -> Result<App, String> {
         match self {
-            Self::Axum => quietly(|| axum::app(table, palisade, log)),
+            Self::Axum => quietly(|| axum::app(Mounts::Confirmed, table, palisade, log)),
+            Self::AxumMounts => quietly(|| axum::app(Mounts::Plain, table, palisade, log)),
             Self::Actix => actix::app(table, palisade, log, false).await,
             Self::ActixRoutes => actix::app(table, palisade, log, true).await,
             Self::Poem => quietly(|| poem::app::<poem::Own>(table, palisade, log)),
@@ -153,7 +159,8 @@ impl Server {
         log: &Arc<Log>,
     ) -> Result<Running, String> {
         match self {
-            Self::Axum => quietly(|| axum::start(table, palisade, log)),
+            Self::Axum => quietly(|| axum::start(Mounts::Confirmed, table, palisade, log)),
+            Self::AxumMounts => quietly(|| axum::start(Mounts::Plain, table, palisade, log)),
             Self::Actix => actix::start(table, palisade, log, false),
             Self::ActixRoutes => actix::start(table, palisade, log, true),
             Self::Poem => quietly(|| poem::start::<poem::Own>(table, palisade, log)),
