@@ -39,7 +39,7 @@ use std::{
 pub(crate) type PathBytes = SmallVec<[u8; 64]>;
 
 /// So many templates of routes are remembered; those of applications that have more are read on each request.
-const MOST_ROUTES: usize = 4096;
+const MOST_ROUTES: usize = 1024;
 
 /// The route that a framework took for a request, as an adapter tells it.
 #[derive(Debug, Clone, Copy)]

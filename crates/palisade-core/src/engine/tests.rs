@@ -27,7 +27,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-struct Head {
+pub(super) struct Head {
     target: &'static str,
     lines: Vec<(&'static str, &'static str)>,
     peer: Option<SocketAddr>,
@@ -53,7 +53,7 @@ impl RequestHead for Head {
     }
 }
 
-fn get(target: &'static str, lines: &[(&'static str, &'static str)]) -> Head {
+pub(super) fn get(target: &'static str, lines: &[(&'static str, &'static str)]) -> Head {
     let host = [("host", "localhost")];
     Head {
         target,
@@ -224,7 +224,7 @@ fn palisade(later: bool) -> (Palisade, Arc<Events>) {
     (palisade, events)
 }
 
-fn poll(exchange: &mut Exchange) -> Option<Verdict> {
+pub(super) fn poll(exchange: &mut Exchange) -> Option<Verdict> {
     match exchange.poll_decide(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(verdict) => Some(verdict),
         Poll::Pending => None,
