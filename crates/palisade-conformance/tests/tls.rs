@@ -2,6 +2,8 @@
 //! lets the request in. Each framework is served the way its users would: axum by a listener of one's own and the
 //! marker `Tls`, actix-web by its `rustls` feature, poem by an acceptor of one's own.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

@@ -34,6 +34,9 @@ impl RequestHead for Get {
     fn peer(&self) -> Option<SocketAddr> {
         Some(([127, 0, 0, 1], 4711).into())
     }
+    fn tls(&self) -> bool {
+        false
+    }
 }
 
 struct Response(HeaderMap);

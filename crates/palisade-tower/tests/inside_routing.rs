@@ -1,5 +1,7 @@
 //! A layer that stands inside of axum's routing says so in the log, once; one around the router says nothing.
 
+#![allow(clippy::unwrap_used)]
+
 use axum::{Router, body::Body, extract::Request, routing::get};
 use palisade_core::{Palisade, Policy, Rule, public};
 use palisade_tower::{PeerAddress, SecurityLayer};

@@ -1,6 +1,8 @@
 //! Invariant 1 for a service that returns an error instead of a response: it leaves through the policy all the same, and
 //! is audited once.
 
+#![allow(clippy::unwrap_used)]
+
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::HOST};
 use http_body_util::{Empty, Full};

@@ -2,9 +2,11 @@
 
 use super::tree::{ADAPTERS, File, assert_none, files_in};
 
-/// The files of every adapter: who has read one has read all.
-const FILES: [&str; 7] = [
+/// The files of every adapter: who has read one has read all. What a framework makes too long for one file is in a folder
+/// of its name.
+const FILES: [&str; 8] = [
     "body.rs",
+    "confirm.rs",
     "extract.rs",
     "head.rs",
     "layer.rs",
@@ -18,7 +20,7 @@ fn adapters_have_the_same_files() {
     for adapter in ADAPTERS {
         let folder = format!("crates/{adapter}/src/");
         let mut files = files_in(&folder, "");
-        files.retain(|file| !file.is_of_tests());
+        files.retain(|file| !file.is_of_tests() && !file.name_in(&folder).contains('/'));
         let names: Vec<_> = files.iter().map(|file| file.name_in(&folder)).collect();
         assert_eq!(names, FILES, "{folder}");
     }

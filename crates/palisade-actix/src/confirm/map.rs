@@ -176,7 +176,7 @@ mod tests {
     async fn every_route_is_listed() {
         let seen = Arc::new(Mutex::new(None));
         let told = Arc::clone(&seen);
-        let ok = || async { HttpResponse::Ok() };
+        let ok = || async { HttpResponse::Ok().finish() };
         let app = App::new()
             .route("/", web::get().to(ok))
             .service(

@@ -8,7 +8,10 @@ use crate::{
 };
 use http::{HeaderValue, StatusCode, header};
 use palisade_core::{Exchange, Verdict};
-use std::task::{Context, Poll, Waker};
+use std::{
+    future::pending,
+    task::{Context, Poll, Waker},
+};
 
 const CASES: u64 = 80_000;
 
@@ -53,7 +56,8 @@ fn exchange(random: &mut Random, world: &World, head: &Head) -> Outcome {
             let subject = admission.grant.principal();
             let subject = subject.map(|caller| caller.subject().to_owned());
             if let Some(body) = admission.body {
-                let _ = body.count(random.below(150));
+                let mut watch = body.with_timer(|_| pending());
+                let _ = watch.count(random.below(150));
             }
             (Some((rule, subject)), false, handler(random, &mut exchange))
         }

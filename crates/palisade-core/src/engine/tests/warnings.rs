@@ -1,6 +1,7 @@
 //! Policies that look closed and are open, and values that can never work.
 
 use crate::{Limit, LimitKey, Palisade, Policy, Rule, public};
+use std::slice;
 
 /// The keys of all mistakes.
 fn mistakes(text: &str) -> Vec<String> {
@@ -91,7 +92,7 @@ fn a_limit_by_a_header_alone_is_a_warning() {
     let address = Limit::new("address", "9/minute").everywhere();
     let mut shadow = address.clone();
     shadow.shadow = true;
-    assert_eq!(policy(&[address.clone()], None), [""; 0]);
+    assert_eq!(policy(slice::from_ref(&address), None), [""; 0]);
     let alone = policy(&[], None);
     assert!(
         alone[0].starts_with("limit[0].by: ") && alone[0].contains("limits /a:"),
@@ -103,7 +104,10 @@ fn a_limit_by_a_header_alone_is_a_warning() {
         1,
         "what is only watched limits nobody"
     );
-    assert_eq!(policy(&[address.clone()], Some(&["header"])).len(), 1);
+    assert_eq!(
+        policy(slice::from_ref(&address), Some(&["header"])).len(),
+        1
+    );
     assert_eq!(policy(&[address], Some(&[])), [""; 0]);
 }
 

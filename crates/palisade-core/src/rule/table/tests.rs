@@ -333,8 +333,8 @@ fn expected<'t>(templates: &'t [String], path: &str) -> Result<Option<&'t str>, 
                 };
                 template.trim_matches('/').split('/').map(kind).collect()
             };
-            if !listed.is_some_and(|listed| other.is_none_or(|other| kinds(listed) <= kinds(other)))
-            {
+            let is_first = |listed| other.is_none_or(|other| kinds(listed) <= kinds(other));
+            if !listed.is_some_and(is_first) {
                 return Err(());
             }
         }
