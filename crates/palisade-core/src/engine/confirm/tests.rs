@@ -35,6 +35,10 @@ const POLICY: &str = r#"
     require = "public"
 
     [[rule]]
+    path = "/files/secret"
+    require = "authenticated"
+
+    [[rule]]
     path = "/files/secret/{*rest}"
     require = "authenticated"
 "#;
@@ -115,12 +119,15 @@ fn beneath_a_mount_no_rule_may_be_stricter() {
         !mount("/users/me", "/users/{*rest}"),
         "no rule covers the mount"
     );
-    let stricter = POLICY.replace("/files/secret/{*rest}", "/files/{name}/{*rest}");
+    // A route of the mount for every name may have the rule for every name.
+    let named = "[[rule]]\npath = \"/files/{name}\"\nrequire = \"authenticated\"\n\
+                 [[rule]]\npath = \"/files/open\"\nrequire = \"public\"\n";
     let taken = TakenRoute {
         opaque: true,
-        ..taken("GET", "/files/a", "/files/{*rest}")
+        ..taken("GET", "/files/open", "/files/{*rest}")
     };
-    assert!(grant(&stricter, "/files/a").confirm(&taken).is_ok());
+    let policy = format!("{POLICY}{named}");
+    assert!(grant(&policy, "/files/open").confirm(&taken).is_err());
 }
 
 #[test]
