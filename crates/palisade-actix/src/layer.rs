@@ -238,7 +238,7 @@ where
 /// Replaces the answer to a request that something inside of the layer made another one than was judged, on its way to
 /// a route that does not confirm itself.
 fn withhold_unconfirmed<B>(exchange: &Exchange, response: &mut ServiceResponse<EitherBody<B>>) {
-    let Some(grant) = exchange.grant().filter(|grant| !grant.is_confirmed()) else {
+    let Some(grant) = exchange.grant().filter(|grant| !grant.is_settled()) else {
         return;
     };
     if let Err(reply) = confirm_target(grant, response.request()) {

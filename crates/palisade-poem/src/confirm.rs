@@ -72,8 +72,9 @@ impl Route {
         self.at("/", endpoint)
     }
 
-    /// Adds everything beneath a path, which is cut off. The routes of another [`Route`] confirm themselves; an endpoint
-    /// that finds its way by itself, as a folder of files does, goes by the rule of the path.
+    /// Adds everything beneath a path, which is cut off. The routes of another [`Route`] confirm themselves. An endpoint
+    /// that finds its way by itself, as a folder of files or poem's own `Route` does, answers only where no rule beneath is
+    /// stricter than the one that was applied.
     ///
     /// # Panics
     /// There is a route for the path already, or the path is malformed.
@@ -83,7 +84,7 @@ impl Route {
         E: IntoEndpoint,
         E::Endpoint: 'static,
     {
-        Self(self.0.nest(path, endpoint))
+        Self(self.0.nest(path, Nested::new(endpoint)))
     }
 
     /// As [`nest`](Self::nest).
@@ -95,7 +96,7 @@ impl Route {
         E: IntoEndpoint,
         E::Endpoint: 'static,
     {
-        self.0.try_nest(path, endpoint).map(Self)
+        self.0.try_nest(path, Nested::new(endpoint)).map(Self)
     }
 
     /// Adds everything beneath a path, which is not cut off.
@@ -108,7 +109,7 @@ impl Route {
         E: IntoEndpoint,
         E::Endpoint: 'static,
     {
-        Self(self.0.nest_no_strip(path, endpoint))
+        Self(self.0.nest_no_strip(path, Nested::new(endpoint)))
     }
 
     /// As [`nest_no_strip`](Self::nest_no_strip).
@@ -124,7 +125,9 @@ impl Route {
         E: IntoEndpoint,
         E::Endpoint: 'static,
     {
-        self.0.try_nest_no_strip(path, endpoint).map(Self)
+        self.0
+            .try_nest_no_strip(path, Nested::new(endpoint))
+            .map(Self)
     }
 }
 
@@ -159,6 +162,43 @@ impl<E: Endpoint> Endpoint for Confirmed<E> {
     }
 }
 
+/// What is mounted beneath a path. Routes of another [`Route`] confirm themselves. Anything else finds its way by itself,
+/// so no rule that could be meant beneath may be stricter than the one that was applied.
+struct Nested<E> {
+    inner: E,
+    confirms: bool,
+}
+
+impl<E: Endpoint> Nested<E> {
+    fn new(endpoint: impl IntoEndpoint<Endpoint = E>) -> Self {
+        Self {
+            inner: endpoint.into_endpoint(),
+            // Middleware around a `Route` names it in its type; what hides its type counts as unknown.
+            confirms: type_name::<E>().contains(type_name::<Route>()),
+        }
+    }
+}
+
+impl<E: Endpoint> Endpoint for Nested<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let mount = request.data::<PathPattern>().map_or("", |mount| &*mount.0);
+        let confirmed = request.extensions().get::<Grant>().map(|grant| {
+            if self.confirms {
+                grant.leave_to_routes();
+                return Ok(());
+            }
+            grant.confirm_template(mount, TemplateSyntax::Poem)
+        });
+        if let Some(Err(reply)) = confirmed {
+            return Ok(into_response(reply));
+        }
+        let answer = self.inner.call(request).await;
+        answer.map(IntoResponse::into_response)
+    }
+}
+
 fn taken<'a>(request: &'a Request, template: Option<&'a PathPattern>) -> TakenRoute<'a> {
     TakenRoute {
         method: request.method().as_str().as_bytes(),
@@ -175,7 +215,7 @@ pub(crate) fn withhold_unconfirmed(
     template: Option<PathPattern>,
     answer: Response,
 ) -> Response {
-    let Some(template) = template.filter(|_| !grant.is_confirmed()) else {
+    let Some(template) = template.filter(|_| !grant.is_settled()) else {
         return answer;
     };
     match grant.confirm_template(&template.0, TemplateSyntax::Poem) {

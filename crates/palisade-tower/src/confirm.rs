@@ -22,7 +22,7 @@ use tower_service::Service;
 /// use palisade_tower::confirm;
 ///
 /// async fn report() {}
-/// let inner: Router = Router::new().route("/{id}", get(report)).route_layer(confirm());
+/// let inner: Router = Router::new().route("/{id}", get(report)).layer(confirm());
 /// let app: Router = Router::new().nest_service("/reports", inner);
 /// ```
 pub fn confirm() -> Confirm {
@@ -115,28 +115,46 @@ pub(crate) fn confirm_route<B>(
         syntax: TemplateSyntax::Axum,
         opaque: false,
     };
-    // A mount has no template for what lies beneath it; what is mounted in a mount, neither.
-    let mount = mounts.iter().filter(|mount| mount.is_above(path));
-    let mount = mount.max_by_key(|mount| mount.prefix.len());
-    match (template, mount) {
-        (Some(_), _) | (None, None) => grant.confirm(&taken),
-        (None, Some(mount)) if mount.confirms => {
-            grant.promise();
-            Ok(())
-        }
-        (None, Some(mount)) => grant.confirm(&TakenRoute {
-            template: Some(&format!("{}/{{*rest}}", mount.prefix)),
-            opaque: true,
-            ..taken
-        }),
+    if template.is_some() {
+        return grant.confirm(&taken);
     }
+    // A mount has no template for what lies beneath it, nor has a fallback, nor a mount inside of a mount.
+    let above: Vec<&Mount> = mounts.iter().filter(|mount| mount.is_above(path)).collect();
+    if !above.is_empty() && above.iter().all(|mount| mount.confirms) {
+        grant.promise();
+        return Ok(());
+    }
+    // The narrowest that is certain: of two mounts above the path, it is not known which one is taken.
+    let prefix = match above.as_slice() {
+        [mount] => &*mount.prefix,
+        [] => nested_in(request),
+        _ => "",
+    };
+    grant.confirm(&TakenRoute {
+        template: Some(&format!("{prefix}/{{*rest}}")),
+        opaque: true,
+        ..taken
+    })
+}
+
+/// The mount that this place is in, as axum names it.
+#[cfg(feature = "axum")]
+fn nested_in<B>(request: &Request<B>) -> &str {
+    let nested = request.extensions().get::<axum::extract::NestedPath>();
+    nested.map_or("", |nested| nested.as_str())
+}
+
+#[cfg(not(feature = "axum"))]
+fn nested_in<B>(_: &Request<B>) -> &str {
+    ""
 }
 
 impl Mount {
     fn is_above(&self, path: &str) -> bool {
         let mut segments = path.split('/');
         self.prefix.split('/').all(|own| {
-            let is_parameter = own.starts_with('{');
+            // A parameter may have a prefix.
+            let is_parameter = own.contains('{');
             segments
                 .next()
                 .is_some_and(|segment| is_parameter || own == segment)
@@ -144,9 +162,11 @@ impl Mount {
     }
 }
 
-/// The mounts of a router. axum lists them only in the `Debug` form of the router; a test pins it.
+/// Where a router hands requests to services of which it knows no routes: its mounts, and for everything else a fallback
+/// that is one. axum tells only in the `Debug` form of the router; a test pins it.
 #[cfg(feature = "axum")]
 pub(crate) fn mounts_of(router: &axum::Router) -> Vec<String> {
+    const FALLBACK: &str = "catch_all_fallback: Service(";
     const TAIL: &str = "/{*__private__axum_nest_tail_param}\"";
     let shown = format!("{router:?}");
     let mut mounts: Vec<String> = shown
@@ -157,6 +177,9 @@ pub(crate) fn mounts_of(router: &axum::Router) -> Vec<String> {
             Some(prefix.to_owned())
         })
         .collect();
+    if shown.contains(FALLBACK) {
+        mounts.push(String::new());
+    }
     mounts.sort_unstable();
     mounts.dedup();
     mounts
@@ -177,5 +200,7 @@ mod tests {
             .merge(Router::new().nest_service("/a/{b}", inner()));
         assert_eq!(mounts_of(&app), ["/a/{b}", "/nested/deep", "/svc"]);
         assert!(mounts_of(&inner()).is_empty());
+        assert!(mounts_of(&inner().fallback(|| async {})).is_empty());
+        assert_eq!(mounts_of(&inner().fallback_service(inner())), [""]);
     }
 }

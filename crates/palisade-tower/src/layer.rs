@@ -55,8 +55,8 @@ impl SecurityLayer {
 
 #[cfg(feature = "axum")]
 impl SecurityLayer {
-    /// Says that the routes beneath a `nest_service` confirm themselves, because
-    /// [`confirm`](crate::confirm()) was put on the router that is mounted there.
+    /// Says that the routes beneath a `nest_service`, or for `""` those of a `fallback_service`, confirm
+    /// themselves, because [`confirm`](crate::confirm()) was put on the router that is mounted there.
     ///
     /// What is mounted as a service finds its way in a manner of its own. A request beneath it passes
     /// only if no rule that could be meant for a route there is stricter than the one that was
@@ -68,7 +68,7 @@ impl SecurityLayer {
     /// use palisade_tower::{Palisade, Policy, SecurityLayer, confirm};
     ///
     /// # fn app(palisade: Palisade) {
-    /// let reports = Router::new().route("/{id}", get(|| async {})).route_layer(confirm());
+    /// let reports = Router::new().route("/{id}", get(|| async {})).layer(confirm());
     /// let app = Router::new().nest_service("/reports", reports);
     /// let app = SecurityLayer::new(palisade).confirmed_mount("/reports").around(app);
     /// # }
@@ -91,8 +91,11 @@ impl SecurityLayer {
             confirms: self.confirmed_mounts.contains(&prefix),
             prefix,
         });
+        let mounts: Vec<Mount> = mounts.collect();
+        let has_fallback = mounts.iter().any(|mount| mount.prefix.is_empty());
         let confirm = Confirm::with_mounts(mounts);
         let router = match router.has_routes() {
+            _ if has_fallback => router.layer(confirm),
             true => router.route_layer(confirm),
             false => router,
         };

@@ -108,6 +108,8 @@ impl Segment {
             (Self::Wildcard, Dialect::Poem) => format!("*p{position}"),
             (Self::Digits, Dialect::Actix) => format!("{{p{position}:\\d+}}"),
             (Self::Letters, Dialect::Actix) => format!("{{p{position}:[a-z]+}}"),
+            // Both ways that actix-web has to write it.
+            (Self::Wildcard, Dialect::Actix) if position % 2 == 1 => format!("{{p{position}}}*"),
             (Self::Wildcard, Dialect::Actix) => format!("{{p{position}:.*}}"),
             (Self::Prefixed, _) => format!("v{{p{position}}}"),
             (Self::Wildcard, _) => format!("{{*p{position}}}"),

@@ -30,10 +30,13 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU8, Ordering},
     },
 };
+
+/// The most characters of a path that the log repeats.
+const LONGEST_SHOWN: usize = 200;
 
 /// A path, mostly without an allocation of its own.
 pub(crate) type PathBytes = SmallVec<[u8; 64]>;
@@ -65,28 +68,32 @@ pub(crate) struct Judged {
 
 /// Whether a grant's rule has been found to be that of the route.
 #[derive(Debug, Default)]
-pub(crate) struct Confirmation(AtomicU8);
+pub(crate) struct Confirmation {
+    state: AtomicU8,
+    /// Why it is not, where the policy only reports it. The first reason stays.
+    reported: OnceLock<&'static str>,
+}
 
 impl Confirmation {
     const CONFIRMED: u8 = 1;
-    const REPORTED: u8 = 2;
-    const PROMISED: u8 = 3;
+    const PROMISED: u8 = 2;
+    const LEFT: u8 = 3;
 
     fn set(&self, to: u8) {
-        self.0.store(to, Ordering::Relaxed);
+        self.state.store(to, Ordering::Relaxed);
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
-        [Self::CONFIRMED, Self::REPORTED].contains(&self.0.load(Ordering::Relaxed))
+        self.state.load(Ordering::Relaxed) == Self::CONFIRMED || self.reported.get().is_some()
     }
 
     fn is_broken_promise(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::PROMISED
+        self.state.load(Ordering::Relaxed) == Self::PROMISED
     }
 
-    /// Whether the rule is not that of the route, and the policy only reports it.
-    pub(crate) fn is_reported(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::REPORTED
+    /// Why the rule may not be that of the route, where the policy only reports it.
+    pub(crate) fn reported(&self) -> Option<&'static str> {
+        self.reported.get().copied()
     }
 }
 
@@ -109,24 +116,36 @@ impl Grant {
     }
 
     /// Confirms a route of which is known only that it has run: as [`confirm`](Self::confirm), but method and path are
-    /// those that were judged. A template that is the root of something which finds its way by itself is confirmed.
+    /// those that were judged. A template that cannot match the path counts as the root of something that finds its way by
+    /// itself.
     ///
     /// # Errors
     /// 500: the route has another rule.
     pub fn confirm_template(&self, template: &str, syntax: TemplateSyntax) -> Result<(), Reply> {
         let (policy, judged) = (self.policy(), self.judged());
-        let beneath = RouteTemplate::parse(template, syntax);
+        let route = RouteTemplate::parse(template, syntax);
         let path = str::from_utf8(&judged.path).unwrap_or_default();
-        if !beneath.fits_loosely(path) && beneath.with_rest().fits(path) {
-            return Ok(());
-        }
+        let opaque = !route.fits_loosely(path);
+        let beneath = format!("{}/*rest", template.trim_end_matches('/'));
         self.confirm(&TakenRoute {
             method: policy.methods.name(judged.method).as_bytes(),
             path: &judged.path,
-            template: Some(template),
+            template: Some(if opaque { &beneath } else { template }),
             syntax,
-            opaque: false,
+            opaque,
         })
+    }
+
+    /// Notes that whatever runs further inside confirms itself: an answer that nothing confirmed is one of no route.
+    pub fn leave_to_routes(&self) {
+        self.confirmation().set(Confirmation::LEFT);
+    }
+
+    /// Whether nothing is left to be confirmed once there is an answer: a route was confirmed, or will have been, or a
+    /// guard refused before any was reached.
+    pub fn is_settled(&self) -> bool {
+        let left = self.confirmation().state.load(Ordering::Relaxed) == Confirmation::LEFT;
+        left || self.is_confirmed() || self.refused().is_some()
     }
 
     /// Notes that the application says that a route further inside confirms itself.
@@ -144,6 +163,7 @@ impl Grant {
         }
         self.uncertain(Mismatch {
             cause: BROKEN_PROMISE,
+            route: String::new(),
             told: format!(
                 "{} ran a route that did not confirm that its rule was applied, beneath a mount of \
                  which the application says that all do: put confirm() on every one of them",
@@ -173,12 +193,13 @@ impl Grant {
         };
         self.uncertain(Mismatch {
             cause,
+            route: String::new(),
             told: format!(
                 "{} was judged, but then something between two security layers made it {} {}: \
                  put what rewrites requests outside of the outer layer",
                 self.policy().shown(judged),
                 String::from_utf8_lossy(method),
-                String::from_utf8_lossy(path),
+                clipped(path),
             ),
         })
     }
@@ -190,6 +211,7 @@ impl Grant {
     pub fn no_routes_known(&self) -> Result<(), Reply> {
         self.uncertain(Mismatch {
             cause: NO_ROUTES,
+            route: String::new(),
             told: "the routes of the application cannot be read, so that no request is certain to \
                    run under the rule of its route: use a release of the adapter that knows this \
                    release of the framework"
@@ -199,9 +221,16 @@ impl Grant {
 
     /// Refuses the request, or only says why it should be.
     fn uncertain(&self, mismatch: Mismatch) -> Result<(), Reply> {
-        self.policy().lineage.warn_uncertain(&mismatch.told);
+        let about = format!(
+            "{} {:?} {}",
+            mismatch.cause,
+            self.rule_index(),
+            mismatch.route
+        );
+        let lineage = &self.policy().lineage;
+        lineage.warn_uncertain(&about, &mismatch.told);
         if self.policy().rules.uncertain == Uncertain::Report {
-            self.confirmation().set(Confirmation::REPORTED);
+            let _ = self.confirmation().reported.set(mismatch.cause);
             return Ok(());
         }
         Err(self.refuse(Reason::new(Code::InternalError, mismatch.cause)))
@@ -217,15 +246,18 @@ const OTHER_ROUTE: &str = "route_of_another_rule";
 /// Why rule and route do not agree.
 struct Mismatch {
     cause: &'static str,
+    /// The template of the route, if one is to blame.
+    route: String,
     told: String,
 }
 
 impl Exchange {
     /// What the audit says where rule and route may not agree and the policy only reports it.
     pub(super) fn uncertain(&self) -> Option<&'static str> {
-        let grant = self.grant.as_ref();
-        let reported = grant.is_some_and(|grant| grant.confirmation().is_reported());
-        self.facts.uncertain.or(reported.then_some(OTHER_ROUTE))
+        let reported = |grant: &Grant| grant.confirmation().reported();
+        self.facts
+            .uncertain
+            .or(self.grant.as_ref().and_then(reported))
     }
 }
 
@@ -239,18 +271,21 @@ impl Compiled {
         let applied = self.rule_or_unlisted(rule);
         let changed = |cause| Mismatch {
             cause,
+            route: String::new(),
             told: format!(
                 "{} was judged, but then something inside of the security layer made it {} {}: \
                  put what rewrites requests outside of the layer",
                 self.shown(judged),
                 String::from_utf8_lossy(taken.method),
-                String::from_utf8_lossy(taken.path),
+                clipped(taken.path),
             ),
         };
         if self.methods.find(taken.method) != Some(judged.method) {
             return Err(changed(METHOD_CHANGED));
         }
-        if !is_rest_of(taken.path, &judged.path, applied.same_with_slash) {
+        // Nothing is left of the path of a nested root.
+        let is_root = taken.path == b"/" && taken.template.is_some();
+        if !is_root && !is_rest_of(taken.path, &judged.path, applied.same_with_slash) {
             return Err(changed(PATH_CHANGED));
         }
         // Most routes are written as their rules are. What the rule's path matched, the same template matches, too.
@@ -269,6 +304,7 @@ impl Compiled {
         if !route.is_route_of(&judged.path, applied) {
             return Err(Mismatch {
                 cause: OTHER_ROUTE,
+                route: template.to_owned(),
                 told: format!(
                     "{} was judged, but the framework says that the route of {template} was \
                      taken, which cannot match it; give each path a route of its own",
@@ -306,7 +342,7 @@ impl Compiled {
             OwnRule::OtherMethod => false,
             // Without a rule, nobody may run it.
             OwnRule::Rule(None) if self.unlisted == Unlisted::NotFound => false,
-            OwnRule::Rule(own) => applied.is_as_strict_as(self.rule_or_unlisted(own)),
+            OwnRule::Rule(own) => applied.is_as_strict_as(self.rule_or_unlisted(own), &self.body),
         }
     }
 
@@ -327,6 +363,7 @@ impl Compiled {
         };
         Mismatch {
             cause: OTHER_ROUTE,
+            route: template.to_owned(),
             told: format!(
                 "{} was judged by {}, but runs the route of {template}, which has {own}: add the \
                  route, or, if the rule is narrower than the route on purpose, write route = \
@@ -338,9 +375,15 @@ impl Compiled {
     }
 
     fn shown(&self, judged: &Judged) -> String {
-        let path = String::from_utf8_lossy(&judged.path);
-        format!("{} {path}", self.methods.name(judged.method))
+        let (method, path) = (self.methods.name(judged.method), clipped(&judged.path));
+        format!("{method} {path}")
     }
+}
+
+/// A path for the log.
+fn clipped(path: &[u8]) -> String {
+    let path = String::from_utf8_lossy(path);
+    path.chars().take(LONGEST_SHOWN).collect()
 }
 
 /// Whether a path is what was judged, or what is left of it once the prefixes of nested routes are taken away.
@@ -350,9 +393,7 @@ fn is_rest_of(path: &[u8], judged: &[u8], same_with_slash: bool) -> bool {
         (path, _) => path.len(),
     };
     let cut = |path: &'_ [u8]| path.get(..without_slash(path)).map(<[u8]>::to_vec);
-    // Nothing is left of the path of a nested root.
-    path == b"/"
-        || judged.ends_with(path)
+    judged.ends_with(path)
         || (same_with_slash && {
             let (path, judged) = (cut(path), cut(judged));
             path.zip(judged)
@@ -387,7 +428,10 @@ impl KnownRoutes {
             self.0.rcu(|known| {
                 let mut known = HashMap::clone(known);
                 let readings = known.entry(template.into()).or_default();
-                readings.push(Arc::clone(&route));
+                // Another thread may have been faster.
+                if !readings.iter().any(|known| known.syntax == syntax) {
+                    readings.push(Arc::clone(&route));
+                }
                 known
             });
         }

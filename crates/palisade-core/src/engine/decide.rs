@@ -137,7 +137,8 @@ impl Compiled {
             return Listed::Ambiguous(ambiguous);
         }
         facts.uncertain = Some(AMBIGUOUS);
-        self.lineage.warn_uncertain(&format!("{path}: {ambiguous}"));
+        self.lineage
+            .warn_uncertain(&ambiguous.to_string(), &format!("{path:.200}: {ambiguous}"));
         Rules::listed(ambiguous.as_sent, method)
     }
 

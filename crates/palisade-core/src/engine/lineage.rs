@@ -72,13 +72,13 @@ impl Lineage {
 }
 
 impl Lineage {
-    /// Says once that rule and route may not agree.
-    pub(super) fn warn_uncertain(&self, what: &str) {
+    /// Says once that rule and route may not agree; `about` names both, without what a client chooses.
+    pub(super) fn warn_uncertain(&self, about: &str, what: &str) {
         let mut warned = self
             .warned_uncertain
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if warned.len() < MOST_WARNINGS && what.len() <= 1024 && warned.insert(what.into()) {
+        if warned.len() < MOST_WARNINGS && warned.insert(about.into()) {
             tracing::error!(target: "palisade", "{what}");
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     config::Mistakes,
     fields::KnownFields,
     firewall::EncodedSet,
-    policy::{Limit, Uncertain},
+    policy::{Body, Limit, Uncertain},
     requirement::{Requirement, all_of},
     rule::{
         pattern::Pattern,
@@ -197,9 +197,15 @@ impl PathRules {
 
 impl CompiledRule {
     /// Whether whatever this rule lets pass, `other` would have let pass, too: the same callers or fewer, by the same
-    /// ways to authenticate or fewer, within the same limits or tighter ones.
-    pub(super) fn is_as_strict_as(&self, other: &CompiledRule) -> bool {
-        let narrower = |max: Option<u64>| max.unwrap_or(u64::MAX);
+    /// ways to authenticate or fewer, within the same limits or tighter ones. `body` is what holds where both are silent.
+    pub(super) fn is_as_strict_as(&self, other: &CompiledRule, body: &Body) -> bool {
+        // What the layer lets pass, and what extractors read where the rule is silent.
+        let smaller =
+            |silent: u64| self.max_body.unwrap_or(silent) <= other.max_body.unwrap_or(silent);
+        let (times, longest) = (
+            self.body_timeouts.within(body),
+            other.body_timeouts.within(body),
+        );
         let schemes = other.requirement.is_public()
             || self
                 .schemes
@@ -210,8 +216,13 @@ impl CompiledRule {
             && (!self.probe || other.probe)
             && self.limits.include(&other.limits)
             && self.cost >= other.cost
-            && narrower(self.max_body) <= narrower(other.max_body)
+            && smaller(u64::MAX)
+            && smaller(body.max)
+            && times.idle <= longest.idle
+            && times.total <= longest.total
             && other.allow_encoded.contains(self.allow_encoded)
+            && (!self.handler_caches || other.handler_caches)
+            && self.corp == other.corp
     }
 
     /// Whether the rule says that it speaks for a part of this route only.

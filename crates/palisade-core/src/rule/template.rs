@@ -195,6 +195,10 @@ fn axum_part(text: &str) -> Part {
 }
 
 fn actix_part(text: &str) -> Part {
+    // `{tail}*` is a parameter that takes everything, and a bare `*` drops what stands before it.
+    if text.ends_with('*') {
+        return Part::Rest;
+    }
     if let Some(inner) = braced(text) {
         return match inner.split_once(':') {
             None => Part::Parameter,
@@ -207,32 +211,62 @@ fn actix_part(text: &str) -> Part {
     if !text.contains(['{', '}']) {
         return Part::Literal(as_sent_to_actix(text).into());
     }
-    // The name of a parameter reaches nowhere, its regular expression may.
-    let regexes = text.split('{').skip(1);
-    let mut regexes = regexes.filter_map(|text| text.split_once(':'));
-    match regexes.any(|(_, regex)| Reach::of(regex.trim_end_matches('}')) == Reach::Beyond) {
+    let mut regexes = parameters(text).filter_map(|parameter| parameter.split_once(':'));
+    match regexes.any(|(_, regex)| Reach::of(regex) == Reach::Beyond) {
         true => Part::Rest,
         false => Part::Mixed,
     }
 }
 
+/// What stands in each pair of braces that stands in no other one; a pair that is not closed goes to the end.
+fn parameters(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    let mut start = 0;
+    let mut found = Vec::new();
+    for (place, c) in text.char_indices() {
+        match c {
+            '{' => {
+                depth += 1;
+                if depth == 1 {
+                    start = place + 1;
+                }
+            }
+            '}' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    found.extend(text.get(start..place));
+                }
+            }
+            _ => {}
+        }
+    }
+    if depth > 0 {
+        found.extend(text.get(start..));
+    }
+    found.into_iter()
+}
+
 fn poem_part(text: &str) -> Part {
-    if text.contains('*') && !text.contains('<') {
+    let (mut outside, mut regexes) = (String::new(), Vec::new());
+    for (index, piece) in text.split('<').enumerate() {
+        match piece.split_once('>').filter(|_| index > 0) {
+            Some((regex, after)) => {
+                regexes.push(regex);
+                outside.push_str(after);
+            }
+            None => outside.push_str(piece),
+        }
+    }
+    let reaches = |regex: &&str| Reach::of(regex) == Reach::Beyond;
+    if outside.contains('*') || regexes.iter().any(reaches) {
         return Part::Rest;
     }
-    let regexes = text.split('<').skip(1);
-    let mut regexes = regexes.map(|regex| regex.split('>').next().unwrap_or_default());
-    if regexes.any(|regex| Reach::of(regex) == Reach::Beyond) {
-        return Part::Rest;
-    }
-    let whole = text.strip_prefix(':').or(text.strip_prefix('<'));
-    match whole {
-        Some(name) if !name.contains(':') => match name.split_once('>') {
-            None => Part::Parameter,
-            Some((_, "")) if name.matches('<').count() <= 1 => Part::Parameter,
-            Some(_) => Part::Mixed,
-        },
-        None if !text.contains([':', '<']) => Part::Literal(text.into()),
+    let whole_name = outside.strip_prefix(':').filter(|name| !name.contains(':'));
+    let ends_with_it = regexes.is_empty() || text.ends_with('>');
+    match (whole_name, regexes.len()) {
+        (Some(_), 0 | 1) if ends_with_it => Part::Parameter,
+        (None, 1) if outside.is_empty() => Part::Parameter,
+        (None, 0) if !outside.contains(':') => Part::Literal(text.into()),
         _ => Part::Mixed,
     }
 }

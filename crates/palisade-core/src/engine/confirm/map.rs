@@ -125,6 +125,7 @@ impl Route {
         };
         Mismatch {
             cause: UNCERTAIN_ROUTE,
+            route: self.written.clone(),
             told: format!(
                 "{} is judged by the rule of {}, but the framework may take the route of {} for \
                  it, which has {}; register both so that the routes can be confirmed (`routes` \

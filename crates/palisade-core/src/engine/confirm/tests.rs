@@ -168,7 +168,14 @@ fn what_is_only_reported_is_served() {
             .confirm(&taken("GET", "/users/me", "/users/{id}"))
             .is_ok()
     );
-    assert!(grant.confirmation().is_reported());
+    assert_eq!(grant.confirmation().reported(), Some(OTHER_ROUTE));
+    // What is confirmed later does not undo it.
+    assert!(
+        grant
+            .confirm(&taken("GET", "/users/me", "/users/me"))
+            .is_ok()
+    );
+    assert_eq!(grant.confirmation().reported(), Some(OTHER_ROUTE));
 }
 
 #[test]

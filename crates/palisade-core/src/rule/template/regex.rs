@@ -3,9 +3,9 @@
 /// What a regular expression can match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Nothing with a slash in it.
+    /// One segment that is not empty.
     Segment,
-    /// Perhaps something with a slash in it.
+    /// Perhaps nothing, or something with a slash in it.
     Beyond,
 }
 
@@ -14,11 +14,21 @@ impl Reach {
     pub(super) fn of(regex: &str) -> Self {
         let regex = regex.strip_prefix('^').unwrap_or(regex);
         let regex = regex.strip_suffix('$').unwrap_or(regex);
-        match regex == "[^/]+" || stays_in_segment(regex) {
+        match regex == "[^/]+" || (stays_in_segment(regex) && !may_be_empty(regex)) {
             true => Reach::Segment,
             false => Reach::Beyond,
         }
     }
+}
+
+/// Whether there is a quantifier that allows nothing, or an alternative that is nothing.
+fn may_be_empty(regex: &str) -> bool {
+    let nothing = ["||", "(|", "|)", "()", "{0", "{,"];
+    regex.is_empty()
+        || regex.starts_with('|')
+        || regex.ends_with('|')
+        || regex.contains(['*', '?'])
+        || nothing.iter().any(|nothing| regex.contains(nothing))
 }
 
 /// Letters, digits and a few signs for themselves, `\d` and `\w`, escaped signs, groups, alternatives, quantifiers, and
