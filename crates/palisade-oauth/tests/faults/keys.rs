@@ -190,11 +190,13 @@ fn one_bad_key_does_not_take_the_good_ones_down() {
         json!({ "kty": "RSA", "kid": "no-modulus", "e": "AQAB" }),
         json!({ "kty": "oct", "kid": "secret", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA" }),
         key("a"),
+        key("same"),
+        key("same"),
         key("twice"),
-        key("twice"),
+        json!({ "kty": "OKP", "crv": "Ed25519", "kid": "twice", "x": "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw" }),
     ]));
     let feed = issuer.ready_feed();
-    assert_eq!(names(&feed.keys().unwrap()), ["a"]);
+    assert_eq!(names(&feed.keys().unwrap()), ["a", "same"]);
 }
 
 /// PITFALLS 16: unbounded fetches for unknown keys.

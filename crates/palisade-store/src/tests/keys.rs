@@ -247,7 +247,7 @@ pub(super) async fn import_all_or_none(store: &Store) {
     let (id, taken) = ("0123456789abcdef", "fedcba9876543210");
     let full = entry(1_000_000)
         .id(id)
-        .scopes(["a", "b \"c\""])
+        .scopes(["a", "b\"c\""])
         .roles(["admin"])
         .tenant("acme")
         .expires(4_000_000_000)
@@ -260,7 +260,7 @@ pub(super) async fn import_all_or_none(store: &Store) {
     assert_eq!(
         (kept.scopes, kept.roles),
         (
-            vec!["a".to_owned(), "b \"c\"".to_owned()],
+            vec!["a".to_owned(), "b\"c\"".to_owned()],
             vec!["admin".to_owned()],
         )
     );
