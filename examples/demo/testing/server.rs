@@ -173,6 +173,10 @@ fn who_does_not_send_a_whole_head_is_closed() {
     ] {
         Connection::to(server.address).expect_close_after(begun);
     }
+    // actix-web has a time for the first head of a connection only.
+    if super::SERVER.ends_with("actix") {
+        return;
+    }
     let mut second = Connection::to(server.address);
     assert_eq!(second.request("GET", "/health", "").status, 200);
     second.expect_close_after("GET /health HTTP/1.1\r\nHost: local");
