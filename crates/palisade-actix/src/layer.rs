@@ -1,7 +1,7 @@
 //! The security layer.
 
 use crate::{
-    body::guarded,
+    body::{Source, guarded},
     confirm::{confirm_target, unconfirmed},
     extract::Rejection,
     head::{Head, Outgoing, edit},
@@ -90,6 +90,7 @@ where
             };
             return SecurityFuture {
                 exchange: None,
+                body: None,
                 state,
             };
         }
@@ -105,14 +106,18 @@ where
         // is not is asked for again by whoever polls the future.
         let mut nobody = Context::from_waker(Waker::noop());
         let verdict = exchange.poll_decide(&mut nobody);
-        let mut exchange = Some(exchange);
+        let (mut exchange, mut body) = (Some(exchange), None);
         let state = match verdict {
-            Poll::Ready(verdict) => enact(verdict, &next, request, &mut exchange),
+            Poll::Ready(verdict) => enact(verdict, &next, request, &mut exchange, &mut body),
             Poll::Pending => State::Deciding {
                 next: Some((next, request)),
             },
         };
-        SecurityFuture { exchange, state }
+        SecurityFuture {
+            exchange,
+            body,
+            state,
+        }
     }
 }
 
@@ -128,6 +133,7 @@ fn enact<S>(
     next: &Next<S>,
     mut request: ServiceRequest,
     exchange: &mut Option<Exchange>,
+    body: &mut Option<Source>,
 ) -> State<S, S::Future>
 where
     S: Service<ServiceRequest>,
@@ -146,13 +152,14 @@ where
     edit(&mut request, &admission.edits);
     request.extensions_mut().insert(admission.grant);
     if let Some(guard) = admission.body {
-        let payload = guarded(request.take_payload(), guard);
+        let (payload, source) = guarded(request.take_payload(), guard);
         request.set_payload(payload);
+        *body = Some(source);
     }
     match catch_unwind(AssertUnwindSafe(|| next.service.call(request))) {
         Ok(future) => State::Running { future },
         Err(panic) => State::Answered {
-            answer: Some(Err(panicked(exchange, panic))),
+            answer: Some(Err(panicked(exchange, body, panic))),
         },
     }
 }
@@ -164,6 +171,7 @@ pin_project! {
         S: Service<ServiceRequest>,
     {
         exchange: Option<Exchange>,
+        body: Option<Source>,
         #[pin]
         state: State<S, S::Future>,
     }
@@ -206,7 +214,7 @@ where
                     let Some((next, request)) = next.take() else {
                         return Poll::Pending;
                     };
-                    let state = enact(verdict, &next, request, this.exchange);
+                    let state = enact(verdict, &next, request, this.exchange, this.body);
                     this.state.set(state);
                 }
                 Stage::Answered { answer } => match answer.take() {
@@ -219,10 +227,13 @@ where
                         Ok(outcome) => match ready!(outcome) {
                             Ok(response) => break response.map_into_left_body(),
                             Err(error) => {
-                                return Poll::Ready(Err(sealed(error, this.exchange.take())));
+                                let (exchange, body) = (this.exchange.take(), this.body.take());
+                                return Poll::Ready(Err(sealed(error, exchange, body)));
                             }
                         },
-                        Err(panic) => return Poll::Ready(Err(panicked(this.exchange, panic))),
+                        Err(panic) => {
+                            return Poll::Ready(Err(panicked(this.exchange, this.body, panic)));
+                        }
                     }
                 }
             }
@@ -230,6 +241,10 @@ where
         if let Some(exchange) = this.exchange {
             withhold_unconfirmed(exchange, &mut response);
             exchange.close(&mut Outgoing(response.response_mut()));
+        }
+        if let Some(body) = this.body.take() {
+            let (request, answer) = response.into_parts();
+            response = ServiceResponse::new(request, body.stay(answer));
         }
         Poll::Ready(Ok(response))
     }
@@ -248,7 +263,7 @@ fn withhold_unconfirmed<B>(exchange: &Exchange, response: &mut ServiceResponse<E
 
 /// An error that closes the exchange once somebody turns it into a response. There is no
 /// request left here to make one of, and outer layers may still want to see the error.
-fn sealed(mut error: Error, exchange: Option<Exchange>) -> Error {
+fn sealed(mut error: Error, exchange: Option<Exchange>, body: Option<Source>) -> Error {
     // A mapper may run twice; `close` then changes nothing more.
     let exchange = RefCell::new(exchange);
     error.add_response_mapper(move |response| {
@@ -256,17 +271,24 @@ fn sealed(mut error: Error, exchange: Option<Exchange>) -> Error {
         if let Some(exchange) = exchange.borrow_mut().as_mut() {
             exchange.close(&mut Outgoing(&mut response));
         }
+        if let Some(body) = body.clone() {
+            response = body.stay(response);
+        }
         response.map_into_boxed_body()
     });
     error
 }
 
 /// The error of a handler that panicked; without an exchange, an outer layer answers.
-fn panicked(exchange: &mut Option<Exchange>, panic: Box<dyn std::any::Any + Send>) -> Error {
+fn panicked(
+    exchange: &mut Option<Exchange>,
+    body: &mut Option<Source>,
+    panic: Box<dyn std::any::Any + Send>,
+) -> Error {
     match exchange.take() {
         Some(mut exchange) => {
             let reply = exchange.panicked();
-            sealed(Rejection::from(reply).into(), Some(exchange))
+            sealed(Rejection::from(reply).into(), Some(exchange), body.take())
         }
         None => std::panic::resume_unwind(panic),
     }

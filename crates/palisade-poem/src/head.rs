@@ -31,8 +31,7 @@ use std::net::SocketAddr;
 /// # }
 /// ```
 ///
-/// poem keeps the original target of a request for its own server only: one that was built is
-/// judged as `/`, whatever its path. With poem's `TestClient` it is `client.get("/").data(PeerAddress(…))`.
+/// With poem's `TestClient` it is `client.get("/").data(PeerAddress(…))`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
@@ -130,12 +129,25 @@ mod tests {
     use futures_util::FutureExt;
     use poem::{Endpoint, EndpointExt, Route, endpoint::make_sync};
 
-    fn status(peer: Option<PeerAddress>) -> StatusCode {
-        let palisade = Palisade::from_toml_str("[[rule]]\npath = '/'\nrequire = 'public'").unwrap();
+    const POLICY: &str = "
+        [api_key.keys]
+        header = 'x-api-key'
+        [[rule]]
+        path = '/open/{id}'
+        require = 'public'
+        [[rule]]
+        path = '/closed/{id}'
+        require = 'authenticated'
+    ";
+
+    /// What a request gets that is built as poem's `TestClient` builds it.
+    fn status(path: &str, peer: Option<PeerAddress>) -> StatusCode {
+        let palisade = Palisade::from_toml_str(POLICY).unwrap();
         let app = Route::new()
-            .at("/", make_sync(|_| "well"))
+            .at("/open/:id", make_sync(|_| "well"))
+            .nest("/closed", Route::new().at("/:id", make_sync(|_| "well")))
             .with(SecurityLayer::new(palisade));
-        let mut request = Request::builder().uri_str("/").header("host", "localhost");
+        let mut request = Request::builder().uri_str(path).header("host", "localhost");
         if let Some(peer) = peer {
             request = request.extension(peer);
         }
@@ -146,7 +158,16 @@ mod tests {
     #[test]
     fn a_test_without_a_server_can_set_the_peer() {
         let peer = PeerAddress(([192, 0, 2, 1], 4711).into());
-        assert_eq!(status(Some(peer)), 200);
-        assert_eq!(status(None), 500);
+        assert_eq!(status("/open/1", Some(peer)), 200);
+        assert_eq!(status("/open/1", None), 500);
+    }
+
+    #[test]
+    fn a_request_without_a_server_is_judged_by_its_path() {
+        let peer = PeerAddress(([192, 0, 2, 1], 4711).into());
+        assert_eq!(status("/open/1?a=b", Some(peer)), 200);
+        assert_eq!(status("/closed/1", Some(peer)), 401);
+        assert_eq!(status("/", Some(peer)), 401);
+        assert_eq!(status("/open/..%2fclosed/1", Some(peer)), 400);
     }
 }

@@ -15,10 +15,7 @@ use palisade_actix::{
 use palisade_example_demo::{
     Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, Store, User, answers,
 };
-use std::{future::Future, io, net::TcpListener, time::Duration};
-
-/// As long as actix-web waits by default.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+use std::{future::Future, io, net::TcpListener};
 
 /// The routes, inside the one layer that guards them all.
 ///
@@ -81,8 +78,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     HttpServer::new(move || app(demo.store.clone(), demo.palisade.clone()))
-        // How long a client may take for the head of its request; the policy has the time for the body.
-        .client_request_timeout(HEAD_TIMEOUT)
+        .client_request_timeout(demo.head_timeout)
         .shutdown_signal(shutdown)
         .listen(listener)?
         .run()

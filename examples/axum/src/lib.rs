@@ -2,7 +2,8 @@
 
 use axum::{
     Json, Router,
-    extract::State,
+    body::Body,
+    extract::{ConnectInfo, State},
     handler::Handler,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -10,16 +11,14 @@ use axum::{
 };
 use palisade_example_demo::{
     Demo, DomainError, Item, ItemPath, ItemQuery, NewItem, NewUser, Store, User, answers,
+    serve_with_hyper,
 };
 use palisade_tower::{
     Granted, Palisade, Principal, Rejection, SecuredRouter, SecurityLayer, ValidJson, ValidPath,
     ValidQuery, require, scope,
 };
-use std::{
-    future::Future,
-    io,
-    net::{SocketAddr, TcpListener},
-};
+use std::{future::Future, io, net::TcpListener};
+use tower::ServiceExt;
 
 /// The routes, inside the one layer that guards them all.
 pub fn app(store: Store, palisade: Palisade) -> SecuredRouter {
@@ -54,12 +53,20 @@ pub async fn serve(
     demo: Demo,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    // With the address of the other end, which limits and the audit need.
-    let app = app(demo.store, demo.palisade).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app)
-        .with_graceful_shutdown(shutdown)
-        .await
+    let app = app(demo.store, demo.palisade);
+    // Not `axum::serve`, which waits for ever for the head of a request.
+    serve_with_hyper(
+        listener,
+        demo.head_timeout,
+        shutdown,
+        move |request, peer| {
+            let mut request = request.map(Body::new);
+            // The address of the other end, which limits and the audit need.
+            request.extensions_mut().insert(ConnectInfo(peer));
+            app.clone().oneshot(request)
+        },
+    )
+    .await
 }
 
 async fn me(caller: Principal) -> Response {

@@ -9,11 +9,14 @@
 //! - [`answers`]: what the routes without a domain say.
 //! - [`DomainError`]: how the domain says no, in the words of the security layer.
 //! - [`run`]: from the command line to the end of the process.
+//! - [`serve_with_hyper`]: the connections of axum and poem, whose own servers wait for ever for the
+//!   head of a request.
 
 pub mod answers;
 mod database;
 mod demo_data;
 mod greeting;
+mod hyper_server;
 mod items;
 mod keys;
 mod options;
@@ -25,6 +28,7 @@ mod users;
 
 pub use database::Database;
 pub use demo_data::{DEMO_USERS, DemoUser};
+pub use hyper_server::serve_with_hyper;
 pub use items::{Item, ItemPath, ItemQuery, NewItem};
 pub use options::Options;
 pub use policy::POLICY;

@@ -1,7 +1,7 @@
 //! The command line, the same for the three servers.
 
 use crate::Database;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 /// The demo API behind one security policy.
 #[derive(Debug, clap::Parser)]
@@ -13,6 +13,10 @@ pub struct Options {
     /// Where to listen; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// How many seconds a client may take for the head of a request; the policy has the time for
+    /// the body
+    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    pub head_timeout: NonZeroU32,
     /// The database of users, items and API keys: sqlite:FILE, postgres://USER@HOST/NAME, or in
     /// memory
     #[arg(

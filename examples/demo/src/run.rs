@@ -33,6 +33,9 @@ pub struct Demo {
     pub store: Store,
     /// The policy, compiled.
     pub palisade: Palisade,
+    /// How long a client may take for the head of a request. It comes before any layer runs, so only
+    /// the server can give up on it.
+    pub head_timeout: Duration,
 }
 
 /// Ready when the process shall end.
@@ -122,11 +125,15 @@ where
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
 
-    let palisade = policy.palisade;
+    let demo = Demo {
+        store,
+        palisade: policy.palisade,
+        head_timeout: Duration::from_secs(options.head_timeout.get().into()),
+    };
     let _watch = policy.watch;
     let too_late = shutdown.clone().then(|()| tokio::time::sleep(DRAIN));
     tokio::select! {
-        served = serve(listener, Demo { store, palisade }, shutdown) => Ok(served?),
+        served = serve(listener, demo, shutdown) => Ok(served?),
         () = too_late => Ok(()),
     }
 }

@@ -168,6 +168,17 @@ impl Connection {
         response
     }
 
+    /// Sends the beginning of a request, and waits until the server ends the connection. It may say why.
+    pub(super) fn expect_close_after(mut self, begun: &str) {
+        self.send(begun);
+        let mut said = String::new();
+        self.0.read_to_string(&mut said).unwrap();
+        assert!(
+            said.is_empty() || said.starts_with("HTTP/1.1 4"),
+            "{begun:?}: {said}"
+        );
+    }
+
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();

@@ -160,3 +160,24 @@ fn sigterm_ends_the_process_in_order() {
     let _idle = TcpStream::connect(server.address).unwrap();
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn who_does_not_send_a_whole_head_is_closed() {
+    let server = Server::start(&["--head-timeout", "1"]);
+    // HTTP/1.1 and HTTP/2 begin differently, and so do those who have not begun.
+    for begun in [
+        "",
+        "P",
+        "PRI * HTTP/2.0\r\n",
+        "GET /health HTTP/1.1\r\nHost: local",
+    ] {
+        Connection::to(server.address).expect_close_after(begun);
+    }
+    // actix-web has a time for the first head of a connection only.
+    if super::SERVER.ends_with("actix") {
+        return;
+    }
+    let mut second = Connection::to(server.address);
+    assert_eq!(second.request("GET", "/health", "").status, 200);
+    second.expect_close_after("GET /health HTTP/1.1\r\nHost: local");
+}

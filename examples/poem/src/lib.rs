@@ -1,21 +1,20 @@
 //! The demo API on poem.
 
 use palisade_example_demo::{
-    Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, Store, answers,
+    Demo, DomainError, ItemPath, ItemQuery, NewItem, NewUser, Store, answers, serve_with_hyper,
 };
 use palisade_poem::{
     Granted, Palisade, Principal, Rejection, Route, SecurityLayer, ValidJson, ValidPath,
     ValidQuery, require, scope,
 };
 use poem::{
-    Endpoint, EndpointExt, IntoResponse, Response, Server, get, handler,
-    http::{StatusCode, header},
-    listener::TcpAcceptor,
+    Endpoint, EndpointExt, IntoResponse, Request, Response, get, handler,
+    http::{StatusCode, header, uri::Scheme},
     post,
-    web::{Data, Json},
+    web::{Data, Json, LocalAddr, RemoteAddr},
 };
 use serde::Serialize;
-use std::{future::Future, io, net::TcpListener};
+use std::{future::Future, io, net::TcpListener, sync::Arc};
 
 /// The routes, inside the one layer that guards them all.
 pub fn app(store: Store, palisade: Palisade) -> impl Endpoint<Output = Response> + 'static {
@@ -50,10 +49,21 @@ pub async fn serve(
     demo: Demo,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let acceptor = TcpAcceptor::from_std(listener)?;
-    Server::new_with_acceptor(acceptor)
-        .run_with_graceful_shutdown(app(demo.store, demo.palisade), shutdown, None)
-        .await
+    let local = listener.local_addr()?;
+    let app = Arc::new(app(demo.store, demo.palisade));
+    // Not poem's `Server`, which waits for ever for the head of a request.
+    serve_with_hyper(
+        listener,
+        demo.head_timeout,
+        shutdown,
+        move |request, peer| {
+            let app = Arc::clone(&app);
+            let addresses = (LocalAddr(local.into()), RemoteAddr(peer.into()));
+            let request = Request::from((request, addresses.0, addresses.1, Scheme::HTTP));
+            async move { Ok(app.get_response(request).await.into()) }
+        },
+    )
+    .await
 }
 
 #[handler]

@@ -15,6 +15,9 @@ use super::{Fixture, Running};
 /// How long requests may go on after the end.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// How long the head of a request may take: no case is decided by it.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The threads of a server that is about to start.
 pub(crate) struct Threads(Runtime);
 
@@ -36,7 +39,11 @@ impl Threads {
         };
         let store: Result<_, Box<dyn std::error::Error>> = self.0.block_on(open);
         let store = store.map_err(|why| why.to_string())?;
-        Ok(Demo { store, palisade })
+        Ok(Demo {
+            store,
+            palisade,
+            head_timeout: HEAD_TIMEOUT,
+        })
     }
 
     /// Serves until what is returned is dropped. `serve` gets a bound listener and a future that is ready at the end.

@@ -1,4 +1,4 @@
-//! `Content-Security-Policy`, read as CSP Level 3 says (https://www.w3.org/TR/CSP3/).
+//! `Content-Security-Policy`, read as CSP Level 3 says (<https://www.w3.org/TR/CSP3/>).
 
 use super::{NONCE, check::is_token};
 use crate::config::near;

@@ -44,7 +44,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 ///
 /// Each segment is a literal, a parameter `{name}` (one segment that is not empty), or, only as the last one, a
 /// wildcard `{*name}` (one segment that is not empty, and everything after it). A literal may be written decoded or
-/// percent-encoded; a request must send it in its [canonical](canonical) form. Letter case counts.
+/// percent-encoded; a request must send it in its canonical form. Letter case counts.
 ///
 /// `/users/` is another path than `/users`, unless [`with_same_trailing_slash`](Pattern::with_same_trailing_slash)
 /// makes them one.

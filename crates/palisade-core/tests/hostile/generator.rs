@@ -21,7 +21,9 @@ pub(crate) fn head(random: &mut Random, world: &World) -> Head {
         head.authority = Some(host(random));
     }
     if !head.http2 || random.once_in(10) {
-        head.lines.push(("host".into(), host(random)));
+        let same = head.authority.clone().filter(|_| !random.once_in(4));
+        let host = same.unwrap_or_else(|| host(random));
+        head.lines.push(("host".into(), host));
     }
     if head.method == b"OPTIONS" && random.once_in(2) {
         let origin = b"https://frontend.example.com".to_vec();
@@ -32,6 +34,10 @@ pub(crate) fn head(random: &mut Random, world: &World) -> Head {
     }
     for _ in 0..random.below(5) {
         let line = header_line(random, world);
+        // Most fields stand once in a request.
+        if head.lines.iter().any(|(name, _)| *name == line.0) && !random.once_in(10) {
+            continue;
+        }
         if random.once_in(20) {
             head.lines.push(line.clone());
         }

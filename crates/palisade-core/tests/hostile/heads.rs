@@ -20,7 +20,7 @@ fn every_head_gets_a_verdict_one_audit_event_and_a_safe_response() {
     let world = World::new();
     let mut tally = Tally::default();
     for_each_case("heads", CASES, |random| {
-        world.clock.advance_millis(random.next() % 500);
+        world.clock.advance_millis(random.next() % 100);
         let head = head(random, &world);
         let outcome = exchange(random, &world, &head);
         let events = world.audit.take();
