@@ -84,7 +84,8 @@ pub struct AuditEvent<'a> {
     pub shadow_limits: Vec<&'a str>,
     /// Why it is uncertain that the rule is that of the route, where the policy only reports it.
     pub uncertain: Option<&'static str>,
-    /// Whether a cookie was ignored because an explicit credential came with it.
+    /// Whether a cookie was ignored: an explicit credential came with it, or too many credentials had failed at the
+    /// client's address.
     pub ambient_ignored: bool,
     /// Whether a credential came over plain HTTP that was refused: it must be replaced.
     pub credential_exposed: bool,

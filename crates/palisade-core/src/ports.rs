@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     fmt::Debug,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -182,8 +183,9 @@ impl Alarm {
                 // Whoever is woken may want to wait again.
                 drop(waiting);
                 for sender in due.into_values() {
-                    // Nobody may wait any more.
-                    let _ = sender.send(());
+                    // Nobody may wait any more. And whoever does brought its own waker: one that panics must not end the
+                    // thread that everybody waits for.
+                    let _ = catch_unwind(AssertUnwindSafe(|| sender.send(())));
                 }
                 waiting = self.lock();
                 continue;
@@ -226,6 +228,10 @@ impl Entropy for SystemEntropy {
 mod tests {
     use super::*;
     use futures_util::{FutureExt, future::join_all};
+    use std::{
+        sync::Arc,
+        task::{Context, Wake, Waker},
+    };
 
     /// Drives a future on this thread.
     fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -236,6 +242,18 @@ mod tests {
             }
             thread::yield_now();
         }
+    }
+
+    /// What comes of it, if anything does within that time.
+    fn wait_at_most<T>(time: Duration, mut future: impl Future<Output = T> + Unpin) -> Option<T> {
+        let until = Instant::now() + time;
+        while Instant::now() < until {
+            if let Some(done) = (&mut future).now_or_never() {
+                return Some(done);
+            }
+            thread::yield_now();
+        }
+        None
     }
 
     #[test]
@@ -254,6 +272,37 @@ mod tests {
         // What nobody waits for any more is let go of.
         drop(clock.wait_until(u64::MAX / 4));
         assert_eq!(wait(clock.wait_until(0)), Ok(()));
+    }
+
+    #[test]
+    fn a_waker_that_panics_wakes_everybody_else() {
+        struct Broken;
+        impl Wake for Broken {
+            fn wake(self: Arc<Self>) {
+                panic!("planted")
+            }
+        }
+        // One of its own: who waits in other tests would not show that the thread is gone.
+        let alarm: &'static Alarm = Box::leak(Box::new(Alarm {
+            waiting: Mutex::default(),
+            changed: Condvar::new(),
+        }));
+        let soon = Instant::now() + Duration::from_millis(50);
+        let mut broken = alarm.set(soon).unwrap();
+        let waker = Waker::from(Arc::new(Broken));
+        assert!(
+            broken
+                .poll_unpin(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        let (same_time, later) = (
+            alarm.set(soon).unwrap(),
+            alarm.set(soon + Duration::from_millis(1)).unwrap(),
+        );
+        // The broken one last: to poll it would bring another waker.
+        for waiting in [same_time, later, broken] {
+            assert_eq!(wait_at_most(Duration::from_secs(20), waiting), Some(Ok(())));
+        }
     }
 
     #[test]

@@ -96,9 +96,7 @@ impl Compiled {
         // 9
         facts.at(At::AddressLimits);
         self.charge(Stage::Address, rule, Some(&view), facts)?;
-        if matches!(reading.found, Found::Malformed { .. } | Found::One(_)) {
-            self.refuse_after_failures(facts)?;
-        }
+        let found = self.stop_guessing(reading.found, &view, facts)?;
         if self.unlisted == Unlisted::NotFound
             && let Some(reason) = facts.no_rule.take()
         {
@@ -106,9 +104,9 @@ impl Compiled {
             return Err(*reason);
         }
         // 10 to 12
-        match reading.found {
+        match found {
             Found::Nothing | Found::UnknownAuthorization => {
-                let cause = match reading.found {
+                let cause = match found {
                     Found::Nothing => "no_credential",
                     _ => "unknown_authorization_scheme",
                 };
@@ -186,20 +184,55 @@ impl Compiled {
         }
     }
 
+    /// Stage 9: what might be guessed is not looked at where too many credentials have failed.
+    fn stop_guessing<'h>(
+        &self,
+        found: Found<'h>,
+        view: &View<'_>,
+        facts: &mut Facts,
+    ) -> Result<Found<'h>, Reason> {
+        let scheme = match &found {
+            Found::One(candidate) => Some(candidate.scheme),
+            Found::Malformed { scheme, .. } => *scheme,
+            Found::Nothing | Found::UnknownAuthorization => None,
+        };
+        if !self.is_guessable(scheme) {
+            return Ok(found);
+        }
+        let Some(spent) = self.spent_failures(facts) else {
+            return Ok(found);
+        };
+        match &found {
+            // A browser sends a stale cookie along without being asked. Whether this one is stale stays open.
+            Found::One(candidate) if self.is_cookie(candidate) && self.is_optional(facts) => {
+                self.keep_from_handler(candidate, view, facts);
+                facts.ambient_ignored = true;
+                facts.remark(|| COOKIE_UNSEEN.to_owned());
+                Ok(Found::Nothing)
+            }
+            _ => Err(self.too_many_failures(&spent, facts)),
+        }
+    }
+
+    /// Whether trying might hit on a credential of the scheme; a request that presents none is no guess.
+    pub(super) fn is_guessable(&self, scheme: Option<usize>) -> bool {
+        let own = scheme.and_then(|index| self.schemes.get(index));
+        own.is_some_and(|own| own.scheme.is_guessable())
+    }
+
+    fn is_cookie(&self, candidate: &Candidate<'_>) -> bool {
+        matches!(self.carrier(candidate), Some(Carrier::Cookie(_)))
+    }
+
     /// Stage 10.
     fn verify(&self, candidate: Candidate<'_>, view: &View<'_>, facts: &mut Facts) -> Decision {
         facts.at(At::Verify);
         facts.presented = Some(candidate.scheme);
-        let carrier = self.carrier(&candidate);
-        facts.presented_cookie = matches!(carrier, Some(Carrier::Cookie(_)));
+        facts.presented_cookie = self.is_cookie(&candidate);
         let Some(own) = self.schemes.get(candidate.scheme) else {
             return Decision::Refuse(Reason::new(Code::InternalError, "no_scheme"));
         };
-        // A handler that chooses a protocol must not echo the credential among them.
-        let echoes = matches!(carrier, Some(Carrier::WebSocketProtocol(_)));
-        if echoes || !own.scheme.shows_credential() {
-            self.hide(&candidate, view, facts);
-        }
+        self.keep_from_handler(&candidate, view, facts);
         let now = self.lineage.clock.unix_seconds(&*self.ports.clock);
         let verification = match facts.trace {
             None => own.scheme.verify(&candidate.credential, now),
@@ -211,10 +244,17 @@ impl Compiled {
         }
     }
 
-    /// Takes a key out of the head that the handler will see. A key in the query stays, because
-    /// the router must get exactly the target that was checked.
-    fn hide(&self, candidate: &Candidate<'_>, view: &View<'_>, facts: &mut Facts) {
-        match self.carrier(candidate) {
+    /// Takes a credential that is not for the handler out of the head that the handler will see. A key in the query
+    /// stays, because the router must get exactly the target that was checked.
+    fn keep_from_handler(&self, candidate: &Candidate<'_>, view: &View<'_>, facts: &mut Facts) {
+        let carrier = self.carrier(candidate);
+        // A handler that chooses a protocol must not echo the credential among them.
+        let echoes = matches!(carrier, Some(Carrier::WebSocketProtocol(_)));
+        let own = self.schemes.get(candidate.scheme);
+        if !echoes && own.is_some_and(|own| own.scheme.shows_credential()) {
+            return;
+        }
+        match carrier {
             Some(Carrier::Header(name)) => facts.edits.remove(name.clone()),
             Some(Carrier::Authorization(_)) => facts.edits.remove(header::AUTHORIZATION),
             Some(Carrier::Cookie(name)) => {
@@ -330,6 +370,10 @@ impl Compiled {
         !demands(&rule.requirement) && !facts.guardrail.as_ref().is_some_and(demands)
     }
 }
+
+/// What an explanation adds where a cookie was not looked at.
+const COOKIE_UNSEEN: &str =
+    "too many credentials have failed at this address, so the cookie counts as none";
 
 /// Why a path is refused that one router would take for another one than the next router does.
 const AMBIGUOUS: &str = "ambiguous_path";

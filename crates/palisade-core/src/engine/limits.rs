@@ -357,21 +357,23 @@ impl Compiled {
         }
     }
 
-    /// Refuses a credential, before anybody looks at it, from an address where too many have failed.
-    pub(super) fn refuse_after_failures(&self, facts: &mut Facts) -> Result<(), Reason> {
-        let Some(id) = self.limits.failures else {
-            return Ok(());
-        };
+    /// The quota of failures and the seconds to wait, if too many credentials have failed at the client's address.
+    pub(super) fn spent_failures(&self, facts: &mut Facts) -> Option<(Report, u32)> {
+        let id = self.limits.failures?;
         let now = facts.now_nanos(self);
         let key = self.limits.keys.hash(Key::Address(facts.client));
         let mut report = Report::new();
         match self.limits.set.would_admit(id, key, now, &mut report) {
-            Decision::Admit => Ok(()),
-            Decision::Refuse { retry_after } => {
-                self.note(&report, facts);
-                Err(self.quota_exceeded(&report, retry_after, "too_many_failures"))
-            }
+            Decision::Admit => None,
+            Decision::Refuse { retry_after } => Some((report, retry_after)),
         }
+    }
+
+    /// Why a credential is refused before anybody looks at it.
+    pub(super) fn too_many_failures(&self, spent: &(Report, u32), facts: &mut Facts) -> Reason {
+        let (report, retry_after) = spent;
+        self.note(report, facts);
+        self.quota_exceeded(report, *retry_after, "too_many_failures")
     }
 
     /// Counts a malformed or wrong credential by the address it came from, whatever the limits of the rule count.
@@ -379,6 +381,10 @@ impl Compiled {
         let Some(id) = self.limits.failures else {
             return;
         };
+        // What is never refused for it could go on and on, and those who are would wait ever longer.
+        if !self.is_guessable(facts.presented) && self.spent_failures(facts).is_some() {
+            return;
+        }
         let now = facts.now_nanos(self);
         let key = self.limits.keys.hash(Key::Address(facts.client));
         if self.limits.set.charge_for_failure(id, key, now) {

@@ -250,7 +250,8 @@ impl Compiled {
         if !facts.credentials_read {
             return "credentials are not read here".to_owned();
         }
-        match self.read(rule, view).found {
+        let reading = self.read(rule, view);
+        match reading.found {
             Found::Nothing => {
                 let accepted = rule.schemes.iter().filter_map(|&one| self.schemes.get(one));
                 let places = accepted.flat_map(|own| own.scheme.carriers());
@@ -269,7 +270,7 @@ impl Compiled {
                 let name = own.map_or("", |own| own.scheme.name());
                 let place = self.carrier(&candidate).map(Carrier::to_string);
                 let place = place.unwrap_or_default();
-                let ignored = match facts.ambient_ignored {
+                let ignored = match reading.ambient_ignored {
                     true => "; a cookie beside it is ignored",
                     false => "",
                 };

@@ -267,8 +267,9 @@ impl Limit {
 #[derive(Debug, Clone, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Failures {
-    /// `quota`: `30/minute`, or several as `30/minute; 500/day`. Once it is spent, requests with a
-    /// credential are answered with 429, and none is verified.
+    /// `quota`: `30/minute`, or several as `30/minute; 500/day`. Once it is spent, requests with a credential that might
+    /// be guessed (a password, a key, an opaque token) are answered with 429, and none is verified. Signed tokens are
+    /// judged as ever.
     pub quota: String,
 }
 

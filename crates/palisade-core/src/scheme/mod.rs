@@ -114,6 +114,12 @@ pub trait Scheme: Debug + Send + Sync {
         false
     }
 
+    /// Whether trying might hit on a credential, as on a password. Where too many have [failed](crate::Failures), those
+    /// are refused before anybody looks at them; what is signed never is, because nobody guesses a signature.
+    fn is_guessable(&self) -> bool {
+        true
+    }
+
     /// Judges the credential at `unix_seconds`.
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification;
 

@@ -13,8 +13,8 @@ use crate::{
     principal::Principal,
     revocation::{Revocations, unless_revoked},
     scheme::{
-        Carrier, Carriers, Challenge, Credential, Occasion, Outcome, Presented, Rejected, Scheme,
-        Verification, flights::Flights,
+        Carrier, Carriers, Challenge, Credential, Fit, Occasion, Outcome, Presented, Rejected,
+        Scheme, Verification, flights::Flights,
     },
     view::View,
 };
@@ -242,13 +242,25 @@ impl Scheme for BasicScheme {
         self.carriers.read(head, place)
     }
 
+    /// Whoever is meant: keys beside it in Basic are judged at once, and passwords later, so the time would tell which
+    /// names are those of accounts.
     fn recognises(&self, credential: &Credential<'_>) -> bool {
+        Credentials::parse(&credential.bytes).is_ok()
+    }
+
+    /// Of two sections with accounts the one that has this one. With an empty password, what has the form of a key is
+    /// left to whoever reads keys.
+    fn fit(&self, credential: &Credential<'_>) -> Fit {
+        let Ok(presented) = Credentials::parse(&credential.bytes) else {
+            return Fit::Unlikely;
+        };
         let verifier = &self.verifier;
-        Credentials::parse(&credential.bytes).is_ok_and(|presented| {
-            // An empty password is mostly that of an API key.
-            let may_know = verifier.store.is_some() && !presented.password().is_empty();
-            may_know || verifier.accounts.contains_key(presented.name())
-        })
+        let may_know = verifier.store.is_some() || verifier.accounts.contains_key(presented.name());
+        match (may_know, presented.password()) {
+            (false, _) => Fit::Unlikely,
+            (true, "") => Fit::Possible,
+            (true, _) => Fit::Exact,
+        }
     }
 
     fn verify(&self, credential: &Credential<'_>, _unix_seconds: u64) -> Verification {

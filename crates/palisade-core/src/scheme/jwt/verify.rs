@@ -125,6 +125,11 @@ impl Scheme for Bearer {
         self.judge.rules.fit(&credential.bytes)
     }
 
+    /// Tokens are signed.
+    fn is_guessable(&self) -> bool {
+        false
+    }
+
     fn verify(&self, credential: &Credential<'_>, unix_seconds: u64) -> Verification {
         let judgement = self.judge.judge(&credential.bytes, unix_seconds);
         if let Ok(Err(TokenError::UnknownKey)) = judgement

@@ -433,15 +433,27 @@ fn a_refusal_is_held_back_until_the_same_time_for_everybody() {
 #[test]
 fn of_two_schemes_each_knows_its_own() {
     let (scheme, _) = compile(&services());
-    let recognises = |text: &[u8]| {
-        scheme.recognises(&Credential {
-            bytes: STANDARD.encode(text).into_bytes().into(),
-            carrier: 0,
-        })
-    };
-    assert!(recognises(b"backup:wrong"));
-    assert!(!recognises(b"other:horse"));
-    assert!(!recognises(b"\xff"));
+    let fit = |pair: &str| scheme.fit(&credential(pair));
+    assert_eq!(fit("backup:wrong"), Fit::Exact);
+    assert_eq!(fit("other:horse"), Fit::Unlikely);
+    assert!(!scheme.recognises(&Credential {
+        bytes: STANDARD.encode(b"\xff").into_bytes().into(),
+        carrier: 0,
+    }));
+}
+
+/// Beside keys in Basic, which fit exactly: no account may change whose a credential is.
+#[test]
+fn whose_it_is_does_not_tell_which_accounts_there_are() {
+    let stored = with_store(&Arc::new(Memory::default()));
+    for scheme in [compile(&services()).0, stored] {
+        for pair in ["backup:wrong", "backup:", "nobody:wrong", "nobody:", ":"] {
+            assert!(scheme.recognises(&credential(pair)), "{pair}");
+        }
+        for pair in ["backup:", "nobody:", ":"] {
+            assert!(scheme.fit(&credential(pair)) < Fit::Exact, "{pair}");
+        }
+    }
 }
 
 #[test]
