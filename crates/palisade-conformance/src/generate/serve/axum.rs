@@ -64,10 +64,10 @@ fn service(table: &Table, palisade: &Palisade, log: &Arc<Log>) -> Result<Boxed, 
             slashes,
         }) => {
             let rewrite = rewriter(slashes);
-            let inner = MapRequest::new(
-                confirmed(routes),
-                move |request: axum::http::Request<_>| rewrite(request.map(Body::new)),
-            );
+            let inner =
+                MapRequest::new(confirmed(routes), move |request: axum::http::Request<_>| {
+                    rewrite(request.map(Body::new))
+                });
             BoxCloneSyncService::new(layer.layer(inner))
         }
         Some(Rewriting {
@@ -114,10 +114,8 @@ fn router(items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String
                     MountKind::Nest => {
                         router.nest(&mount.prefix.write(Dialect::Axum, depth), inner)
                     }
-                    MountKind::Service => router.nest_service(
-                        &mount.prefix.write(Dialect::Axum, depth),
-                        confirmed(inner),
-                    ),
+                    MountKind::Service => router
+                        .nest_service(&mount.prefix.write(Dialect::Axum, depth), confirmed(inner)),
                 }
             }
         };

@@ -1,0 +1,124 @@
+//! Sends streams until enough have been answered.
+
+use std::thread;
+use std::time::Duration;
+
+use super::agree::{Difference, Kind, differences};
+use super::grammar::Stream;
+use super::report::{Compared, told};
+use super::serve::{Heard, Servers};
+use super::shrink::shrink;
+use crate::generate::random::Random;
+
+/// Streams are shared out among as many threads on every machine, each with servers of its own, so that a seed finds the
+/// same everywhere.
+const THREADS: u64 = 4;
+
+/// How long a server may say nothing before it is taken to wait for more. Few streams come to this.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// The same, for streams whose answers differ: a slow machine must not make a difference.
+const QUIET_AGAIN: Duration = Duration::from_secs(10);
+
+/// After as many streams there are new servers: what handlers have stored does not grow without end.
+const AFRESH: u64 = 500;
+
+/// What to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes {
+    /// How many streams of bytes to send to each server.
+    pub streams: u64,
+    /// The seed of the first stream; the next stream has the next seed.
+    pub seed: u64,
+    /// Whether to shrink and tell one example of each declared difference, too.
+    pub examples: bool,
+}
+
+/// Sends random bytes to the three demo servers and compares what they answer.
+///
+/// # Errors
+/// A server does not start.
+pub fn compare(bytes: Bytes) -> Result<Compared, String> {
+    let parts: Vec<Result<Compared, String>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS.min(bytes.streams))
+            .map(|thread| scope.spawn(move || share(bytes, thread)))
+            .collect();
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
+            let ended: thread::Result<Result<Compared, String>> = thread.join();
+            ended.unwrap_or_else(|_| Err("the generator panicked".to_owned()))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    let mut all = Compared::default();
+    for part in parts {
+        all.add(part?);
+    }
+    Ok(all)
+}
+
+/// One thread's share of the streams.
+fn share(bytes: Bytes, thread: u64) -> Result<Compared, String> {
+    let mut compared = Compared::default();
+    let mut servers = Servers::start()?;
+    let mut sent = 0;
+    let mut index = thread;
+    while index < bytes.streams {
+        if sent >= AFRESH {
+            servers = Servers::start()?;
+            sent = 0;
+        }
+        let seed = bytes.seed.wrapping_add(index);
+        let stream = Stream::random(&mut Random::new(seed));
+        let heard = servers.hear(&stream, QUIET);
+        sent += 1;
+        index += THREADS;
+        compared.count(&heard);
+        for difference in differences(&heard) {
+            if compared.knows(&difference) {
+                compared.difference(&difference, String::new());
+            } else if difference.kind == Kind::Undeclared || bytes.examples {
+                found(seed, &stream, &heard, &difference, &mut compared)?;
+            } else {
+                compared.difference(&difference, String::new());
+            }
+        }
+        // Servers that disagree may have stored different things.
+        if !differences(&heard).is_empty() && changes(&heard) {
+            servers = Servers::start()?;
+            sent = 0;
+        }
+    }
+    Ok(compared)
+}
+
+/// Whether a handler may have changed what is stored.
+fn changes(heard: &[Heard]) -> bool {
+    let mut answers = heard.iter().flat_map(|heard| &heard.answers);
+    answers.any(|answer| answer.by_layer && answer.status < 300)
+}
+
+/// Looks again on new servers, with patience, and makes the stream small.
+fn found(
+    seed: u64,
+    stream: &Stream,
+    heard: &[Heard],
+    difference: &Difference,
+    compared: &mut Compared,
+) -> Result<(), String> {
+    let like = |heard: &[Heard]| {
+        let mut found = differences(heard).into_iter();
+        found.find(|found| found.is_like(difference))
+    };
+    let servers = Servers::start()?;
+    let told = match like(&servers.hear(stream, QUIET_AGAIN)) {
+        // What was stored before, or a slow machine, is part of it.
+        None => format!("not on new servers\n{}", told(seed, stream, heard)),
+        Some(_) => {
+            let mut judge = |stream: &Stream| like(&servers.hear(stream, QUIET));
+            let small = shrink(stream.clone(), difference, &mut judge);
+            told(seed, &small, &servers.hear(&small, QUIET))
+        }
+    };
+    compared.difference(difference, told);
+    Ok(())
+}
