@@ -5,13 +5,12 @@ use std::fmt;
 use super::broken;
 use crate::generate::random::Random;
 
-/// What follows all random bytes, several times, so that no parser waits for more: a request that asks for the end, the
-/// rest of a body, or nonsense within a head, whatever the bytes before have led to.
-pub(super) const TAIL: &[u8] =
-    b"GET /api/data HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+/// What follows all random bytes: a request that asks for the end.
+const LAST: &[u8] = b"GET /api/data HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// How often [`TAIL`] is sent.
-const TAILS: usize = 8;
+/// How many bytes follow [`LAST`] that no parser takes: whatever was sent before, a head, a size of a chunk or the rest
+/// of a body, no server has to wait for more.
+const NONSENSE: usize = 600;
 
 /// The bytes of one connection, in the pieces in which they are made smaller: a line, a part of a body.
 ///
@@ -61,7 +60,8 @@ impl Stream {
             .iter()
             .flat_map(|piece| expand(piece, credential))
             .collect();
-        (0..TAILS).for_each(|_| bytes.extend_from_slice(TAIL));
+        bytes.extend_from_slice(LAST);
+        bytes.resize(bytes.len() + NONSENSE, 0);
         bytes
     }
 }
@@ -265,6 +265,6 @@ mod tests {
         let stream = Stream(vec![b"a: {alice} {eve} {\"a\":{alice}".to_vec()]);
         let bytes = stream.bytes(&known);
         assert!(bytes.starts_with(b"a: secret {eve} {\"a\":secretGET /api/data"));
-        assert!(bytes.ends_with(TAIL));
+        assert!(bytes.ends_with(b"\r\n\r\n\0\0\0"));
     }
 }

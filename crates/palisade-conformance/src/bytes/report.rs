@@ -107,10 +107,7 @@ pub(super) fn told(seed: u64, stream: &Stream, heard: &[Heard]) -> String {
         for answer in &heard.answers {
             let by = if answer.by_layer { "layer" } else { "parser" };
             let text = shown(&answer.normal).replace('\n', " | ");
-            let short: String = text.chars().take(160).collect();
-            let code = text.split_once("\"code\":").map_or("", |(_, code)| code);
-            let code: String = code.chars().take(60).collect();
-            told.push_str(&format!("  {by} {short} … {code}\n"));
+            told.push_str(&format!("  {by} {text}\n"));
         }
     }
     told

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::agree::{Difference, Kind, differences};
 use super::grammar::Stream;
 use super::report::{Compared, told};
-use super::serve::{Heard, Servers};
+use super::serve::{Answer, Heard, Servers, Setup};
 use super::shrink::shrink;
 use crate::generate::random::Random;
 
@@ -39,9 +39,10 @@ pub struct Bytes {
 /// # Errors
 /// A server does not start.
 pub fn compare(bytes: Bytes) -> Result<Compared, String> {
+    let setup = &Setup::new()?;
     let parts: Vec<Result<Compared, String>> = thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS.min(bytes.streams))
-            .map(|thread| scope.spawn(move || share(bytes, thread)))
+            .map(|thread| scope.spawn(move || share(bytes, thread, setup)))
             .collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             let ended: thread::Result<Result<Compared, String>> = thread.join();
@@ -57,14 +58,14 @@ pub fn compare(bytes: Bytes) -> Result<Compared, String> {
 }
 
 /// One thread's share of the streams.
-fn share(bytes: Bytes, thread: u64) -> Result<Compared, String> {
+fn share(bytes: Bytes, thread: u64, setup: &Setup) -> Result<Compared, String> {
     let mut compared = Compared::default();
-    let mut servers = Servers::start()?;
+    let mut servers = Servers::start(setup)?;
     let mut sent = 0;
     let mut index = thread;
     while index < bytes.streams {
         if sent >= AFRESH {
-            servers = Servers::start()?;
+            servers = Servers::start(setup)?;
             sent = 0;
         }
         let seed = bytes.seed.wrapping_add(index);
@@ -73,48 +74,56 @@ fn share(bytes: Bytes, thread: u64) -> Result<Compared, String> {
         sent += 1;
         index += THREADS;
         compared.count(&heard);
-        for difference in differences(&heard) {
+        for difference in differences(&stream, &heard) {
             if compared.knows(&difference) {
                 compared.difference(&difference, String::new());
             } else if difference.kind == Kind::Undeclared || bytes.examples {
-                found(seed, &stream, &heard, &difference, &mut compared)?;
+                found(setup, seed, &stream, &heard, &difference, &mut compared)?;
             } else {
                 compared.difference(&difference, String::new());
             }
         }
         // Servers that disagree may have stored different things.
-        if !differences(&heard).is_empty() && changes(&heard) {
-            servers = Servers::start()?;
+        if !differences(&stream, &heard).is_empty() && changes(&heard) {
+            servers = Servers::start(setup)?;
             sent = 0;
         }
     }
     Ok(compared)
 }
 
-/// Whether a handler may have changed what is stored.
+/// Whether what the handlers have stored may differ: some wrote, and not all the same.
 fn changes(heard: &[Heard]) -> bool {
-    let mut answers = heard.iter().flat_map(|heard| &heard.answers);
-    answers.any(|answer| answer.by_layer && answer.status < 300)
+    let mut writes = heard.iter().map(|heard| {
+        let wrote = |answer: &&Answer| {
+            let is_item = || answer.normal.windows(5).any(|window| window == b"\"id\":");
+            answer.by_layer && (matches!(answer.status, 201 | 204) || (answer.status == 200 && is_item()))
+        };
+        heard.answers.iter().filter(wrote).collect::<Vec<_>>()
+    });
+    let first = writes.next();
+    writes.any(|other| Some(other) != first)
 }
 
 /// Looks again on new servers, with patience, and makes the stream small.
 fn found(
+    setup: &Setup,
     seed: u64,
     stream: &Stream,
     heard: &[Heard],
     difference: &Difference,
     compared: &mut Compared,
 ) -> Result<(), String> {
-    let like = |heard: &[Heard]| {
-        let mut found = differences(heard).into_iter();
+    let like = |stream: &Stream, heard: &[Heard]| {
+        let mut found = differences(stream, heard).into_iter();
         found.find(|found| found.is_like(difference))
     };
-    let servers = Servers::start()?;
-    let told = match like(&servers.hear(stream, QUIET_AGAIN)) {
+    let servers = Servers::start(setup)?;
+    let told = match like(stream, &servers.hear(stream, QUIET_AGAIN)) {
         // What was stored before, or a slow machine, is part of it.
         None => format!("not on new servers\n{}", told(seed, stream, heard)),
         Some(_) => {
-            let mut judge = |stream: &Stream| like(&servers.hear(stream, QUIET));
+            let mut judge = |stream: &Stream| like(stream, &servers.hear(stream, QUIET));
             let small = shrink(stream.clone(), difference, &mut judge);
             told(seed, &small, &servers.hear(&small, QUIET))
         }

@@ -28,8 +28,13 @@ const BETWEEN: Duration = Duration::from_secs(60);
 pub(super) const TOKENS: [&str; 6] = ["alice", "john", "admin", "expired", "forged", "unsigned"];
 
 /// The servers, under one policy.
-pub(super) struct Servers {
+pub(super) struct Servers<'a> {
     servers: Vec<Server>,
+    setup: &'a Setup,
+}
+
+/// What all servers are started with.
+pub(super) struct Setup {
     file: File,
     keys: Arc<Keys>,
 }
@@ -71,15 +76,26 @@ pub(super) enum End {
     Unreachable,
 }
 
-impl Servers {
+impl Setup {
+    /// Reads the policy and makes the keys.
+    ///
+    /// # Errors
+    /// Mistakes in the case file that the policy is taken from; a key that cannot be made.
+    pub(super) fn new() -> Result<Self, String> {
+        Ok(Self {
+            file: demo(&cases())?,
+            keys: Keys::shared()?,
+        })
+    }
+}
+
+impl<'a> Servers<'a> {
     /// Starts one server on each framework, with the demo's own data.
     ///
     /// # Errors
     /// Why a server did not start.
-    pub(super) fn start() -> Result<Self, String> {
-        let keys = Keys::shared()?;
-        let root = cases();
-        let file = demo(&root)?;
+    pub(super) fn start(setup: &'a Setup) -> Result<Self, String> {
+        let Setup { file, keys } = setup;
         let start = |harness: &&dyn Harness| {
             let clock = Arc::new(ManualClock::default());
             let revocations = MemoryRevocations::with(100, clock.clone(), &SystemEntropy);
@@ -102,8 +118,7 @@ impl Servers {
         let servers: Result<_, String> = harness::all().iter().map(start).collect();
         Ok(Self {
             servers: servers?,
-            file,
-            keys,
+            setup,
         })
     }
 
@@ -117,8 +132,8 @@ impl Servers {
             let token = |name: &str| {
                 let known = TOKENS.contains(&name);
                 known.then(|| {
-                    self.file
-                        .mint(name, &self.keys, &Beside::default(), now)
+                    self.setup.file
+                        .mint(name, &self.setup.keys, &Beside::default(), now)
                         .ok()
                 })?
             };
