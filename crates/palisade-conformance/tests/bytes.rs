@@ -8,12 +8,23 @@ const SEED: u64 = 1;
 #[test]
 fn the_same_bytes_have_the_same_answers() {
     let found = compare(Bytes {
-        streams: 1500,
+        streams: 600,
         seed: SEED,
         examples: false,
     })
     .unwrap();
     println!("{found}");
-    assert_eq!(found.streams, 1500);
+    assert_eq!(found.streams, 600);
     assert_eq!(found.undeclared(), 0, "{found}");
+    // Most streams hold something that is served, or they would prove little.
+    assert!(found.good > 1500, "{found}");
+    assert!(found.answers > 3 * 1000, "{found}");
+    // Each kind is still met: one that is not has lost its reason.
+    for kind in [
+        "a length twice",
+        "a length and chunks",
+        "closed after the same answer by one, not by another",
+    ] {
+        assert!(found.declared().contains_key(kind), "{kind}\n{found}");
+    }
 }

@@ -132,7 +132,8 @@ impl<'a> Servers<'a> {
             let token = |name: &str| {
                 let known = TOKENS.contains(&name);
                 known.then(|| {
-                    self.setup.file
+                    self.setup
+                        .file
                         .mint(name, &self.setup.keys, &Beside::default(), now)
                         .ok()
                 })?

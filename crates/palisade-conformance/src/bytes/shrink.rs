@@ -4,7 +4,7 @@ use super::agree::Difference;
 use super::grammar::Stream;
 
 /// How often a stream is tried.
-const TRIES: usize = 0;
+const TRIES: usize = 150;
 
 /// The smallest stream found that `judge` finds to differ in the same way.
 pub(super) fn shrink(
