@@ -26,6 +26,7 @@ cargo xtask COMMAND
                   --filter TEXT      only cases whose `file: name` contains TEXT, or that guard it
                   --framework NAME   only axum, actix or poem
                   --generate N       instead answer N requests to random routes under random rules
+                  --bytes N          instead send N streams of random bytes to the three demo servers
                   --seed SEED        where to begin, as a failure prints it
   bench         Measures Palisade beside the stacks that users would pick today; writes a table,
                 JSON and an SVG chart. `cargo xtask bench --help` lists its options.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+use crate::bytes::{Bytes, compare};
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
 use crate::generate::{Generator, generate};
 use crate::harness::Harness;
 use crate::report::Tally;
@@ -17,6 +19,7 @@ use crate::{broken, corpus};
 pub const USAGE: &str = "\
 usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] [--explain] [--coverage] [--broken]
        cargo xtask conformance --generate N [--seed SEED]
+       cargo xtask conformance --bytes N [--seed SEED]
 
   --html FILE        also write the matrix as a page
   --filter TEXT      only cases whose `file: name` contains TEXT, or that guard it (`PITFALLS 19`)
@@ -25,6 +28,7 @@ usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] 
   --coverage         also list how many cases guard each line
   --broken           instead run deliberately broken adapters, and demand that the cases find each one out
   --generate N       instead answer N requests to random routes under random policies; 1: one table
+  --bytes N          instead send N streams of random bytes to each of the three demo servers; 1: one stream
   --seed SEED        where to begin, as a failure prints it; without it by the clock";
 
 /// The folder of the cases in this repository.
@@ -71,6 +75,9 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
     if let Some(exchanges) = options.generate {
         return generated(exchanges, options.seed);
     }
+    if let Some(streams) = options.bytes {
+        return compared(streams, options.seed);
+    }
     let suite = suite()?;
     if options.broken {
         return Ok(broken::command(&suite));
@@ -106,11 +113,7 @@ pub fn command(args: &[String], harnesses: &[&dyn Harness]) -> Result<Tally, Str
 /// Runs the generator, prints what it found, and counts each table as one.
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
 fn generated(exchanges: u64, seed: Option<u64>) -> Result<Tally, String> {
-    let now = || {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| since.as_secs() * 1_000_000)
-    };
-    let seed = seed.unwrap_or_else(now);
+    let seed = seed.unwrap_or_else(seed_of_now);
     println!("--generate {exchanges} --seed {seed}");
     let found = generate(Generator {
         exchanges,
@@ -122,6 +125,33 @@ fn generated(exchanges: u64, seed: Option<u64>) -> Result<Tally, String> {
     let tally = found.tally();
     println!("{tally}");
     Ok(tally)
+}
+
+/// Sends random bytes, prints what the servers made of them, and counts each stream as one.
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+fn compared(streams: u64, seed: Option<u64>) -> Result<Tally, String> {
+    let seed = seed.unwrap_or_else(seed_of_now);
+    println!("--bytes {streams} --seed {seed}");
+    let found = compare(Bytes {
+        streams,
+        seed,
+        examples: true,
+    })?;
+    println!("{found}");
+    let tally = found.tally();
+    println!("{tally}");
+    Ok(tally)
+}
+
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+fn seed_of_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() * 1_000_000)
+}
+
+#[cfg(not(all(feature = "axum", feature = "actix", feature = "poem")))]
+fn compared(_: u64, _: Option<u64>) -> Result<Tally, String> {
+    Err("random bytes compare all frameworks, and not all of them are built in".to_owned())
 }
 
 #[cfg(not(all(feature = "axum", feature = "actix", feature = "poem")))]
@@ -136,6 +166,7 @@ struct Options {
     coverage: bool,
     broken: bool,
     generate: Option<u64>,
+    bytes: Option<u64>,
     seed: Option<u64>,
 }
 
@@ -155,6 +186,7 @@ impl Options {
                 "--framework" => options.filter.framework = Some(value()?),
                 "--explain" => options.filter.explain = true,
                 "--generate" => options.generate = Some(number(&value()?)?),
+                "--bytes" => options.bytes = Some(number(&value()?)?),
                 "--seed" => options.seed = Some(number(&value()?)?),
                 "--coverage" => options.coverage = true,
                 "--broken" => options.broken = true,
@@ -199,6 +231,7 @@ mod tests {
         assert!(options.coverage);
         let options = parse("--generate 1_000_000 --seed 7").unwrap();
         assert_eq!((options.generate, options.seed), (Some(1_000_000), Some(7)));
+        assert_eq!(parse("--bytes 20").unwrap().bytes, Some(20));
         assert!(
             parse("--seed x")
                 .unwrap_err()

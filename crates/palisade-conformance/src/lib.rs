@@ -13,12 +13,15 @@
 //! | add a framework | [`Harness`] |
 //! | learn what is compared | `normal.rs` |
 //! | see how routes and rules are tried at random | `generate/` |
+//! | see how the three servers are sent random bytes | `bytes/` |
 //! | see how bytes are sent and read | `client.rs`, `http1.rs`, `http2.rs` |
 
 mod always;
 mod answer;
 mod beside;
 pub mod broken;
+#[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
+pub mod bytes;
 mod case;
 mod check;
 mod client;

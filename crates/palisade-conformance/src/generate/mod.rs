@@ -15,7 +15,7 @@ mod agree;
 mod oracle;
 mod path;
 mod policy;
-mod random;
+pub(crate) mod random;
 mod report;
 mod run;
 mod serve;
