@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! use actix_web::{App, HttpServer, web};
-//! use palisade_actix::{Palisade, Principal, SecurityLayer, require, scope};
+//! use palisade_actix::{Palisade, Principal, SecurityLayer, require, routes, scope};
 //!
 //! async fn me(caller: Principal) -> String {
 //!     caller.subject().to_owned()
@@ -14,8 +14,10 @@
 //! let palisade = Palisade::from_file("palisade.toml")?;
 //! HttpServer::new(move || {
 //!     App::new()
+//!         .configure(routes(|routes| {
+//!             routes.route("/users/me", web::get().to(me).wrap(require(scope("users:read"))));
+//!         }))
 //!         .wrap(SecurityLayer::new(palisade.clone()))
-//!         .route("/users/me", web::get().to(me).wrap(require(scope("users:read"))))
 //! })
 //! .bind("127.0.0.1:8080")?
 //! .run()
@@ -25,7 +27,9 @@
 //! ```
 //!
 //! Make the [`Palisade`] outside of the closure: the closure runs once for each worker, and all
-//! of them must share one state. Register `wrap(SecurityLayer…)` last, so that it is outermost.
+//! of them must share one state. Register `wrap(SecurityLayer…)` last, so that it is outermost; only
+//! what rewrites the path of requests, as `NormalizePath` does, goes further outside. [`routes`]
+//! registers as `App` does, and each route confirms that its own rule was applied.
 //! The layer catches panics of handlers, and it passes a request through if an outer layer of
 //! the same [`Palisade`] has admitted it already.
 

@@ -22,7 +22,6 @@ fn the_same_bytes_have_the_same_answers() {
     assert!(found.answers > 3 * 700, "{found}");
     // Each kind is still met: one that is not has lost its reason.
     for kind in [
-        "a length twice",
         "a length and chunks",
         "closed after the same answer by one, not by another",
     ] {

@@ -167,7 +167,7 @@ mod tests {
         let peer = PeerAddress(([192, 0, 2, 1], 4711).into());
         assert_eq!(status("/open/1?a=b", Some(peer)), 200);
         assert_eq!(status("/closed/1", Some(peer)), 401);
-        assert_eq!(status("/", Some(peer)), 401);
+        assert_eq!(status("/", Some(peer)), 404);
         assert_eq!(status("/open/..%2fclosed/1", Some(peer)), 400);
     }
 }

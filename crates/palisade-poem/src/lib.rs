@@ -3,8 +3,8 @@
 //! Wrap the routes once, and every response leaves through the policy:
 //!
 //! ```no_run
-//! use palisade_poem::{Palisade, Principal, SecurityLayer, require, scope};
-//! use poem::{EndpointExt, Route, Server, get, handler, listener::TcpListener};
+//! use palisade_poem::{Palisade, Principal, Route, SecurityLayer, require, scope};
+//! use poem::{EndpointExt, Server, get, handler, listener::TcpListener};
 //!
 //! #[handler]
 //! async fn me(caller: Principal) -> String {
@@ -21,6 +21,7 @@
 //! # }
 //! ```
 //!
+//! [`Route`] is used as poem's own is, and its endpoints confirm that their own rule was applied.
 //! The layer turns errors of handlers into responses, so a `catch_error` outside of it sees
 //! none: put it inside. It catches panics of handlers, and it passes a request through if an
 //! outer layer of the same [`Palisade`] has admitted it already.

@@ -80,7 +80,7 @@ impl SecurityLayer {
     }
 
     /// Wraps a whole router, outside of its routing, and confirms each of its routes before it
-    /// runs: see [`confirm`].
+    /// runs: see [`confirm`](crate::confirm()).
     ///
     /// `Router::layer` would put the policy inside of each route, where axum still adds an
     /// `Allow` to answers for methods that the route lacks: refusals would differ from those of

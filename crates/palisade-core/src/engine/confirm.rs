@@ -353,24 +353,27 @@ impl Compiled {
         template: &str,
         own: OwnRule,
     ) -> Mismatch {
-        let name = |rule: Option<usize>| match self.rule(rule) {
-            Some(rule) => format!("the rule of {}", rule.template),
-            None => "no rule".to_owned(),
-        };
-        let own = match own {
-            OwnRule::Rule(rule) => name(rule),
-            OwnRule::OtherMethod => "rules for other methods only".to_owned(),
-        };
+        let (applied, own) = (self.named(OwnRule::Rule(rule)), self.named(own));
         Mismatch {
             cause: OTHER_ROUTE,
             route: template.to_owned(),
             told: format!(
-                "{} was judged by {}, but runs the route of {template}, which has {own}: add the \
-                 route, or, if the rule is narrower than the route on purpose, write route = \
+                "{} was judged by {applied}, but runs the route of {template}, which has {own}: add \
+                 the route, or, if the rule is narrower than the route on purpose, write route = \
                  \"...\" in it",
                 self.shown(judged),
-                name(rule),
             ),
+        }
+    }
+
+    /// What a route has, for the log.
+    fn named(&self, own: OwnRule) -> String {
+        match own {
+            OwnRule::OtherMethod => "rules for other methods only".to_owned(),
+            OwnRule::Rule(rule) => match self.rule(rule) {
+                Some(rule) => format!("the rule of {}", rule.template),
+                None => "no rule".to_owned(),
+            },
         }
     }
 

@@ -117,23 +117,17 @@ impl Route {
     fn mismatch(&self, grant: &Grant) -> Mismatch {
         let policy = grant.policy();
         let place = policy.rules.covering(&self.template);
-        let own = match policy.rules.own_rule(place, grant.judged().method) {
-            OwnRule::Rule(own) => policy
-                .rule(own)
-                .map(|rule| format!("the rule of {}", rule.template)),
-            OwnRule::OtherMethod => Some("rules for other methods only".to_owned()),
-        };
+        let own = policy.named(policy.rules.own_rule(place, grant.judged().method));
         Mismatch {
             cause: UNCERTAIN_ROUTE,
             route: self.written.clone(),
             told: format!(
-                "{} is judged by the rule of {}, but the framework may take the route of {} for \
-                 it, which has {}; register both so that the routes can be confirmed (`routes` \
-                 of the adapter), or give them the same requirement",
+                "{} is judged by {}, but the framework may take the route of {} for it, which has \
+                 {own}; register both so that the routes can be confirmed (`routes` of the \
+                 adapter, once for the application), or give them the same requirement",
                 policy.shown(grant.judged()),
-                grant.rule().unwrap_or("paths without one"),
+                policy.named(OwnRule::Rule(grant.rule_index())),
                 self.written,
-                own.as_deref().unwrap_or("no rule"),
             ),
         }
     }
