@@ -174,10 +174,10 @@ fn header_line(random: &mut Random, world: &World) -> (String, Vec<u8>) {
             ];
             random.pick(&ORIGINS).as_bytes().to_vec()
         }
-        "content-length" => match random.below(3) {
-            0 => random.below(200).to_string().into_bytes(),
+        "content-length" => match random.below(4) {
+            0 => b"10".to_vec(),
             1 => random.text(b"0189+- ,", 30),
-            _ => b"10".to_vec(),
+            _ => random.below(1000).to_string().into_bytes(),
         },
         "access-control-request-method" => b"POST".to_vec(),
         "sec-fetch-site" => random

@@ -57,7 +57,7 @@ fn exchange(random: &mut Random, world: &World, head: &Head) -> Outcome {
             let subject = subject.map(|caller| caller.subject().to_owned());
             if let Some(body) = admission.body {
                 let mut watch = body.with_timer(|_| pending());
-                let _ = watch.count(random.below(1000));
+                let _ = watch.count(random.below(150));
             }
             (Some((rule, subject)), false, handler(random, &mut exchange))
         }
