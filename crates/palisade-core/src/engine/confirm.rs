@@ -27,6 +27,7 @@ use arc_swap::ArcSwap;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fmt,
     sync::{
@@ -126,11 +127,14 @@ impl Grant {
         let route = RouteTemplate::parse(template, syntax);
         let path = str::from_utf8(&judged.path).unwrap_or_default();
         let opaque = !route.fits_loosely(path);
-        let beneath = format!("{}/*rest", template.trim_end_matches('/'));
+        let template = match opaque {
+            true => Cow::Owned(format!("{}/*rest", template.trim_end_matches('/'))),
+            false => Cow::Borrowed(template),
+        };
         self.confirm(&TakenRoute {
             method: policy.methods.name(judged.method).as_bytes(),
             path: &judged.path,
-            template: Some(if opaque { &beneath } else { template }),
+            template: Some(&template),
             syntax,
             opaque,
         })
@@ -391,17 +395,17 @@ fn clipped(path: &[u8]) -> String {
 
 /// Whether a path is what was judged, or what is left of it once the prefixes of nested routes are taken away.
 fn is_rest_of(path: &[u8], judged: &[u8], same_with_slash: bool) -> bool {
-    let without_slash = |path: &[u8]| match (path, same_with_slash) {
-        ([rest @ .., b'/'], true) => rest.len(),
-        (path, _) => path.len(),
-    };
-    let cut = |path: &'_ [u8]| path.get(..without_slash(path)).map(<[u8]>::to_vec);
-    judged.ends_with(path)
-        || (same_with_slash && {
-            let (path, judged) = (cut(path), cut(judged));
-            path.zip(judged)
-                .is_some_and(|(path, judged)| judged.ends_with(&path))
-        })
+    let stem = |path| stem(path, same_with_slash);
+    // Nothing is the rest of everything, and so says nothing.
+    stem(judged).ends_with(stem(path)) && stem(path).is_empty() == stem(judged).is_empty()
+}
+
+/// The path without a slash at the end, where that is the same path.
+fn stem(path: &[u8], same_with_slash: bool) -> &[u8] {
+    match path {
+        [stem @ .., b'/'] if same_with_slash => stem,
+        path => path,
+    }
 }
 
 /// The templates that requests have taken, read once.

@@ -148,13 +148,12 @@ impl Rules {
     /// The places of all paths that match a path, and are at least as specific as that of a place.
     pub(super) fn matching(&self, path: &str, least: Option<usize>) -> impl Iterator<Item = usize> {
         let least = least.and_then(|place| self.paths.pattern(place));
-        self.paths
-            .iter()
-            .enumerate()
-            .filter_map(move |(place, (pattern, _))| {
-                let is_specific = least.is_none_or(|least| pattern.is_as_specific_as(least));
-                (is_specific && RouteTemplate::of(pattern).fits_loosely(path)).then_some(place)
-            })
+        // Few paths match, so they are asked first: comparing two patterns costs more.
+        self.paths.fitting(path).filter_map(move |place| {
+            let pattern = self.paths.pattern(place)?;
+            let is_specific = least.is_none_or(|least| pattern.is_as_specific_as(least));
+            is_specific.then_some(place)
+        })
     }
 
     /// The rule of a place for a method.

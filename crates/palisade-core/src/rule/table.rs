@@ -101,6 +101,8 @@ enum Encoding {
 #[derive(Clone, Debug)]
 struct Entry<T> {
     pattern: Pattern,
+    /// The pattern, as a route.
+    route: RouteTemplate,
     value: T,
 }
 
@@ -146,6 +148,7 @@ impl<T> PathTable<T> {
         }
         self.entries.push(Entry {
             pattern: pattern.clone(),
+            route: RouteTemplate::of(pattern),
             value,
         });
         Ok(())
@@ -188,6 +191,12 @@ impl<T> PathTable<T> {
     /// The pattern at a place; places are numbered as [`iter`](Self::iter) goes.
     pub(crate) fn pattern(&self, place: usize) -> Option<&Pattern> {
         Some(&self.entries.get(place)?.pattern)
+    }
+
+    /// The places of all patterns that match a path, or would but for a slash at its end.
+    pub(crate) fn fitting(&self, path: &str) -> impl Iterator<Item = usize> {
+        let entries = self.entries.iter().enumerate();
+        entries.filter_map(move |(place, entry)| entry.route.fits_loosely(path).then_some(place))
     }
 
     /// What is at a place.
@@ -242,7 +251,7 @@ impl<T> PathTable<T> {
     }
 
     fn found(&self, entry: Option<usize>) -> Option<Found<'_, T>> {
-        let Entry { pattern, value } = self.entries.get(entry?)?;
+        let Entry { pattern, value, .. } = self.entries.get(entry?)?;
         Some(Found {
             value,
             template: pattern.template(),

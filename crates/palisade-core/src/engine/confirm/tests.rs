@@ -86,6 +86,16 @@ fn a_route_runs_under_its_own_rule_alone() {
         assert_eq!(answer.is_ok(), confirmed, "{path} {at_route} {template}");
         assert_eq!(grant.is_confirmed(), confirmed, "{path} {template}");
     }
+    let root = TakenRoute {
+        template: None,
+        ..taken("GET", "/", "")
+    };
+    let answer = grant(POLICY, "/both").confirm(&root);
+    assert_eq!(
+        answer.unwrap_err().status,
+        500,
+        "the path was changed to the root"
+    );
     let head = grant(POLICY, "/get").confirm(&taken("HEAD", "/get", "/get"));
     assert_eq!(head.unwrap_err().status, 500, "the method was changed");
 }
