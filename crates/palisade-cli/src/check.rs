@@ -17,7 +17,8 @@ Examples:
   palisade check palisade.toml --online
 
 Exit code 1 means that the policy has mistakes; every one is listed, with file and line. Warnings
-are about what is allowed and probably not meant; servers log them at their start.";
+are about what is allowed and probably not meant; servers log them at their start. Notes say what a
+rule means where that is easily overlooked.";
 
 /// List every mistake of a policy, or what it says with all defaults filled in
 #[derive(Debug, Args)]
@@ -72,6 +73,12 @@ fn text(file: &str, warnings: &[ConfigWarning], policy: &Description) -> String 
     let mut text = format!("{file} is good (version {}){with}\n", policy.policy);
     for warning in warnings {
         text.push_str(&format!("{warning}\n"));
+    }
+    if !policy.notes.is_empty() {
+        text.push_str("\nNotes\n");
+    }
+    for note in &policy.notes {
+        text.push_str(&format!("{note}\n"));
     }
     text.push_str("\nPaths\n");
     let every_rule = policy.rules.iter().chain([&policy.unlisted]);

@@ -40,7 +40,7 @@ mod view;
 pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
 pub use body::{BodyGuard, BodyRefused, BodyWatch};
 pub use companion::Companion;
-pub use config::{ConfigError, ConfigWarning, Mistake, Mistakes};
+pub use config::{ConfigError, ConfigWarning, Mistake, Mistakes, Note};
 pub use engine::{
     Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
     Palisade, PrincipalReport, Reloaded, RouteMap, RuleDescription, SchemeDescription, Stage,

@@ -118,6 +118,21 @@ fn a_warning_is_shown_and_the_policy_is_good_all_the_same() {
 }
 
 #[test]
+fn what_a_rule_means_beside_others_is_noted() {
+    let folder = Folder::new();
+    let rule = |path, require| format!("[[rule]]\npath = '{path}'\nrequire = '{require}'\n");
+    let rules = rule("/files/{name}", "authenticated") + &rule("/files/public", "public");
+    folder.write("p.toml", &format!("[api_key.a]\nprefix = 'pk'\n{rules}"));
+    let note =
+        "rule[0]: rules with fewer demands lie within /files/{name}: /files/public. Each needs";
+    let ran = folder.run(&["check", "p.toml"]).expect(0);
+    assert!(ran.out.contains(&format!("\nNotes\n{note}")), "{}", ran.out);
+
+    let json = folder.run(&["check", "p.toml", "--json"]).expect(0).json();
+    assert_eq!(json["policy"]["notes"][0]["key"], "rule[0]");
+}
+
+#[test]
 fn a_secret_written_into_a_policy_is_not_repeated() {
     let folder = Folder::new();
     folder.write(

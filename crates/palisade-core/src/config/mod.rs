@@ -8,6 +8,7 @@ mod value;
 pub(crate) use document::{join, parse};
 pub(crate) use section::{Section, guess, near};
 
+use serde::Serialize;
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
 /// One mistake in a policy.
@@ -48,6 +49,32 @@ pub struct ConfigWarning {
 impl fmt::Display for ConfigWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         place(f, self.file.as_deref(), self.line, &self.key)?;
+        f.write_str(&self.message)
+    }
+}
+
+/// What a part of a policy means, where that is easily overlooked. Nothing is wrong with it; `palisade check` lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Note {
+    /// The key, such as `rule[2]`.
+    pub key: String,
+    /// What it means, and what to write where something else is meant.
+    pub message: String,
+}
+
+impl Note {
+    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        place(f, None, None, &self.key)?;
         f.write_str(&self.message)
     }
 }

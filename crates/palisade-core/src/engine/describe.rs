@@ -2,9 +2,10 @@
 
 use super::{Palisade, compiled::Compiled};
 use crate::{
+    config::{Note, join},
     policy::{
-        Audit, Body, Cors, Failures, Firewall, Headers, Host, Https, Outgoing, Policy, Routes,
-        Rule, Unlisted,
+        Audit, Body, Cors, Failures, Firewall, Headers, Host, Https, LimitKey, Outgoing, Policy,
+        Routes, Rule, Unlisted,
     },
     scheme::{Carrier, Expected},
 };
@@ -32,6 +33,8 @@ pub struct Description {
     pub rules: Vec<RuleDescription>,
     /// What holds for paths that no rule lists.
     pub unlisted: RuleDescription,
+    /// What is easily overlooked about it.
+    pub notes: Vec<Note>,
 }
 
 /// One way to authenticate.
@@ -179,6 +182,7 @@ impl Description {
                 .map(|(index, rule)| compiled.describe_rule(Some(index), rule))
                 .collect(),
             unlisted: compiled.describe_rule(None, &Rule::new("")),
+            notes: compiled.notes(policy),
         }
     }
 }
@@ -200,6 +204,56 @@ impl Compiled {
             .collect()
     }
 
+    fn notes(&self, policy: &Policy) -> Vec<Note> {
+        let mut notes = self.rules.notes(&policy.rules, &policy.body);
+        notes.extend(self.notes_on_shared_places());
+        notes.extend(self.notes_on_limits(policy));
+        notes
+    }
+
+    /// Schemes that read the same place.
+    fn notes_on_shared_places(&self) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for (index, one) in self.schemes.iter().enumerate() {
+            for other in self.schemes.iter().skip(index + 1) {
+                let mut places = one.scheme.carriers().iter();
+                if let Some(place) = places.find(|place| other.scheme.carriers().contains(place)) {
+                    notes.push(Note::new(
+                        join(other.scheme.kind(), other.scheme.name()),
+                        format!(
+                            "reads {place}, as {:?} does: where a rule accepts both, a credential is for the one whose form \
+                             it has, and malformed only if it has neither",
+                            one.scheme.name()
+                        ),
+                    ));
+                }
+            }
+        }
+        notes
+    }
+
+    /// What limits by caller count within, where callers come from several schemes.
+    fn notes_on_limits(&self, policy: &Policy) -> Vec<Note> {
+        let several = self.schemes.len() > 1;
+        let limits = policy.limits.iter().enumerate().filter(|_| several);
+        let notes = limits.filter_map(|(index, limit)| {
+            let within = match limit.by {
+                LimitKey::Tenant => {
+                    "each tenant of each issuer; tenants of one name at two issuers are two"
+                }
+                LimitKey::Credential => {
+                    "each credential of each scheme; keys of one name in two schemes are two"
+                }
+                _ => return None,
+            };
+            Some(Note::new(
+                format!("limit[{index}].by"),
+                format!("counts {within}"),
+            ))
+        });
+        notes.collect()
+    }
+
     fn describe_rule(&self, index: Option<usize>, written: &Rule) -> RuleDescription {
         let rule = self.rule_or_unlisted(index);
         let answers_nobody = index.is_none() && self.unlisted == Unlisted::NotFound;
@@ -216,7 +270,10 @@ impl Compiled {
         let accepted = rule.schemes.iter().filter(|_| reads);
         RuleDescription {
             path: written.path.clone(),
-            methods: written.methods.clone(),
+            methods: match (written.probe, written.methods.as_slice()) {
+                (true, []) => vec!["GET".to_owned()],
+                (_, methods) => methods.to_vec(),
+            },
             requirement,
             guardrails: match answers_nobody {
                 true => Vec::new(),

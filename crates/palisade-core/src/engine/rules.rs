@@ -1,6 +1,7 @@
 //! `[[rule]]`, compiled: which rule speaks for a path and a method, and what it demands.
 
 mod compile;
+mod notes;
 
 use super::{
     compiled::CompiledScheme,

@@ -2,6 +2,7 @@
 
 mod explain;
 mod limits;
+mod notes;
 mod outage;
 mod reload;
 mod warnings;

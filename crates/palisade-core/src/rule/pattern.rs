@@ -132,6 +132,29 @@ impl Pattern {
         ways.all(|segments| beneath(self.stem(), &segments, false))
     }
 
+    /// Whether it matches every path that `other` matches, and more.
+    pub(crate) fn is_wider_than(&self, other: &Pattern) -> bool {
+        let matches = |(own, other): (&Segment, &Segment)| match (own, other) {
+            (Segment::Literal(own), Segment::Literal(other)) => own == other,
+            (Segment::Parameter, Segment::Literal(other)) => !other.is_empty(),
+            (Segment::Parameter, Segment::Parameter) => true,
+            _ => false,
+        };
+        let is_wider = match self.is_wildcard() {
+            true => self.covers(other),
+            false => {
+                self.segments.len() == other.segments.len()
+                    && self.segments.iter().zip(&other.segments).all(matches)
+            }
+        };
+        is_wider && self.segments != other.segments
+    }
+
+    /// Whether it ends in a wildcard.
+    pub(crate) fn is_wildcard(&self) -> bool {
+        self.segments.last() == Some(&Segment::Wildcard)
+    }
+
     /// Whether some path that `other` matches is this pattern's own path or lies beneath it.
     ///
     /// Where this holds and [`covers`](Pattern::covers) does not, the path of the request decides:
@@ -233,6 +256,25 @@ impl Pattern {
         };
         let ranks = |pattern: &Pattern| pattern.stem().iter().map(rank).collect::<Vec<u8>>();
         ranks(self) <= ranks(other)
+    }
+
+    /// A path that it matches, and that hardly any literal does.
+    pub(crate) fn example(&self) -> String {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Literal(text) => canonical(text),
+            Segment::Parameter => "0~".to_owned(),
+            Segment::Wildcard => "0~/0~".to_owned(),
+        });
+        segments.fold(String::new(), |path, segment| path + "/" + &segment)
+    }
+
+    /// Whether it has a literal that clients may well send in more than one spelling: percent-encoded or not.
+    pub(crate) fn has_ambiguous_spelling(&self) -> bool {
+        let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        self.segments.iter().any(|segment| match segment {
+            Segment::Literal(text) => !text.bytes().all(unreserved),
+            Segment::Parameter | Segment::Wildcard => false,
+        })
     }
 
     /// The segments without a trailing slash: what everything beneath the pattern begins with.
