@@ -1,10 +1,10 @@
 //! Databases that nobody opens: a policy can be checked where they are out of reach.
 
 use palisade_core::{
-    Companion, SourceError, StoredKey,
+    BoxFuture, Companion, SourceError, StoredKey,
     companion::{
-        Account, AccountStore, AccountTable, Answer, BoxFuture, Companions, Databases, KeyStore,
-        KeyTable, Unfit,
+        Account, AccountStore, AccountTable, Answer, Companions, Databases, KeyStore, KeyTable,
+        Unfit,
     },
 };
 use std::sync::Arc;

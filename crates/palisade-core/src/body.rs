@@ -1,11 +1,12 @@
 //! Watching a request's body without reading it.
 
+mod settings;
+
+pub use settings::Body;
+
 use crate::{
-    grant::Grant,
-    policy::{Body, Rule},
     ports::Clock,
     problem::{Code, Reason},
-    reply::Reply,
 };
 use std::{
     error::Error,
@@ -58,18 +59,11 @@ pub(crate) struct BodyTimes {
 /// What a rule says of these times itself, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct BodyTimeouts {
-    idle: Option<u64>,
-    total: Option<u64>,
+    pub(crate) idle: Option<u64>,
+    pub(crate) total: Option<u64>,
 }
 
 impl BodyTimeouts {
-    pub(crate) fn of(rule: &Rule) -> Self {
-        Self {
-            idle: rule.body_idle_timeout,
-            total: rule.body_total_timeout,
-        }
-    }
-
     /// With what the policy says where the rule is silent.
     pub(crate) fn within(self, body: &Body) -> BodyTimes {
         BodyTimes {
@@ -253,19 +247,8 @@ impl BodyRefused {
     }
 }
 
-impl Grant {
-    /// The refusal of a body that ended with `error`: 413 or 408 if the guard stopped it, else
-    /// 400.
-    pub fn body_failed(&self, error: &(dyn Error + 'static)) -> Reply {
-        match refused(error) {
-            Some(refused) => self.refuse(refused.reason()),
-            None => self.body_unreadable(),
-        }
-    }
-}
-
 /// The guard's word in an error, or in what caused it.
-fn refused(error: &(dyn Error + 'static)) -> Option<BodyRefused> {
+pub(crate) fn refused_in(error: &(dyn Error + 'static)) -> Option<BodyRefused> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(&refused) = error.downcast_ref::<BodyRefused>() {

@@ -6,17 +6,17 @@
 //! Whatever a companion hands out is asked on the request's own thread, so its methods must
 //! neither wait nor lock for long: what takes time is a future.
 
+pub use crate::config::Unfit;
+
 use crate::{
+    api_key::StoredKey,
     jwt::{JwkOptions, KeySet},
-    policy::Outgoing,
-    ports::{Clock, SourceError},
-    scheme::StoredKey,
+    outgoing::Outgoing,
+    ports::{BoxFuture, Clock, SourceError},
+    principal::Principal,
 };
 use secrecy::{SecretSlice, SecretString};
-use std::{fmt, future::Future, path::PathBuf, pin::Pin, sync::Arc};
-
-/// An answer that comes later.
-pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// A crate that does for a policy what core cannot do by itself.
 pub trait Companion {
@@ -77,25 +77,6 @@ impl fmt::Debug for Companions {
             .field("authorization_servers", &self.servers.is_some())
             .field("databases", &databases)
             .finish()
-    }
-}
-
-/// A setting that cannot be worked with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
-    /// The key within the scheme's section, such as `jwks_url`; empty for the section itself.
-    pub key: &'static str,
-    /// What is wrong, and what would be right; no secret.
-    pub message: String,
-}
-
-impl Unfit {
-    /// What is wrong with the setting `key`.
-    pub fn new(key: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            key,
-            message: message.into(),
-        }
     }
 }
 
@@ -345,7 +326,7 @@ pub struct Account {
     /// The password's hash as a PHC string.
     pub password_hash: SecretString,
     /// Whom the account speaks for.
-    pub principal: crate::Principal,
+    pub principal: Principal,
     /// Whether it may be used.
     pub active: bool,
 }

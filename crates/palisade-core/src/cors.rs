@@ -3,7 +3,11 @@
 //! An origin that is not allowed gets no `Access-Control-*` field and no error: the browser
 //! keeps the response from the page, and nothing tells the page why.
 
-use crate::{config::Mistakes, engine::Methods, fields::KnownFields, host::Anybodys, policy::Cors};
+mod settings;
+
+pub use settings::Cors;
+
+use crate::{config::Mistakes, fields::KnownFields, host::Anybodys, methods::Methods};
 use http::{HeaderName, HeaderValue, header};
 use std::{collections::HashMap, net::Ipv6Addr};
 

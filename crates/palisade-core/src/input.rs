@@ -2,7 +2,8 @@
 //! refusal of this request.
 
 use crate::{
-    grant::Grant,
+    body::refused_in,
+    engine::Grant,
     problem::{Code, Reason},
     reply::Reply,
     validate::{self, Invalid, InvalidKind, JsonLimits},
@@ -10,6 +11,7 @@ use crate::{
 use http::{HeaderName, HeaderValue, header};
 use serde::de::DeserializeOwned;
 use std::borrow::Cow;
+use std::error::Error;
 use validator::Validate;
 
 /// The two request fields that say how a body is to be read.
@@ -22,6 +24,15 @@ pub struct BodyKind<'a> {
 }
 
 impl Grant {
+    /// The refusal of a body that ended with `error`: 413 or 408 if the guard stopped it, else
+    /// 400.
+    pub fn body_failed(&self, error: &(dyn Error + 'static)) -> Reply {
+        match refused_in(error) {
+            Some(refused) => self.refuse(refused.reason()),
+            None => self.body_unreadable(),
+        }
+    }
+
     /// Reads a JSON body and checks its rules.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! Applications use it through an adapter crate (`palisade-tower`, `palisade-actix`,
 //! `palisade-poem`), which re-exports what they need.
 
+mod api_key;
 pub mod audit;
 mod body;
 pub mod companion;
@@ -11,8 +12,8 @@ mod config;
 mod cors;
 mod engine;
 mod fields;
+mod fingerprint;
 pub mod firewall;
-mod grant;
 mod head;
 mod headers;
 pub mod host;
@@ -21,8 +22,10 @@ pub mod jwt;
 pub mod limit;
 #[cfg(test)]
 mod metered;
+mod methods;
 mod misuse;
 mod outage;
+mod outgoing;
 pub mod password;
 mod policy;
 mod ports;
@@ -34,25 +37,35 @@ mod requirement;
 pub mod revocation;
 pub mod rule;
 pub mod scheme;
+mod secret;
 pub mod validate;
 mod view;
 
+pub use api_key::{ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
 pub use audit::{AuditEvent, AuditLevel, AuditSink, TracingSink};
-pub use body::{BodyGuard, BodyRefused, BodyWatch};
+pub use body::{Body, BodyGuard, BodyRefused, BodyWatch};
 pub use companion::Companion;
 pub use config::{ConfigError, ConfigWarning, Mistake, Mistakes, Note};
+pub use cors::Cors;
 pub use engine::{
-    Admission, Decided, Description, Ending, Exchange, Explanation, LimitDescription, LimitReport,
-    Palisade, PrincipalReport, Reloaded, RouteMap, RuleDescription, SchemeDescription, Stage,
-    StageReport, TakenRoute, Verdict,
+    Admission, ClaimsError, Decided, Description, Ending, Exchange, Explanation, Grant,
+    LimitDescription, LimitReport, Palisade, PrincipalReport, Reloaded, RouteMap, RuleDescription,
+    SchemeDescription, Stage, StageReport, TakenRoute, Verdict,
 };
 pub use fields::KnownFields;
-pub use grant::{ClaimsError, Grant};
 pub use head::{HeadEdits, HttpResponse, RequestHead, ResponseHead};
+pub use headers::{Headers, Hsts, Preset};
 pub use input::BodyKind;
-pub use policy::*;
-pub use ports::{Clock, Entropy, SourceError, SystemClock, SystemEntropy, looks_like_milliseconds};
-pub use principal::{Principal, PrincipalKind};
+pub use jwt::PrincipalKind;
+pub use outgoing::Outgoing;
+pub use policy::{
+    AddressDetail, Audit, Failures, Firewall, Host, Https, HttpsMode, Limit, LimitKey, Policy,
+    PrincipalDetail, Routes, Rule, Uncertain, Unlisted, policy_schema,
+};
+pub use ports::{
+    BoxFuture, Clock, Entropy, SourceError, SystemClock, SystemEntropy, looks_like_milliseconds,
+};
+pub use principal::Principal;
 pub use reply::Reply;
 pub use requirement::{
     Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
@@ -60,7 +73,7 @@ pub use requirement::{
 pub use revocation::MemoryRevocations;
 pub use rule::template::TemplateSyntax;
 pub use scheme::{
-    ApiKey, ApiKeyEntry, Basic, BasicAccount, GeneratedKey, Introspection, Jwt, KeySource, Places,
-    Store, StoredKey, generate_key,
+    ApiKey, Basic, BasicAccount, BuildContext, Introspection, Jwt, KeySource, Places, Store,
 };
+pub use secret::{Secret, SecretError};
 pub use view::View;

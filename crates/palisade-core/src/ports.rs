@@ -3,17 +3,20 @@
 //! Core itself reads no clock and draws no randomness: [`Clock`] and [`Entropy`] do, and
 //! [`SystemClock`] and [`SystemEntropy`] are what a policy gets unless it says otherwise.
 
-use crate::companion::BoxFuture;
 use futures_channel::oneshot;
 use std::{
     collections::BTreeMap,
     fmt::Debug,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+/// An answer that comes later.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Tells the time, twice: civil time for tokens and the audit, and a time that never runs
 /// backwards for limits and durations.

@@ -1,20 +1,10 @@
 //! Who is calling.
 
 use crate::{
-    jwt::{Unread, VerifiedToken},
+    jwt::{PrincipalKind, Unread, VerifiedToken},
     limit::{OwnQuotas, Quota},
-    revocation::Revocable,
 };
 use std::{fmt, sync::Arc};
-
-/// Whether a principal is a person or a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PrincipalKind {
-    /// A person, or whatever the issuer calls a resource owner.
-    User,
-    /// A program acting for itself (RFC 6749 §4.4).
-    Client,
-}
 
 /// The authenticated caller, known by issuer and subject together (RFC 7519 §4.1.2: a subject
 /// is unique only within its issuer). Cloning one copies no text.
@@ -179,16 +169,13 @@ impl Principal {
         self.sources().1?.quotas.as_ref()
     }
 
-    /// What a revocation can name of the credential.
-    pub(crate) fn revocable(&self) -> Revocable<'_> {
+    /// The `jti` and the `iat` of a token, by which a revocation may name it.
+    pub(crate) fn token_id_and_time(&self) -> (Option<&str>, Option<u64>) {
         let (token, _) = self.sources();
-        Revocable {
-            issuer: self.issuer(),
-            subject: self.subject(),
-            token_id: token.and_then(VerifiedToken::revocable_id),
-            issued_at: token.and_then(VerifiedToken::issued_at),
-            key_id: self.key_id(),
-        }
+        (
+            token.and_then(VerifiedToken::revocable_id),
+            token.and_then(VerifiedToken::issued_at),
+        )
     }
 
     /// The claims of a token that count as absent, because they are null or of a type that nothing here reads: their

@@ -36,9 +36,8 @@ mod memory;
 pub use memory::{MemoryRevocations, RevocationsFull};
 
 use crate::{
-    companion::BoxFuture,
-    ports::SourceError,
-    scheme::{Outcome, Rejected, Verification},
+    ports::{BoxFuture, SourceError},
+    principal::Principal,
 };
 use std::fmt;
 
@@ -56,6 +55,20 @@ pub struct Revocable<'a> {
     pub issued_at: Option<u64>,
     /// The id of an API key.
     pub key_id: Option<&'a str>,
+}
+
+impl<'a> Revocable<'a> {
+    /// What of a caller's credential a revocation can name.
+    pub(crate) fn of(caller: &'a Principal) -> Self {
+        let (token_id, issued_at) = caller.token_id_and_time();
+        Self {
+            issuer: caller.issuer(),
+            subject: caller.subject(),
+            token_id,
+            issued_at,
+            key_id: caller.key_id(),
+        }
+    }
 }
 
 impl fmt::Debug for Revocable<'_> {
@@ -89,37 +102,4 @@ impl fmt::Debug for Revocation {
             Revocation::Ask(_) => f.write_str("Ask(..)"),
         }
     }
-}
-
-/// What is left of an outcome once the revocations have been asked about a credential that was found good.
-pub(crate) fn unless_revoked(
-    revocations: Option<&dyn Revocations>,
-    outcome: Outcome,
-) -> Verification {
-    let (Some(revocations), Outcome::Verified(principal)) = (revocations, &outcome) else {
-        return Verification::Done(outcome);
-    };
-    if principal.unread().id {
-        // What cannot be named cannot have been taken back, and must not be good for that.
-        return Verification::Done(rejected("claim_type"));
-    }
-    match revocations.check(&principal.revocable()) {
-        Revocation::Known(false) => Verification::Done(outcome),
-        Revocation::Known(true) => Verification::Done(rejected("revoked")),
-        Revocation::Ask(answer) => Verification::Remote(Box::pin(async move {
-            match answer.await {
-                Ok(false) => outcome,
-                Ok(true) => rejected("revoked"),
-                Err(source) => Outcome::Unavailable(source),
-            }
-        })),
-    }
-}
-
-fn rejected(cause: &'static str) -> Outcome {
-    Outcome::Rejected(Rejected {
-        cause,
-        hint: None,
-        claim: None,
-    })
 }

@@ -6,8 +6,8 @@ use crate::{
     fetch::{Answer, Fetch, FetchError},
 };
 use palisade_core::{
-    SourceError,
-    companion::{BoxFuture, ClientAuth, Introspector, RemoteIntrospection, Unfit},
+    BoxFuture, SourceError,
+    companion::{ClientAuth, Introspector, RemoteIntrospection, Unfit},
 };
 use palisade_runtime::Background;
 use reqwest::StatusCode;

@@ -12,8 +12,8 @@ use crate::{
 };
 use arc_swap::ArcSwapOption;
 use palisade_core::{
-    Clock, Entropy, SourceError, SystemEntropy,
-    companion::{BoxFuture, KeyFeed, RemoteKeys, Unfit},
+    BoxFuture, Clock, Entropy, SourceError, SystemEntropy,
+    companion::{KeyFeed, RemoteKeys, Unfit},
     jwt::{JwkOptions, KeySet, MAX_SET_BYTES, SkippedKey},
 };
 use palisade_runtime::Background;

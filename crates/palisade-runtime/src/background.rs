@@ -14,7 +14,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-use palisade_core::{SourceError, companion::BoxFuture};
+use palisade_core::{BoxFuture, SourceError};
 use std::{
     fmt, io,
     pin::Pin,

@@ -10,10 +10,10 @@ use crate::{
     usage::KeyId,
 };
 use palisade_core::{
-    SourceError, StoredKey,
+    BoxFuture, SourceError, StoredKey,
     companion::{
-        Account, AccountStore, AccountTable, Answer, BoxFuture, Companion, Companions, Databases,
-        KeyStore, KeyTable, Unfit,
+        Account, AccountStore, AccountTable, Answer, Companion, Companions, Databases, KeyStore,
+        KeyTable, Unfit,
     },
 };
 use sqlx::{Error, any::AnyRow};

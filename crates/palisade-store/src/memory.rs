@@ -2,7 +2,7 @@
 //! many wait.
 
 use futures_util::{FutureExt, future::Shared};
-use palisade_core::{Clock, SourceError, companion::BoxFuture};
+use palisade_core::{BoxFuture, Clock, SourceError};
 use palisade_runtime::Background;
 use quick_cache::sync::Cache;
 use std::{

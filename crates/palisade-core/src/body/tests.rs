@@ -156,9 +156,9 @@ fn a_timer_that_rings_early_is_set_again() {
 fn the_guards_word_is_found_in_what_frameworks_make_of_it() {
     let word = BodyRefused::TooLarge { max: 1 };
     let plain = io::Error::new(io::ErrorKind::TimedOut, word);
-    assert_eq!(refused(&plain), Some(word));
+    assert_eq!(refused_in(&plain), Some(word));
     let nested = io::Error::other(io::Error::other(word));
-    assert_eq!(refused(&nested), Some(word));
+    assert_eq!(refused_in(&nested), Some(word));
     let other = io::Error::from(io::ErrorKind::TimedOut);
-    assert_eq!(refused(&other), None);
+    assert_eq!(refused_in(&other), None);
 }

@@ -2,6 +2,7 @@
 
 mod document;
 mod outline;
+pub(crate) mod reference;
 mod section;
 mod value;
 
@@ -50,6 +51,25 @@ impl fmt::Display for ConfigWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         place(f, self.file.as_deref(), self.line, &self.key)?;
         f.write_str(&self.message)
+    }
+}
+
+/// A setting that cannot be worked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The key within the scheme's section, such as `jwks_url`; empty for the section itself.
+    pub key: &'static str,
+    /// What is wrong, and what would be right; no secret.
+    pub message: String,
+}
+
+impl Unfit {
+    /// What is wrong with the setting `key`.
+    pub fn new(key: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            key,
+            message: message.into(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The readers themselves are run, over a table that answers nothing, and each key they ask for
 //! is noted with what it takes. So the schema cannot disagree with them.
 
-use crate::policy::reference;
+use super::reference;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use super::{
     outline::{self, Outline},
     value::{self, Unfit},
 };
-use crate::policy::Secret;
+use crate::secret::Secret;
 use serde_json::Value;
 use std::{cmp::Reverse, fmt};
 use toml::de::{DeTable, DeValue};

@@ -10,7 +10,6 @@ use super::{
     limits::Limits,
     lineage::Lineage,
     metadata::Resource,
-    methods::Methods,
     overlaps,
     rules::{RuleContext, Rules},
 };
@@ -20,11 +19,13 @@ use crate::{
     fields::KnownFields,
     headers::CompiledHeaders,
     host::{Anybodys, HostList, HostPattern},
+    methods::Methods,
     outage::Outage,
-    policy::{BuildContext, Limit, LimitKey, Policy, Secret, Unlisted},
+    policy::{Limit, LimitKey, Policy, Unlisted},
     problem::Problems,
     requirement::Roles,
-    scheme::{Carrier, Challenge, Scheme},
+    scheme::{BuildContext, Carrier, Challenge, Scheme},
+    secret::Secret,
 };
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
@@ -47,7 +48,7 @@ pub(super) fn compile(mut policy: Policy, before: Option<&Compiled>) -> Attempt 
         policy = policy.with_clock(Arc::clone(&before.ports.clock));
     }
     let mut files = load_certificates(&mut policy, &mut mistakes);
-    let context = BuildContext::of(&policy);
+    let context = policy.build_context();
     let compiled = compile_parts(&policy, &context, before, fingerprint, &mut mistakes);
     files.extend(context.into_files());
     if policy.rules.is_empty() && policy.schemes.is_empty() && policy.custom_schemes().is_empty() {
@@ -188,7 +189,7 @@ fn load_certificates(policy: &mut Policy, mistakes: &mut Mistakes) -> Vec<PathBu
     let Some(reference) = policy.outgoing.ca.take() else {
         return Vec::new();
     };
-    let context = BuildContext::of(policy);
+    let context = policy.build_context();
     let loaded = context.load(&reference);
     let files = context.into_files();
     match loaded {

@@ -2,16 +2,18 @@
 
 use super::{
     confirm::KnownRoutes, counters::RequestCounters, describe::Description, limits::Limits,
-    lineage::Lineage, metadata::Metadata, methods::Methods, rules::CompiledRule, rules::Rules,
+    lineage::Lineage, metadata::Metadata, rules::CompiledRule, rules::Rules,
 };
 use crate::{
+    body::Body,
     config::ConfigWarning,
     cors::CompiledCors,
     fields::KnownFields,
     headers::CompiledHeaders,
     host::HostList,
+    methods::Methods,
     outage::Outage,
-    policy::{Audit, Body, Firewall, Https, Ports, Unlisted},
+    policy::{Audit, Firewall, Https, Ports, Unlisted},
     principal::Principal,
     problem::{Code, Problems, Reason},
     reply::Reply,

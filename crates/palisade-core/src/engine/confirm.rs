@@ -13,11 +13,11 @@ pub use map::RouteMap;
 use super::{
     compiled::Compiled,
     exchange::Exchange,
-    methods::MethodId,
     rules::{CompiledRule, OwnRule},
 };
 use crate::{
-    grant::Grant,
+    engine::Grant,
+    methods::MethodId,
     policy::{Uncertain, Unlisted},
     problem::{Code, Reason},
     reply::Reply,

@@ -4,15 +4,15 @@ use super::{
     compiled::Compiled,
     exchange::{Decision, Facts},
     limits::Stage,
-    methods::MethodId,
     read::{Candidate, Found, Reading},
     rules::{CompiledRule, Listed, Rules},
     trace::Stage as At,
 };
 use crate::{
+    engine::Caller,
     firewall::Target,
-    grant::Caller,
     head::RequestHead,
+    methods::MethodId,
     misuse,
     policy::{Uncertain, Unlisted},
     problem::{Code, Reason},

@@ -2,11 +2,12 @@
 
 use super::{Palisade, compiled::Compiled};
 use crate::{
+    body::Body,
     config::{Note, join},
-    policy::{
-        Audit, Body, Cors, Failures, Firewall, Headers, Host, Https, LimitKey, Outgoing, Policy,
-        Routes, Rule, Unlisted,
-    },
+    cors::Cors,
+    headers::Headers,
+    outgoing::Outgoing,
+    policy::{Audit, Failures, Firewall, Host, Https, LimitKey, Policy, Routes, Rule, Unlisted},
     scheme::{Carrier, Expected},
 };
 use serde::Serialize;

@@ -3,16 +3,16 @@
 use super::{
     compiled::{Asker, Compiled},
     confirm::{Judged, PathBytes},
-    methods::MethodId,
     trace::Trace,
 };
 use crate::{
     audit::{AuditLevel, printable},
     body::{BodyGuard, BodyLimits, BodyReport},
     cors::AllowOrigin,
-    grant::{Caller, Grant},
+    engine::{Caller, Grant},
     head::{HeadEdits, RequestHead},
     limit::{LimitId, Report},
+    methods::MethodId,
     outage::Answer,
     problem::{Code, Reason},
     reply::Reply,

@@ -9,7 +9,8 @@ use super::{
 use crate::{
     audit::printable,
     head::{HttpResponse, RequestHead},
-    principal::{Principal, PrincipalKind},
+    jwt::PrincipalKind,
+    principal::Principal,
     reply::Reply,
 };
 use http::{HeaderMap, StatusCode};

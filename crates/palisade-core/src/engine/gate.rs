@@ -1,13 +1,11 @@
 //! The stages that look at nothing but the head: 1 to 5, and 8.
 
-use super::{
-    compiled::Compiled, exchange::Facts, methods::MethodId, read::Found, read::Reading,
-    rules::CompiledRule,
-};
+use super::{compiled::Compiled, exchange::Facts, read::Found, read::Reading, rules::CompiledRule};
 use crate::{
     firewall::{self, Claim, FirewallLimits, Refused, Target, claim_of},
     head::RequestHead,
     host::{Host, parse_host},
+    methods::MethodId,
     outage::Answer,
     policy::HttpsMode,
     problem::{Code, Reason},

@@ -1,10 +1,13 @@
 //! What goes on when a policy is replaced by a new version of itself.
 
-use super::{
-    clock::SteadyClock,
+use super::clock::SteadyClock;
+use crate::{
+    config::Mistakes,
+    limit::KeyHasher,
     methods::{MethodId, Methods},
+    outage::Outage,
+    ports::Entropy,
 };
-use crate::{config::Mistakes, limit::KeyHasher, outage::Outage, ports::Entropy};
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::{
     collections::HashSet,

@@ -4,13 +4,13 @@ use super::{
     compiled::{Compiled, CompiledScheme},
     exchange::{Decision, Facts},
     limits::Stage,
-    methods::MethodId,
     trace::Stage as At,
 };
 use crate::{
     config::Mistakes,
     firewall::{EncodedSet, FirewallLimits, check_target},
     host::parse_host,
+    methods::MethodId,
     policy::Policy,
     problem::{Code, Reason},
     reply::Reply,

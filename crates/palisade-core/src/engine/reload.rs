@@ -8,7 +8,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -47,7 +47,38 @@ pub struct Reloaded {
     pub after: String,
 }
 
+impl Policy {
+    /// Checks the policy and compiles it.
+    ///
+    /// Counters go to the recorder of the `metrics` crate that is installed at this moment; one that is installed
+    /// later sees none of them. They are `palisade_requests_total` (labels `decision` and, of a refusal, `code`),
+    /// `palisade_token_cache_hits_total` and `palisade_token_cache_misses_total` (label `scheme`).
+    ///
+    /// # Errors
+    /// Every mistake at once, each with its key, its place in the file, and what would be
+    /// right.
+    pub fn build(self) -> Result<Palisade, ConfigError> {
+        Palisade::first(self, None)
+    }
+}
+
 impl Palisade {
+    /// Reads a policy from TOML and compiles it.
+    ///
+    /// # Errors
+    /// Every mistake of the text at once.
+    pub fn from_toml_str(text: &str) -> Result<Self, ConfigError> {
+        Policy::from_toml_str(text)?.build()
+    }
+
+    /// Reads a policy file and compiles it; [`reload`](Self::reload) does so again.
+    ///
+    /// # Errors
+    /// Every mistake of the file at once.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        Self::load(path.as_ref(), |policy| policy)
+    }
+
     /// Reads a policy file, lets `configure` add what only a program can say (companions, sinks,
     /// schemes of its own), and compiles it. [`reload`](Self::reload) does all of it again.
     ///
@@ -71,10 +102,6 @@ impl Palisade {
             configure: Box::new(configure),
         };
         Self::first(source.read()?, Some(source))
-    }
-
-    pub(crate) fn build(policy: Policy) -> Result<Self, ConfigError> {
-        Self::first(policy, None)
     }
 
     fn first(policy: Policy, source: Option<Source>) -> Result<Self, ConfigError> {

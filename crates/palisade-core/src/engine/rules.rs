@@ -6,14 +6,14 @@ mod notes;
 use super::{
     compiled::CompiledScheme,
     limits::{Limits, RuleLimits},
-    methods::{MethodId, MethodSet, Methods},
 };
 use crate::{
-    body::BodyTimeouts,
+    body::{Body, BodyTimeouts},
     config::Mistakes,
     fields::KnownFields,
     firewall::EncodedSet,
-    policy::{Body, Limit, Uncertain},
+    methods::{MethodId, MethodSet, Methods},
+    policy::{Limit, Uncertain},
     requirement::{Requirement, all_of},
     rule::{
         pattern::Pattern,

@@ -1,8 +1,8 @@
 //! What each stage saw of a request, in words and without any credential.
 
 use super::{
-    compiled::Compiled, exchange::Exchange, explain::LimitReport, methods::MethodId, read::Found,
-    rules::Listed, trace::Stage,
+    compiled::Compiled, exchange::Exchange, explain::LimitReport, read::Found, rules::Listed,
+    trace::Stage,
 };
 use crate::{
     audit::printable,
@@ -10,6 +10,7 @@ use crate::{
     head::RequestHead,
     host::Host,
     limit::Report,
+    methods::MethodId,
     policy::{HttpsMode, Unlisted},
     principal::Principal,
     scheme::Carrier,

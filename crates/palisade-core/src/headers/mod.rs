@@ -9,13 +9,12 @@
 mod check;
 mod content_security_policy;
 mod preset;
+mod settings;
 mod structured;
 
-use crate::{
-    config::Mistakes,
-    fields::KnownFields,
-    policy::{Headers, Hsts, Preset},
-};
+pub use settings::{Headers, Hsts, Preset};
+
+use crate::{config::Mistakes, fields::KnownFields};
 use http::{HeaderName, HeaderValue, header, header::InvalidHeaderValue};
 use std::borrow::Cow;
 

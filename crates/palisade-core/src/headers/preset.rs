@@ -1,7 +1,7 @@
 //! The ready-made sets. `Strict-Transport-Security` is not in them: it depends on the
 //! connection.
 
-use crate::policy::Preset;
+use crate::headers::Preset;
 
 /// The fields of a preset, by lower-case name; `{nonce}` stands for a fresh nonce.
 pub(super) fn fields(preset: Preset) -> &'static [(&'static str, &'static str)] {

@@ -16,6 +16,7 @@
 //! # Ok::<(), palisade_core::jwt::KeyError>(())
 //! ```
 
+mod addressee;
 mod algorithm;
 mod cache;
 mod claims;
@@ -25,6 +26,7 @@ mod header;
 mod json;
 mod jwk;
 mod keys;
+mod kind;
 mod path;
 mod peek;
 mod policy;
@@ -38,19 +40,19 @@ mod verify;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use addressee::{Addressee, Expected, Fit};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub(crate) use cache::{CachedVerifier, TokenCaching};
 pub use error::TokenError;
 pub use jwk::{JwkOptions, MAX_SET_BYTES, SkippedKey};
 pub use keys::{KeyError, KeySet, MAX_KEYS};
+pub use kind::PrincipalKind;
 pub use path::ClaimPath;
+pub use peek::peek_issuer;
 pub use policy::{Ignored, PolicyMistake, Profile, TokenPolicy};
 pub use provider::{Provider, UnknownProvider};
 pub(crate) use rules::TokenRules;
 pub use token::VerifiedToken;
-
-pub use crate::principal::PrincipalKind;
-pub use peek::peek_issuer;
 pub(crate) use unread::{Reading, Unread};
 pub use verify::TokenVerifier;
 pub(crate) use verify::has_form;

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, de::MapAccess};
 
+use super::{Addressee, Fit};
 use super::{
     json::{self, Members, Scan, Trail, Value},
     rules::TokenRules,
     verify::Parts,
 };
-use crate::scheme::{Addressee, Fit};
 
 /// The `iss` of a token that nobody has verified: only to choose the verifier among several issuers.
 ///

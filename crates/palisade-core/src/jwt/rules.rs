@@ -1,6 +1,6 @@
 //! What the claims of one issuer's tokens must say, and what they say of the caller.
 
-use crate::scheme::Expected;
+use super::Expected;
 use std::{fmt, ops::Range, slice, sync::Arc};
 
 use super::{

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{json::Value, unread::Unread};
-use crate::{ports::looks_like_milliseconds, principal::PrincipalKind};
+use crate::{jwt::PrincipalKind, ports::looks_like_milliseconds};
 
 /// A token that passed every check.
 ///

@@ -9,7 +9,6 @@ mod rule;
 use super::Policy;
 use crate::{
     config::{self, ConfigError, Mistakes, Section},
-    engine::Palisade,
     policy::Unlisted,
     scheme::KINDS,
 };
@@ -53,24 +52,6 @@ impl Policy {
                 Err(mistakes.into_error())
             }
         }
-    }
-}
-
-impl Palisade {
-    /// Reads a policy from TOML and compiles it.
-    ///
-    /// # Errors
-    /// Every mistake of the text at once.
-    pub fn from_toml_str(text: &str) -> Result<Self, ConfigError> {
-        Policy::from_toml_str(text)?.build()
-    }
-
-    /// Reads a policy file and compiles it; [`reload`](Self::reload) does so again.
-    ///
-    /// # Errors
-    /// Every mistake of the file at once.
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        Self::load(path.as_ref(), |policy| policy)
     }
 }
 

@@ -17,36 +17,29 @@
 //! ```
 
 mod file;
-pub(crate) mod fingerprint;
+mod fingerprint;
 mod parts;
-pub(crate) mod reference;
-mod secret;
 
 pub use file::policy_schema;
 pub use parts::{
-    AddressDetail, Audit, Body, Cors, Failures, Firewall, Headers, Host, Hsts, Https, HttpsMode,
-    Limit, LimitKey, Outgoing, Preset, PrincipalDetail, Routes, Rule, Uncertain, Unlisted,
+    AddressDetail, Audit, Failures, Firewall, Host, Https, HttpsMode, Limit, LimitKey,
+    PrincipalDetail, Routes, Rule, Uncertain, Unlisted,
 };
-pub use secret::{Secret, SecretError};
 
 use crate::{
     audit::{AuditSink, TracingSink},
+    body::Body,
     companion::{Companion, Companions},
-    config::{ConfigError, Mistakes},
-    engine::Palisade,
+    config::Mistakes,
+    cors::Cors,
+    headers::Headers,
+    outgoing::Outgoing,
     ports::{Clock, Entropy, SystemClock, SystemEntropy},
     problem::ProblemRenderer,
     revocation::Revocations,
-    scheme::{Scheme, SchemeConfig},
+    scheme::{BuildContext, Scheme, SchemeConfig},
 };
-use secrecy::SecretSlice;
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{cell::RefCell, collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
 /// A security policy as it was written.
 #[derive(Debug, Clone)]
@@ -119,60 +112,6 @@ pub(crate) struct Ports {
 impl fmt::Debug for Ports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ports")
-    }
-}
-
-/// What a [`SchemeConfig`] may use while it compiles.
-#[derive(Debug)]
-pub struct BuildContext<'a> {
-    /// The realm for its challenge.
-    pub realm: &'a str,
-    /// What relative `file:` references are relative to: the folder of the policy file.
-    pub folder: Option<&'a Path>,
-    /// The time of the build.
-    pub unix_seconds: u64,
-    /// The clock, for what is checked later.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness, for the secrets of this process.
-    pub entropy: Arc<dyn Entropy>,
-    /// `[outgoing]`: what may be asked, and how.
-    pub outgoing: &'a Outgoing,
-    /// What the companions provide.
-    pub companions: &'a Companions,
-    /// Credentials that were taken back before their time.
-    pub revocations: Option<Arc<dyn Revocations>>,
-    files: RefCell<Vec<PathBuf>>,
-}
-
-impl<'a> BuildContext<'a> {
-    pub(crate) fn of(policy: &'a Policy) -> Self {
-        let ports = policy.ports();
-        Self {
-            realm: &policy.realm,
-            folder: policy.folder(),
-            unix_seconds: ports.clock.unix_millis() / 1000,
-            clock: Arc::clone(&ports.clock),
-            entropy: Arc::clone(&ports.entropy),
-            outgoing: &policy.outgoing,
-            companions: policy.companions(),
-            revocations: ports.revocations.clone(),
-            files: RefCell::default(),
-        }
-    }
-
-    /// Fetches a secret or a key. The file that holds it is watched from then on, whether or
-    /// not it could be read.
-    ///
-    /// # Errors
-    /// As for [`Secret::load`].
-    pub fn load(&self, reference: &Secret) -> Result<SecretSlice<u8>, SecretError> {
-        self.files.borrow_mut().extend(reference.path(self.folder));
-        reference.load(self.folder)
-    }
-
-    /// The files that were read, or should have been.
-    pub(crate) fn into_files(self) -> Vec<PathBuf> {
-        self.files.into_inner()
     }
 }
 
@@ -360,33 +299,27 @@ impl Policy {
         self
     }
 
-    /// Checks the policy and compiles it.
-    ///
-    /// Counters go to the recorder of the `metrics` crate that is installed at this moment; one that is installed
-    /// later sees none of them. They are `palisade_requests_total` (labels `decision` and, of a refusal, `code`),
-    /// `palisade_token_cache_hits_total` and `palisade_token_cache_misses_total` (label `scheme`).
-    ///
-    /// # Errors
-    /// Every mistake at once, each with its key, its place in the file, and what would be
-    /// right.
-    pub fn build(self) -> Result<Palisade, ConfigError> {
-        Palisade::build(self)
+    /// What its schemes are compiled with.
+    pub(crate) fn build_context(&self) -> BuildContext<'_> {
+        BuildContext {
+            realm: &self.realm,
+            folder: self.folder.as_deref(),
+            unix_seconds: self.ports.clock.unix_millis() / 1000,
+            clock: Arc::clone(&self.ports.clock),
+            entropy: Arc::clone(&self.ports.entropy),
+            outgoing: &self.outgoing,
+            companions: &self.companions,
+            revocations: self.ports.revocations.clone(),
+            files: RefCell::default(),
+        }
     }
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports
     }
 
-    pub(crate) fn companions(&self) -> &Companions {
-        &self.companions
-    }
-
     pub(crate) fn custom_schemes(&self) -> &[Arc<dyn Scheme>] {
         &self.custom_schemes
-    }
-
-    pub(crate) fn folder(&self) -> Option<&Path> {
-        self.folder.as_deref()
     }
 
     pub(crate) fn take_mistakes(&mut self) -> Mistakes {

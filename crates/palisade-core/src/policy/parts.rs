@@ -1,9 +1,8 @@
 //! The parts of a policy: plain data, one type per section of the file.
 
-use super::Secret;
 use crate::requirement::Requirement;
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 /// `[host]`: the hosts this service answers for.
 #[derive(Debug, Clone, Default, Serialize, Hash)]
@@ -79,136 +78,6 @@ pub enum Uncertain {
     /// `report`: it is served under the rule of its path as it was sent, and the log and the audit say so. This is
     /// insecure, and for a while only: until rules and routes agree.
     Report,
-}
-
-/// `[headers]`: the security headers of every response.
-#[derive(Debug, Clone, Default, Serialize, Hash)]
-#[non_exhaustive]
-pub struct Headers {
-    /// `preset`: the set to begin with.
-    pub preset: Preset,
-    /// `[headers.set]`: fields to add, or to change in the preset.
-    pub set: BTreeMap<String, String>,
-    /// `remove`: fields of the preset to leave out.
-    pub remove: Vec<String>,
-    /// `[headers.hsts]`.
-    pub hsts: Hsts,
-    /// `isolated`: adds `Cross-Origin-Embedder-Policy: require-corp`; preset `html` only.
-    pub isolated: bool,
-}
-
-impl Headers {
-    /// The headers of a preset.
-    pub fn preset(preset: Preset) -> Self {
-        Self {
-            preset,
-            ..Self::default()
-        }
-    }
-
-    /// Adds or changes a field.
-    #[must_use]
-    pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.set.insert(name.into(), value.into());
-        self
-    }
-
-    /// Leaves a field of the preset out.
-    #[must_use]
-    pub fn remove(mut self, name: impl Into<String>) -> Self {
-        self.remove.push(name.into());
-        self
-    }
-}
-
-/// A ready-made set of security headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Preset {
-    /// `api`: for services that answer with data.
-    #[default]
-    Api,
-    /// `html`: for services that answer with pages; the policy for scripts and styles carries a
-    /// fresh nonce on every response.
-    Html,
-    /// `reference`: the union of the OWASP-style header lists that most guides print, in its
-    /// safe form.
-    Reference,
-    /// `none`: only what `[headers.set]` names.
-    None,
-}
-
-/// `[headers.hsts]`: `Strict-Transport-Security` (RFC 6797), sent over HTTPS only.
-#[derive(Debug, Clone, Serialize, Hash)]
-#[non_exhaustive]
-pub struct Hsts {
-    /// `max_age`: seconds. Default one year; 0 tells browsers to forget.
-    pub max_age: u64,
-    /// `include_subdomains`. Default true.
-    pub include_subdomains: bool,
-    /// `preload`. Default false: it cannot be taken back quickly.
-    pub preload: bool,
-}
-
-impl Default for Hsts {
-    fn default() -> Self {
-        Self {
-            max_age: 31_536_000,
-            include_subdomains: true,
-            preload: false,
-        }
-    }
-}
-
-/// `[cors]`: who may read responses from other origins.
-#[derive(Debug, Clone, Serialize, Hash)]
-#[non_exhaustive]
-pub struct Cors {
-    /// `origins`: `https://app.example.com`, `https://*.example.com`, or `*` alone.
-    pub origins: Vec<String>,
-    /// `credentials`: whether browsers may send cookies along. Default false.
-    pub credentials: bool,
-    /// `methods` that a preflight allows.
-    pub methods: Vec<String>,
-    /// `allow_headers`: request headers beside the default ones and those of the schemes.
-    pub allow_headers: Vec<String>,
-    /// `expose_headers`: response headers beside the default ones.
-    pub expose_headers: Vec<String>,
-    /// `max_age`: seconds that a browser may remember a preflight. Default 600.
-    pub max_age: u64,
-}
-
-impl Default for Cors {
-    fn default() -> Self {
-        Self {
-            origins: Vec::new(),
-            credentials: false,
-            methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-                .map(str::to_owned)
-                .to_vec(),
-            allow_headers: Vec::new(),
-            expose_headers: Vec::new(),
-            max_age: 600,
-        }
-    }
-}
-
-impl Cors {
-    /// Lets pages of these origins read responses.
-    pub fn origins<O: Into<String>>(origins: impl IntoIterator<Item = O>) -> Self {
-        Self {
-            origins: origins.into_iter().map(Into::into).collect(),
-            ..Self::default()
-        }
-    }
-
-    /// Lets browsers send cookies along.
-    #[must_use]
-    pub fn credentials(mut self, credentials: bool) -> Self {
-        self.credentials = credentials;
-        self
-    }
 }
 
 /// `[[limit]]`: a named set of quotas.
@@ -461,35 +330,6 @@ pub enum Unlisted {
     Authenticated,
 }
 
-/// `[body]`: how long bodies are waited for, and what the validating extractors accept.
-#[derive(Debug, Clone, Serialize, Hash)]
-#[non_exhaustive]
-pub struct Body {
-    /// `max`: bytes that an extractor reads where the rule sets no `max_body`. Default 1 MiB.
-    pub max: u64,
-    /// `idle_timeout`: seconds that the application waits for more of a body; then 408. Default
-    /// 30.
-    pub idle_timeout: u64,
-    /// `total_timeout`: seconds that it waits for a body in all; then 408. Default 300.
-    pub total_timeout: u64,
-    /// `json_depth`: how deeply JSON may be nested. Default 32.
-    pub json_depth: usize,
-    /// `json_array`: how many elements a JSON array may have. Default 10,000.
-    pub json_array: usize,
-}
-
-impl Default for Body {
-    fn default() -> Self {
-        Self {
-            max: 1 << 20,
-            idle_timeout: 30,
-            total_timeout: 300,
-            json_depth: 32,
-            json_array: 10_000,
-        }
-    }
-}
-
 /// `[audit]`: how much of a caller the audit shows.
 #[derive(Debug, Clone, Copy, Default, Serialize, Hash)]
 #[non_exhaustive]
@@ -526,32 +366,4 @@ pub enum PrincipalDetail {
     Full,
     /// `hash`: the same for the same caller until the process ends.
     Hash,
-}
-
-/// `[outgoing]`: the requests that Palisade itself makes, to issuers for instance.
-///
-/// Unless named here, only HTTPS to public addresses is asked.
-#[derive(Debug, Clone, Serialize, Hash)]
-#[non_exhaustive]
-pub struct Outgoing {
-    /// `plain_http`: hosts that may be asked over plain HTTP, at whatever address they have.
-    pub plain_http: Vec<String>,
-    /// `private`: hosts that may have a private address.
-    pub private: Vec<String>,
-    /// `ca`: certificates in PEM that are trusted beside those of the system.
-    pub ca: Option<Secret>,
-    /// `timeout`: seconds that an answer may take. Default 5.
-    #[serde(rename = "timeout")]
-    pub timeout_seconds: u64,
-}
-
-impl Default for Outgoing {
-    fn default() -> Self {
-        Self {
-            plain_http: Vec::new(),
-            private: Vec::new(),
-            ca: None,
-            timeout_seconds: 5,
-        }
-    }
 }

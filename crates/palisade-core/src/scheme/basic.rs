@@ -10,7 +10,7 @@ mod verify;
 
 use crate::{
     config::{Mistakes, Section},
-    policy::BuildContext,
+    scheme::BuildContext,
     scheme::{Scheme, SchemeConfig, SchemeKind, Store},
 };
 use std::{

@@ -1,6 +1,6 @@
 //! One question for each credential, however many requests wait for its answer.
 
-use crate::{companion::BoxFuture, ports::SourceError};
+use crate::{ports::BoxFuture, ports::SourceError};
 use futures_util::future::{FutureExt, Shared, WeakShared};
 use std::{
     collections::HashMap,

@@ -9,7 +9,8 @@ use crate::{
     companion::{ClientAuth, Endpoint},
     config::{Mistakes, Section},
     jwt::TokenPolicy,
-    policy::{BuildContext, Secret},
+    scheme::BuildContext,
+    secret::Secret,
 };
 use std::{
     hash::{Hash, Hasher},

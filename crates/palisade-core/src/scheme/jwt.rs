@@ -9,7 +9,8 @@ use crate::{
     companion::Endpoint,
     config::{Mistakes, Section},
     jwt::{Profile, Provider, TokenPolicy},
-    policy::{BuildContext, Secret},
+    scheme::BuildContext,
+    secret::Secret,
 };
 use std::{
     hash::{Hash, Hasher},

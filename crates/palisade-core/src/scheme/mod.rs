@@ -12,31 +12,34 @@ mod api_key;
 mod authorization;
 mod basic;
 mod challenge;
+mod context;
 mod flights;
 mod introspection;
 mod jwt;
 mod places;
+mod revoked;
 mod store;
 mod token;
 
-pub use api_key::{ApiKey, ApiKeyEntry, GeneratedKey, StoredKey, generate_key};
+pub use crate::jwt::{Addressee, Expected, Fit};
+pub use api_key::ApiKey;
 pub(crate) use authorization::scheme_name;
 pub use authorization::{Authorization, token68};
 pub use basic::{Basic, BasicAccount};
 pub use challenge::Challenge;
 pub(crate) use challenge::with_parameter;
+pub use context::BuildContext;
 pub use introspection::Introspection;
 pub use jwt::{Jwt, KeySource};
 pub(crate) use places::Carriers;
 pub use places::Places;
+pub(crate) use revoked::unless_revoked;
 pub use store::Store;
 pub(crate) use token::EXPIRES_IN_MILLISECONDS;
 
 use crate::{
-    companion::BoxFuture,
     config::{Mistakes, Section},
-    policy::BuildContext,
-    ports::SourceError,
+    ports::{BoxFuture, SourceError},
     principal::Principal,
     view::View,
 };
@@ -162,28 +165,6 @@ pub trait Scheme: Debug + Send + Sync {
     fn ready(&self) -> Option<BoxFuture<Result<(), SourceError>>> {
         None
     }
-}
-
-/// How well a credential fits a scheme that recognises it, as far as it says so itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fit {
-    /// It says that it is for somebody else.
-    Unlikely,
-    /// The scheme does not look at whom it is for.
-    Possible,
-    /// It says that it is for this scheme.
-    Exact,
-}
-
-/// Tokens of one issuer for one audience.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addressee {
-    /// Who issues them.
-    pub issuer: String,
-    /// The claim that holds the audience.
-    pub claim: String,
-    /// The audience; `None`: any other.
-    pub audience: Option<String>,
 }
 
 /// A place in a request where a credential travels.
@@ -357,17 +338,6 @@ pub struct Rejected {
     pub hint: Option<&'static str>,
     /// The claim, or the member of the token's header, that failed the check; for explanations.
     pub claim: Option<&'static str>,
-}
-
-/// What a scheme expects of every credential, for descriptions of the policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Expected {
-    /// The [cause](Rejected::cause) of a credential in which something else stands.
-    pub cause: &'static str,
-    /// The claim or the member of the header: a name, or a JSON Pointer.
-    pub claim: String,
-    /// What may stand there.
-    pub values: Vec<String>,
 }
 
 impl Rejected {

@@ -3,7 +3,8 @@
 use crate::{
     companion::{DatabaseUrl, Databases, Unfit},
     config::{Mistakes, Section, join},
-    policy::{BuildContext, Secret},
+    scheme::BuildContext,
+    secret::Secret,
 };
 use secrecy::ExposeSecret;
 use std::hash::{Hash, Hasher};

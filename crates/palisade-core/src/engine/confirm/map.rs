@@ -2,8 +2,7 @@
 
 use super::{super::rules::OwnRule, Mismatch};
 use crate::{
-    engine::compiled::Compiled,
-    grant::Grant,
+    engine::{Grant, compiled::Compiled},
     reply::Reply,
     rule::template::{RouteTemplate, TemplateSyntax},
 };

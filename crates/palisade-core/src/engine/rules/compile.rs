@@ -4,7 +4,6 @@ use super::{
     super::{
         compiled::CompiledScheme,
         limits::{self, RuleLimits},
-        methods::{MethodId, MethodSet},
     },
     CompiledRule, Guardrail, PathRules, RuleContext, Rules,
 };
@@ -12,6 +11,7 @@ use crate::{
     body::BodyTimeouts,
     firewall::EncodedSet,
     limit::LimitId,
+    methods::{MethodId, MethodSet},
     policy::Rule,
     requirement::{authenticated, public},
     rule::{
@@ -299,7 +299,10 @@ impl RuleContext<'_> {
             limits,
             cost: limits::cost(rule.cost),
             max_body: rule.max_body,
-            body_timeouts: BodyTimeouts::of(rule),
+            body_timeouts: BodyTimeouts {
+                idle: rule.body_idle_timeout,
+                total: rule.body_total_timeout,
+            },
             probe: rule.probe,
             allow_encoded: self.allow_encoded(index, rule),
             handler_caches: rule.handler_caches,

@@ -1,12 +1,7 @@
 //! What the rules of a policy mean together, where that is easily overlooked: for `palisade check`.
 
 use super::{Listed, Rules};
-use crate::{
-    config::Note,
-    engine::methods::MethodId,
-    policy::{Body, Rule},
-    rule::pattern::Pattern,
-};
+use crate::{body::Body, config::Note, methods::MethodId, policy::Rule, rule::pattern::Pattern};
 use std::collections::BTreeMap;
 
 /// Paths by the rule that they are told of, which is the key of the note.

@@ -9,8 +9,8 @@ use crate::{
     metered::Counters,
     ports::SystemEntropy,
     principal::Principal,
-    revocation::{MemoryRevocations, unless_revoked},
-    scheme::{Outcome, Verification},
+    revocation::MemoryRevocations,
+    scheme::{Outcome, Verification, unless_revoked},
 };
 
 fn caching(tokens: usize) -> TokenCaching {

@@ -1,10 +1,14 @@
 //! The sections that are small: one function each.
 
 use crate::{
+    body::Body,
     config::Section,
+    cors::Cors,
+    headers::{Headers, Hsts, Preset},
+    outgoing::Outgoing,
     policy::{
-        AddressDetail, Audit, Body, Cors, Failures, Firewall, Headers, Host, Hsts, Https,
-        HttpsMode, Limit, LimitKey, Outgoing, Preset, PrincipalDetail, Routes, Uncertain,
+        AddressDetail, Audit, Failures, Firewall, Host, Https, HttpsMode, Limit, LimitKey,
+        PrincipalDetail, Routes, Uncertain,
     },
 };
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::policy::{AddressDetail, HttpsMode, LimitKey, Preset, PrincipalDetail};
+use crate::{
+    headers::Preset,
+    policy::{AddressDetail, HttpsMode, LimitKey, PrincipalDetail},
+};
 use proptest::prelude::*;
 use std::io::Write as _;
 
@@ -150,7 +153,7 @@ fn a_file_has_its_name_and_its_folder_in_everything() {
 
     write(b"realm = 1\n");
     let mut policy = Policy::from_file(&path).unwrap();
-    assert_eq!(policy.folder(), Some(folder.as_path()));
+    assert_eq!(policy.folder.as_deref(), Some(folder.as_path()));
     let error = policy.take_mistakes().into_error().to_string();
     assert_eq!(
         error,

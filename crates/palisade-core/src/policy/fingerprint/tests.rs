@@ -1,7 +1,7 @@
 //! Every word of a policy counts, and no secret does that could be guessed.
 
 use crate::{
-    ApiKey, ApiKeyEntry, Basic, BasicAccount, Jwt, Policy, Secret, policy::fingerprint::Content,
+    ApiKey, ApiKeyEntry, Basic, BasicAccount, Jwt, Policy, Secret, fingerprint::Content,
     scheme::SchemeConfig,
 };
 use std::hash::{Hash, Hasher};

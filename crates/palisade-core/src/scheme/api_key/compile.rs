@@ -1,18 +1,15 @@
 //! Checks an [`ApiKey`](super::ApiKey) and prepares its keys.
 
-use super::{
-    ApiKey,
-    format::{self, Digest},
-    judge::Judge,
-    stored::StoredKey,
-    verify::KeyScheme,
-};
+use super::{ApiKey, judge::Judge, verify::KeyScheme};
 use crate::{
+    api_key::{
+        StoredKey,
+        format::{self, Digest},
+    },
     companion::{KeyStore, KeyTable},
     config::{Mistakes, join},
-    policy::BuildContext,
     ports::looks_like_milliseconds,
-    scheme::{Carrier, Store},
+    scheme::{BuildContext, Carrier, Store},
 };
 use http::HeaderName;
 use std::{

@@ -1,11 +1,11 @@
 //! What becomes of a key that was found, or is still being looked for.
 
-use super::{format::Digest, stored::StoredKey};
 use crate::{
+    api_key::{StoredKey, format::Digest},
     companion::{Answer, KeyStore},
     ports::Clock,
-    revocation::{Revocations, unless_revoked},
-    scheme::{Occasion, Outcome, Rejected, Verification},
+    revocation::Revocations,
+    scheme::{Occasion, Outcome, Rejected, Verification, unless_revoked},
 };
 use std::sync::Arc;
 use subtle::ConstantTimeEq;

@@ -1,13 +1,13 @@
 //! Finds API keys in requests and judges them.
 
-use super::{
-    format::{self, Digest, KeyId},
-    judge::{self, Judge, rejected},
-    stored::StoredKey,
-};
+use super::judge::{self, Judge, rejected};
 use crate::{
-    companion::{Answer, BoxFuture, KeyStore},
-    ports::SourceError,
+    api_key::{
+        StoredKey,
+        format::{self, Digest, KeyId},
+    },
+    companion::{Answer, KeyStore},
+    ports::{BoxFuture, SourceError},
     scheme::{Carrier, Carriers, Challenge, Credential, Occasion, Presented, Scheme, Verification},
     view::View,
 };

@@ -8,11 +8,11 @@ use super::{
 use crate::{
     companion::AccountTable,
     config::{Mistakes, join},
+    jwt::PrincipalKind,
     outage::Outage,
     password::StoredPassword,
-    policy::BuildContext,
-    principal::{Principal, PrincipalKind},
-    scheme::{Carrier, Places, flights::Flights, places::basic_challenge},
+    principal::Principal,
+    scheme::{BuildContext, Carrier, Places, flights::Flights, places::basic_challenge},
 };
 use std::{
     collections::{HashMap, hash_map::Entry},

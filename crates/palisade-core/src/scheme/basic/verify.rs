@@ -6,15 +6,15 @@ use super::{
 };
 use crate::{
     audit::printable,
-    companion::{AccountStore, BoxFuture},
+    companion::AccountStore,
     outage::{Answer, Outage},
     password::{self, Cost, Pool, StoredPassword},
-    ports::{Clock, Entropy, SourceError},
+    ports::{BoxFuture, Clock, Entropy, SourceError},
     principal::Principal,
-    revocation::{Revocations, unless_revoked},
+    revocation::Revocations,
     scheme::{
         Carrier, Carriers, Challenge, Credential, Fit, Occasion, Outcome, Presented, Rejected,
-        Scheme, Verification, flights::Flights,
+        Scheme, Verification, flights::Flights, unless_revoked,
     },
     view::View,
 };

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     companion::{Introspector, RemoteIntrospection},
     config::{Mistakes, join},
-    policy::BuildContext,
+    scheme::BuildContext,
     scheme::{flights::Flights, token},
 };
 use secrecy::SecretSlice;

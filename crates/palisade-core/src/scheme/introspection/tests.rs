@@ -6,11 +6,12 @@ use super::*;
 use crate::{
     Clock, Jwt, PrincipalKind, RequestHead, Rule, SourceError, authenticated,
     companion::{
-        AuthorizationServers, BoxFuture, Companion, Companions, Introspector, KeyFeed,
-        RemoteIntrospection, RemoteKeys, Unfit,
+        AuthorizationServers, Companion, Companions, Introspector, KeyFeed, RemoteIntrospection,
+        RemoteKeys, Unfit,
     },
     jwt::tests::{ISSUER, NOW, SECRET, claims, hs256},
     policy::Policy,
+    ports::BoxFuture,
     principal::Principal,
     scheme::{Credential, Outcome, Verification},
 };
@@ -122,7 +123,7 @@ impl Fixture {
             .with(server.clone())
             .with_clock(clock.clone());
         let mut mistakes = Mistakes::default();
-        let scheme = config.compile(&BuildContext::of(&policy), &mut mistakes);
+        let scheme = config.compile(&policy.build_context(), &mut mistakes);
         Self {
             server,
             clock,

@@ -2,14 +2,14 @@
 
 use super::memory::{self, Digest, Memory};
 use crate::{
-    companion::{BoxFuture, Introspector},
+    companion::Introspector,
     jwt::{TokenError, TokenRules},
-    ports::{Clock, SourceError},
+    ports::{BoxFuture, Clock, SourceError},
     principal::Principal,
-    revocation::{Revocations, unless_revoked},
+    revocation::Revocations,
     scheme::{
         Carrier, Carriers, Challenge, Credential, Expected, Outcome, Presented, Rejected, Scheme,
-        Verification, flights::Flights, token,
+        Verification, flights::Flights, token, unless_revoked,
     },
     view::View,
 };

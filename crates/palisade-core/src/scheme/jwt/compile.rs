@@ -9,8 +9,9 @@ use crate::{
     companion::{Endpoint, KeyFeed, RemoteKeys},
     config::{Mistakes, join},
     jwt::{Algorithm, JwkOptions, KeySet, TokenCaching, TokenVerifier},
-    policy::{BuildContext, Secret},
+    scheme::BuildContext,
     scheme::token,
+    secret::Secret,
 };
 use secrecy::ExposeSecret;
 use std::{

@@ -1,9 +1,9 @@
 //! Keys that a companion keeps fresh, and the verifier that belongs to them.
 
 use crate::{
-    companion::{BoxFuture, KeyFeed},
+    companion::KeyFeed,
     jwt::{CachedVerifier, TokenCaching, TokenRules, TokenVerifier},
-    ports::SourceError,
+    ports::{BoxFuture, SourceError},
 };
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;

@@ -4,14 +4,15 @@ use super::*;
 use crate::{
     Clock, PrincipalKind, SourceError,
     companion::{
-        AuthorizationServers, BoxFuture, Companion, Companions, Introspector, KeyFeed,
-        RemoteIntrospection, RemoteKeys, Unfit,
+        AuthorizationServers, Companion, Companions, Introspector, KeyFeed, RemoteIntrospection,
+        RemoteKeys, Unfit,
     },
     jwt::{
         Algorithm, KeySet,
         tests::{ISSUER, NOW, SECRET, claims, hs256},
     },
     policy::Policy,
+    ports::BoxFuture,
     revocation::MemoryRevocations,
     scheme::{Credential, Outcome, Verification},
 };
@@ -140,7 +141,7 @@ impl Fixture {
             .audience("urn:api")
             .remote_keys(Endpoint::Discover);
         let mut mistakes = Mistakes::default();
-        let context = BuildContext::of(&policy);
+        let context = policy.build_context();
         let scheme = config.compile(&context, &mut mistakes);
         Self {
             server,

@@ -2,14 +2,13 @@
 
 use super::live::LiveVerifier;
 use crate::{
-    companion::BoxFuture,
     jwt::{CachedVerifier, TokenError, TokenRules, VerifiedToken, has_form, peek_issuer},
-    ports::{Clock, SourceError},
+    ports::{BoxFuture, Clock, SourceError},
     principal::Principal,
-    revocation::{Revocations, unless_revoked},
+    revocation::Revocations,
     scheme::{
         Addressee, Carrier, Carriers, Challenge, Credential, Expected, Fit, Outcome, Presented,
-        Scheme, Verification, token,
+        Scheme, Verification, token, unless_revoked,
     },
     view::View,
 };

@@ -1,7 +1,7 @@
 //! The schema of a policy file, beside its readers and its reference.
 
 use super::*;
-use crate::policy::reference;
+use crate::config::reference;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use toml::de::{DeTable, DeValue};
@@ -185,7 +185,7 @@ fn what_the_reader_reads_fits_the_schema() {
 #[test]
 fn the_description_of_a_policy_has_every_setting_of_the_schema() {
     let text = "resource = 'https://api.example.com'\n[cors]\norigins = ['https://a.example.com']";
-    let palisade = Palisade::from_toml_str(text).unwrap();
+    let palisade = crate::Palisade::from_toml_str(text).unwrap();
     let settings = palisade.describe().settings;
     let is_lone = |shape: &Value| shape["type"] != "array" || shape["items"]["type"] != "object";
     let is_named = |shape: &Value| shape["additionalProperties"].is_object();

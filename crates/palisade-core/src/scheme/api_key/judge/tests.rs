@@ -1,13 +1,12 @@
 use super::*;
 use crate::{
     ApiKey, ApiKeyEntry, GeneratedKey, Mistakes, Policy, Secret, SourceError, Store, SystemEntropy,
-    companion::{
-        AccountStore, AccountTable, BoxFuture, Companion, Companions, Databases, KeyTable, Unfit,
-    },
+    api_key::format,
+    companion::{AccountStore, AccountTable, Companion, Companions, Databases, KeyTable, Unfit},
     generate_key,
-    policy::BuildContext,
+    ports::BoxFuture,
     revocation::{Revocable, Revocation},
-    scheme::{Credential, Scheme, SchemeConfig, api_key::format},
+    scheme::{Credential, Scheme, SchemeConfig},
 };
 use std::{
     sync::{
@@ -171,7 +170,7 @@ fn compile(
         policy = policy.with_revocations(Arc::new(revocations));
     }
     let mut mistakes = Mistakes::default();
-    let scheme = config.compile(&BuildContext::of(&policy), &mut mistakes);
+    let scheme = config.compile(&policy.build_context(), &mut mistakes);
     let scheme = scheme.unwrap_or_else(|| panic!("{}", mistakes.into_error()));
     (scheme, clock)
 }
@@ -407,7 +406,7 @@ fn the_store_learns_what_the_policy_says() {
 fn what_no_store_can_do_is_a_mistake() {
     let found = |policy: Policy, config: &ApiKey| {
         let mut mistakes = Mistakes::default();
-        let compiled = config.compile(&BuildContext::of(&policy), &mut mistakes);
+        let compiled = config.compile(&policy.build_context(), &mut mistakes);
         assert!(compiled.is_none());
         mistakes.into_error().to_string()
     };

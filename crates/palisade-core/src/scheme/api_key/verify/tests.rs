@@ -1,9 +1,7 @@
 use super::*;
 use crate::{
     ApiKey, ApiKeyEntry, GeneratedKey, Mistakes, RequestHead, SystemEntropy, generate_key,
-    policy::{BuildContext, Policy},
-    principal::PrincipalKind,
-    scheme::SchemeConfig,
+    jwt::PrincipalKind, policy::Policy, scheme::SchemeConfig,
 };
 use crate::{principal::Principal, scheme::Outcome};
 use proptest::prelude::*;
@@ -48,7 +46,7 @@ fn hex_digest(key: &str) -> String {
 fn try_compile(config: &ApiKey) -> Result<Arc<dyn Scheme>, Vec<String>> {
     let mut mistakes = Mistakes::default();
     let policy = Policy::default();
-    let context = BuildContext::of(&policy);
+    let context = policy.build_context();
     config.compile(&context, &mut mistakes).ok_or_else(|| {
         let error = mistakes.into_error();
         error.mistakes().iter().map(ToString::to_string).collect()

@@ -2,8 +2,7 @@ use super::*;
 use crate::{
     Basic, BasicAccount, Clock, Mistakes, Policy, Secret, Store,
     companion::{self, AccountTable, Companion, Companions, Databases, KeyStore, KeyTable, Unfit},
-    policy::BuildContext,
-    principal::PrincipalKind,
+    jwt::PrincipalKind,
     revocation::{Revocable, Revocation},
     scheme::SchemeConfig,
 };
@@ -148,7 +147,7 @@ impl Revocations for TakenBack {
 
 fn try_compile(config: &Basic, policy: &Policy) -> Result<Arc<dyn Scheme>, String> {
     let mut mistakes = Mistakes::default();
-    let scheme = config.compile(&BuildContext::of(policy), &mut mistakes);
+    let scheme = config.compile(&policy.build_context(), &mut mistakes);
     scheme.ok_or_else(|| mistakes.into_error().to_string())
 }
 
@@ -384,7 +383,7 @@ fn an_unknown_account_takes_as_long_as_the_slowest() {
     let slow = BasicAccount::new("slow", slow.unwrap().to_string());
     let dummy = |config: &Basic, policy: &Policy| {
         let mut mistakes = Mistakes::default();
-        let context = BuildContext::of(policy);
+        let context = policy.build_context();
         let scheme = super::super::compile::compile(config, &context, &mut mistakes);
         scheme.unwrap().verifier.dummy.work()
     };

@@ -4,11 +4,7 @@ use super::{
     ApiKeyEntry,
     format::{self, Digest},
 };
-use crate::{
-    companion::Unfit,
-    limit::Quota,
-    principal::{Principal, PrincipalKind},
-};
+use crate::{config::Unfit, jwt::PrincipalKind, limit::Quota, principal::Principal};
 use std::{fmt, sync::Arc};
 
 /// An API key that was stored: its digest, and whom it speaks for.
@@ -70,7 +66,7 @@ impl StoredKey {
     }
 
     /// Why the key is refused at this time, if it is: a word for the audit.
-    pub(super) fn refused(&self, unix_seconds: u64) -> Option<&'static str> {
+    pub(crate) fn refused(&self, unix_seconds: u64) -> Option<&'static str> {
         if !self.active {
             return Some("revoked");
         }

@@ -16,9 +16,9 @@ const SECRET: usize = 43;
 const CHECKSUM: usize = 6;
 
 /// What stands between the underscores.
-pub(super) type KeyId = [u8; ID];
+pub(crate) type KeyId = [u8; ID];
 /// The SHA-256 of a whole key.
-pub(super) type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
 /// A fresh API key; its `Debug` does not show it.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl GeneratedKey {
 }
 
 /// Whether `prefix` is `[a-z][a-z0-9]{1,9}`.
-pub(super) fn is_prefix(prefix: &[u8]) -> bool {
+pub(crate) fn is_prefix(prefix: &[u8]) -> bool {
     matches!(prefix.len(), 2..=10)
         && prefix.first().is_some_and(u8::is_ascii_lowercase)
         && prefix
@@ -83,13 +83,13 @@ pub(super) fn is_prefix(prefix: &[u8]) -> bool {
 }
 
 /// The id, if `text` is one.
-pub(super) fn key_id(text: &[u8]) -> Option<KeyId> {
+pub(crate) fn key_id(text: &[u8]) -> Option<KeyId> {
     let id = KeyId::try_from(text).ok()?;
     id.iter().all(u8::is_ascii_alphanumeric).then_some(id)
 }
 
 /// The id of a well-formed key of this prefix; else the word for the audit.
-pub(super) fn parse(key: &[u8], prefix: &[u8]) -> Result<KeyId, &'static str> {
+pub(crate) fn parse(key: &[u8], prefix: &[u8]) -> Result<KeyId, &'static str> {
     let (own, id, secret) = parts(key).ok_or("key_shape")?;
     if own != prefix {
         return Err("key_prefix");
@@ -102,7 +102,7 @@ pub(super) fn parse(key: &[u8], prefix: &[u8]) -> Result<KeyId, &'static str> {
     Ok(id)
 }
 
-pub(super) fn digest(key: &[u8]) -> Digest {
+pub(crate) fn digest(key: &[u8]) -> Digest {
     Sha256::digest(key).into()
 }
 
@@ -150,7 +150,7 @@ fn random(length: usize, entropy: &dyn Entropy) -> Result<Zeroizing<String>, Sou
 }
 
 /// Reads `sha256:` and 64 hex digits.
-pub(super) fn parse_digest(text: &str) -> Option<Digest> {
+pub(crate) fn parse_digest(text: &str) -> Option<Digest> {
     let hex = text.strip_prefix("sha256:")?.as_bytes();
     let mut digest = Digest::default();
     if hex.len() != digest.len() * 2 {
@@ -166,7 +166,7 @@ pub(super) fn parse_digest(text: &str) -> Option<Digest> {
 
 /// Names a key that has no id, in logs, limits and revocations: as much of its digest as no two
 /// keys share, were they made for it (2⁶⁴ tries).
-pub(super) fn short_name(digest: &Digest) -> String {
+pub(crate) fn short_name(digest: &Digest) -> String {
     let bytes = digest.iter().take(16);
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }

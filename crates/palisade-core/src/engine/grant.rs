@@ -1,8 +1,8 @@
 //! The proof that a request was admitted.
 
 use crate::{
+    body::Body,
     engine::{Asker, Compiled, Confirmation, Judged},
-    policy::Body,
     principal::Principal,
     problem::{Code, Reason},
     reply::Reply,
@@ -164,7 +164,7 @@ impl Grant {
 
     /// Whether this grant was made under the same policy, in whatever version, so that a layer
     /// inside another of the same policy lets the request pass.
-    pub fn is_from(&self, palisade: &crate::Palisade) -> bool {
+    pub fn is_from(&self, palisade: &super::Palisade) -> bool {
         palisade.is(&self.0.policy)
     }
 
