@@ -140,7 +140,7 @@ where
 {
     let admission = match verdict {
         Verdict::Admit(admission) => admission,
-        Verdict::Refuse(reply) => return State::answered(request, reply),
+        Verdict::Answer(reply) | Verdict::Refuse(reply) => return State::answered(request, reply),
     };
     let confirmed = match &next.unconfirmed {
         Some(routes) => routes.confirm(&admission.grant),

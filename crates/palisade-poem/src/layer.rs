@@ -68,7 +68,7 @@ impl<E: Endpoint> Endpoint for Security<E> {
 impl<E: Endpoint> Security<E> {
     async fn answer(&self, exchange: &mut Exchange, mut request: Request) -> Response {
         match poll_fn(|context| exchange.poll_decide(context)).await {
-            Verdict::Refuse(reply) => into_response(reply),
+            Verdict::Answer(reply) | Verdict::Refuse(reply) => into_response(reply),
             Verdict::Admit(admission) => {
                 admission.edits.make_in(request.headers_mut());
                 request.extensions_mut().insert(admission.grant.clone());

@@ -3,7 +3,7 @@
 use super::{
     caching::{Caching, list},
     compiled::Compiled,
-    exchange::{Exchange, Facts},
+    exchange::Exchange,
 };
 use crate::{
     audit::{self, AuditEvent, Decision, printable},
@@ -12,7 +12,6 @@ use crate::{
     head::ResponseHead,
     limit::FieldText,
     policy::{AddressDetail, PrincipalDetail},
-    reply::Reply,
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::{borrow::Cow, net::IpAddr};
@@ -50,9 +49,10 @@ impl Exchange {
             there.remove(response, name);
         }
         let status = response.status();
-        let unchanged = self.facts.changes_protocol && status != StatusCode::SWITCHING_PROTOCOLS;
+        let unchanged =
+            self.facts.arrival.changes_protocol && status != StatusCode::SWITCHING_PROTOCOLS;
         // HTTP/2 has no such thing (RFC 9113 §8.2.2).
-        if (UNREAD.contains(&status) || unchanged) && !self.facts.http2 {
+        if (UNREAD.contains(&status) || unchanged) && !self.facts.arrival.http2 {
             response.close_connection();
         }
         if !self.closed {
@@ -62,47 +62,11 @@ impl Exchange {
         }
     }
 
-    fn set_security_headers(
-        &self,
-        policy: &Compiled,
-        there: There,
-        response: &mut dyn ResponseHead,
-    ) {
-        let rule = policy.rule(self.facts.rule);
-        let corp = rule.and_then(|rule| rule.corp);
-        let corp = corp.filter(|_| !there.has(response, &CORP));
-        for field in &policy.headers.fixed {
-            if !field.yields || !there.has(response, &field.name) {
-                response.insert_known(&policy.known, field.index);
-            }
-        }
-        if let Some(corp) = corp {
-            response.insert_known(&policy.known, corp);
-        }
-        let nonce = match &self.grant {
-            Some(grant) => grant.csp_nonce(),
-            None => self.facts.nonce.as_deref(),
-        };
-        for field in &policy.headers.with_nonce {
-            let value = nonce.and_then(|nonce| field.value(nonce));
-            if let (Some(value), false) = (value, there.has(response, &field.name)) {
-                response.insert(&field.name, value);
-            }
-        }
-        match policy.headers.hsts {
-            // RFC 6797 §7.2: never over plain HTTP; §8.1.1: never for an address.
-            Some(index) if self.facts.secure && self.facts.hsts_host => {
-                response.insert_known(&policy.known, index);
-            }
-            _ => there.remove(response, &header::STRICT_TRANSPORT_SECURITY),
-        }
-    }
-
     fn set_cors(&self, policy: &Compiled, there: There, response: &mut dyn ResponseHead) {
-        let Some(cors) = &policy.cors else {
+        let Some(cors) = &policy.preflight.cors else {
             return;
         };
-        if let Some(origin) = &self.facts.allow_origin {
+        if let Some(origin) = &self.facts.effects.allow_origin {
             match origin {
                 AllowOrigin::Known(index) => response.insert_known(&policy.known, *index),
                 AllowOrigin::Sent(origin) => {
@@ -116,7 +80,7 @@ impl Exchange {
             // Whatever a handler says: who may read responses is the policy's word.
             there.remove(response, &header::ACCESS_CONTROL_ALLOW_ORIGIN);
         }
-        if self.facts.allow_origin.is_none() || !cors.allows_credentials() {
+        if self.facts.effects.allow_origin.is_none() || !cors.allows_credentials() {
             there.remove(response, &header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
         }
         match cors.vary {
@@ -128,9 +92,45 @@ impl Exchange {
         }
     }
 
+    fn set_security_headers(
+        &self,
+        policy: &Compiled,
+        there: There,
+        response: &mut dyn ResponseHead,
+    ) {
+        let rule = policy.rule(self.facts.matched.rule);
+        let corp = rule.and_then(|rule| rule.corp);
+        let corp = corp.filter(|_| !there.has(response, &CORP));
+        for field in &policy.headers.fixed {
+            if !field.yields || !there.has(response, &field.name) {
+                response.insert_known(&policy.known, field.index);
+            }
+        }
+        if let Some(corp) = corp {
+            response.insert_known(&policy.known, corp);
+        }
+        let nonce = match &self.grant {
+            Some(grant) => grant.csp_nonce(),
+            None => self.facts.effects.nonce.as_deref(),
+        };
+        for field in &policy.headers.with_nonce {
+            let value = nonce.and_then(|nonce| field.value(nonce));
+            if let (Some(value), false) = (value, there.has(response, &field.name)) {
+                response.insert(&field.name, value);
+            }
+        }
+        match policy.headers.hsts {
+            // RFC 6797 §7.2: never over plain HTTP; §8.1.1: never for an address.
+            Some(index) if self.facts.arrival.secure && self.facts.arrival.hsts_host => {
+                response.insert_known(&policy.known, index);
+            }
+            _ => there.remove(response, &header::STRICT_TRANSPORT_SECURITY),
+        }
+    }
+
     /// RFC 9111 §3.5 lets shared caches keep less than most people think, and browsers more.
     fn set_caching(&self, policy: &Compiled, there: There, response: &mut dyn ResponseHead) {
-        let rule = policy.rule_or_unlisted(self.facts.rule);
+        let rule = policy.rule_or_unlisted(self.facts.matched.rule);
         let identified = self
             .grant
             .as_ref()
@@ -149,7 +149,7 @@ impl Exchange {
                 response.insert_known(&policy.known, policy.no_store);
             }
         }
-        if !identified && self.facts.credentials_read {
+        if !identified && self.facts.matched.credentials_read {
             for name in &rule.vary {
                 vary(response, name);
             }
@@ -159,11 +159,13 @@ impl Exchange {
     /// What is another on every response: its name, and what is left of the quotas. Both values
     /// share an allocation.
     fn set_fresh(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
-        let request_id = self.facts.request_id.as_str();
+        let request_id = self.facts.record.request_id.as_str();
         let mut text = FieldText::starting_with(request_id);
-        if !self.facts.charged.rows().is_empty() {
+        if !self.facts.effects.charged.rows().is_empty() {
             self.set_limit_policy(policy, response);
-            policy.limits.write_field(&self.facts.charged, &mut text);
+            policy
+                .limits
+                .write_field(&self.facts.effects.charged, &mut text);
         }
         let mut left = text.into_bytes();
         response.insert_text(&X_REQUEST_ID, left.split_to(request_id.len()));
@@ -174,8 +176,11 @@ impl Exchange {
 
     /// The quotas of the rule are the same on every response; those of a key are not.
     fn set_limit_policy(&self, policy: &Compiled, response: &mut dyn ResponseHead) {
-        let ruled = policy.rule_or_unlisted(self.facts.rule).limits.policy_field;
-        if let Some(own) = policy.limits.own_policy_field(&self.facts.charged) {
+        let ruled = policy
+            .rule_or_unlisted(self.facts.matched.rule)
+            .limits
+            .policy_field;
+        if let Some(own) = policy.limits.own_policy_field(&self.facts.effects.charged) {
             let ruled = ruled.and_then(|index| policy.known.get(index)?.1.to_str().ok());
             let parts: Vec<&str> = ruled.into_iter().chain([&*own]).collect();
             response.insert_text(&RATELIMIT_POLICY, parts.join(", ").into());
@@ -187,7 +192,7 @@ impl Exchange {
     /// A refusal by a guard or an extractor that the handler turned into a success counts as one; so what succeeds
     /// spares the lock.
     fn count(&self, status: Option<StatusCode>) {
-        if self.facts.trace.is_some() {
+        if self.facts.record.trace.is_some() {
             // Asked for an explanation; nobody made this request.
             return;
         }
@@ -196,7 +201,7 @@ impl Exchange {
             return counters.aborted();
         };
         let failed = status.is_client_error() || status.is_server_error();
-        let by_layer = self.facts.refused.as_ref().map(|(code, _)| *code);
+        let by_layer = self.facts.record.refused.as_ref().map(|(code, _)| *code);
         let code = by_layer.or_else(|| {
             let grant = self.grant.as_ref().filter(|_| failed)?;
             grant.refused().as_ref().map(|(code, _)| *code)
@@ -208,10 +213,10 @@ impl Exchange {
     }
 
     fn audit(&self, status: Option<StatusCode>) {
-        if !self.facts.audited {
+        if !self.facts.record.audited {
             return;
         }
-        let refused = self.facts.refused.clone().or_else(|| {
+        let refused = self.facts.record.refused.clone().or_else(|| {
             let grant = self.grant.as_ref()?;
             grant.refused().clone()
         });
@@ -223,6 +228,7 @@ impl Exchange {
         let policy = &self.policy;
         let method = self
             .facts
+            .arrival
             .method
             .map_or("other", |id| policy.methods.name(id));
         let sink = &policy.ports.audit;
@@ -230,21 +236,22 @@ impl Exchange {
             return;
         }
 
-        let rule = policy.rule(self.facts.rule);
+        let rule = policy.rule(self.facts.matched.rule);
         let grant = self.grant.as_ref();
-        let caller = self.facts.caller.as_ref();
+        let caller = self.facts.identity.caller.as_ref();
         let principal = grant
             .and_then(|grant| grant.principal())
             .or(caller.map(|caller| &caller.principal));
         let scheme = self
             .facts
-            .presented
+            .identity
+            .scheme
             .and_then(|index| policy.schemes.get(index));
         let now = policy.ports.clock.monotonic_nanos();
         sink.record(&AuditEvent {
             schema: 1,
             time_unix_ms: policy.ports.clock.unix_millis(),
-            request_id: self.facts.request_id.as_str(),
+            request_id: self.facts.record.request_id.as_str(),
             decision,
             status: status.map(|status| status.as_u16()),
             code: refused.as_ref().map(|(code, _)| code.as_str()),
@@ -265,19 +272,21 @@ impl Exchange {
                 .unwrap_or_default(),
             client: self
                 .facts
+                .arrival
                 .peer
-                .and_then(|_| policy.shown_address(self.facts.client)),
+                .and_then(|_| policy.shown_address(self.facts.arrival.client)),
             peer: self
                 .facts
+                .arrival
                 .peer
                 .and_then(|peer| policy.shown_address(peer.ip())),
             method,
             uncertain: self.uncertain(),
-            shadow_limits: policy.limit_names(&self.facts.shadow_limits),
-            ambient_ignored: self.facts.ambient_ignored,
-            credential_exposed: self.facts.credential_exposed,
+            shadow_limits: policy.limits.names_of(&self.facts.record.shadow_limits),
+            ambient_ignored: self.facts.identity.ambient_ignored,
+            credential_exposed: self.facts.record.credential_exposed,
             policy: &policy.fingerprint,
-            duration_ns: self.facts.nanos_until(now),
+            duration_ns: self.facts.record.nanos_until(now),
         });
     }
 }
@@ -297,20 +306,6 @@ impl Compiled {
     /// How many header lines most responses get.
     fn known_fields_per_response(&self) -> usize {
         self.headers.fixed.len() + 8
-    }
-
-    /// The answer to a true preflight; `close` adds what every response to the origin has.
-    pub(super) fn preflight_reply(&self, facts: &Facts) -> Reply {
-        let cors = self.cors.iter().filter(|_| facts.allow_origin.is_some());
-        let headers = cors.flat_map(|cors| cors.preflight_fields());
-        let vary = HeaderValue::from_static(
-            "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
-        );
-        Reply {
-            status: StatusCode::NO_CONTENT,
-            headers: headers.cloned().chain([(header::VARY, vary)]).collect(),
-            body: bytes::Bytes::new(),
-        }
     }
 
     fn shown_principal<'a>(&self, subject: &'a str) -> Cow<'a, str> {

@@ -3,31 +3,32 @@
 
 use super::{
     caching::Caching,
-    compiled::{Challenges, Compiled, CompiledScheme, RESOURCE_METADATA},
+    compiled::Compiled,
     confirm::KnownRoutes,
     counters::RequestCounters,
     describe::Description,
-    limits::Limits,
     lineage::Lineage,
     metadata::Resource,
     overlaps,
-    rules::{RuleContext, Rules},
+    schemes::Schemes,
+    stage::{
+        firewall::FirewallStage, host::HostStage, https::HttpsStage, limits::Limits,
+        preflight::PreflightStage, rule::RuleContext,
+    },
 };
 use crate::{
     config::{ConfigError, Mistakes},
     cors::CompiledCors,
     fields::KnownFields,
     headers::CompiledHeaders,
-    host::{Anybodys, HostList, HostPattern},
     methods::Methods,
-    outage::Outage,
     policy::{Limit, LimitKey, Policy, Unlisted},
     problem::Problems,
     requirement::Roles,
-    scheme::{BuildContext, Carrier, Challenge, Scheme},
+    scheme::BuildContext,
     secret::Secret,
 };
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use secrecy::ExposeSecret;
 use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
@@ -90,11 +91,14 @@ fn compile_parts(
             mistakes.add(format!("methods[{index}]"), message);
         }
     }
-    let hosts = hosts(policy, mistakes);
+    let host = HostStage::compile(&policy.host, mistakes);
     let headers = CompiledHeaders::compile(&policy.headers, &mut known, mistakes);
     let resource = Resource::of(policy, mistakes);
-    let schemes = schemes(policy, context, resource.as_ref(), mistakes);
-    let scheme_headers = scheme_headers(&schemes);
+    let metadata_url = resource
+        .as_ref()
+        .map(|resource| resource.metadata_url.as_str());
+    let schemes = Schemes::compile(policy, context, metadata_url, mistakes);
+    let scheme_headers = schemes.headers();
     let cors = policy
         .cors
         .as_ref()
@@ -105,15 +109,13 @@ fn compile_parts(
         .map(|(role, permissions)| (role.as_str(), permissions.as_slice()))
         .collect();
     let limits = Limits::compile(
-        &policy.limits,
-        &policy.failures,
-        policy.limit_max_keys,
+        policy,
         lineage.limit_keys.clone(),
         before.map(|before| &before.limits),
         mistakes,
     );
     // Rules are checked even if a limit is broken, against the limits that are left: none.
-    let no_limits = Limits::none();
+    let no_limits = Limits::none(policy);
     let custom = policy.custom_schemes().iter().map(|own| own.name());
     let named = policy.schemes.iter().map(|own| own.name());
     let rules = RuleContext {
@@ -122,6 +124,7 @@ fn compile_parts(
         limits: limits.as_ref().unwrap_or(&no_limits),
         limit_parts: &policy.limits,
         uncertain: policy.routes.uncertain,
+        answer_unlisted: unlisted(policy),
         methods: &mut methods,
         known: &mut known,
         mistakes,
@@ -142,22 +145,20 @@ fn compile_parts(
     Some(Compiled {
         ports: policy.ports().clone(),
         lineage,
-        hosts,
-        https: policy.https.clone(),
-        firewall: policy.firewall.clone(),
+        firewall: FirewallStage::new(&policy.firewall),
+        host,
+        https: HttpsStage::new(&policy.https),
+        preflight: PreflightStage { cors },
         methods,
         usually_private: is_usually_private(&headers, &known),
         headers,
         known,
         no_store,
-        cors,
-        asks_for_basic: schemes.iter().any(|own| own.is_basic),
         metadata: resource.map(|own| own.metadata(policy, &schemes, &scopes)),
         schemes,
         roles,
         scopes,
         limits: limits?,
-        unlisted: unlisted(policy, &rules),
         rules,
         routes: KnownRoutes::default(),
         body: policy.body.clone(),
@@ -260,100 +261,7 @@ fn check_timeouts(policy: &Policy, mistakes: &mut Mistakes) {
     }
 }
 
-fn hosts(policy: &Policy, mistakes: &mut Mistakes) -> Option<HostList> {
-    if policy.host.allowed.is_empty() {
-        return None;
-    }
-    let mut patterns = Vec::new();
-    for (index, text) in policy.host.allowed.iter().enumerate() {
-        match HostPattern::parse(text) {
-            Ok(pattern) => {
-                check_wildcard(&pattern, &format!("host.allowed[{index}]"), mistakes);
-                patterns.push(pattern);
-            }
-            Err(message) => mistakes.add(format!("host.allowed[{index}]"), message),
-        }
-    }
-    Some(patterns.into_iter().collect())
-}
-
-/// A wildcard beneath a domain in which anybody can have a name lists hosts of strangers.
-fn check_wildcard(pattern: &HostPattern, key: &str, mistakes: &mut Mistakes) {
-    let Some(domain) = pattern.wildcard() else {
-        return;
-    };
-    match Anybodys::of(domain) {
-        Some(Anybodys::TopLevel) => mistakes.add(
-            key,
-            format!("takes in every name that ends in .{domain}; list your own hosts"),
-        ),
-        Some(Anybodys::Shared) => mistakes.warn(
-            key,
-            format!("anybody can have a name beneath {domain}; list your own hosts"),
-        ),
-        None => {}
-    }
-}
-
-fn schemes(
-    policy: &Policy,
-    context: &BuildContext<'_>,
-    resource: Option<&Resource>,
-    mistakes: &mut Mistakes,
-) -> Vec<CompiledScheme> {
-    let with_challenges = |scheme| with_challenges(scheme, resource);
-    let mut names: Vec<&str> = Vec::new();
-    let mut compiled = Vec::new();
-    for config in &policy.schemes {
-        if names.contains(&config.name()) {
-            mistakes.add(
-                "",
-                format!("two schemes are named {:?}; rename one", config.name()),
-            );
-        }
-        names.push(config.name());
-        compiled.extend(config.compile(context, mistakes).map(with_challenges));
-    }
-    let custom = policy.custom_schemes().iter().cloned();
-    compiled.extend(custom.map(with_challenges));
-    compiled
-}
-
-fn with_challenges(scheme: Arc<dyn Scheme>, resource: Option<&Resource>) -> CompiledScheme {
-    let challenge = scheme.challenge();
-    let is_bearer_like = challenge.as_ref().is_some_and(|one| one.is_bearer_like());
-    let resource = resource.filter(|_| is_bearer_like);
-    let write = |challenge: Challenge| match resource {
-        Some(resource) => challenge.with(RESOURCE_METADATA, &resource.metadata_url),
-        None => challenge,
-    };
-    CompiledScheme {
-        is_bearer_like,
-        is_basic: challenge.as_ref().is_some_and(|one| one.is_basic()),
-        challenges: challenge.map(|one| Challenges {
-            bare: write(one.clone()).to_value(),
-            invalid_token: write(one.clone().with("error", "invalid_token")).to_value(),
-            invalid_request: write(one.clone().with("error", "invalid_request")).to_value(),
-            insufficient_scope: one.with("error", "insufficient_scope").to_value(),
-        }),
-        scheme,
-        outage: Outage::default(),
-    }
-}
-
-/// Headers of their own that credentials travel in: pages of allowed origins may send them.
-fn scheme_headers(schemes: &[CompiledScheme]) -> Vec<HeaderName> {
-    schemes
-        .iter()
-        .flat_map(|own| own.scheme.carriers())
-        .filter_map(|carrier| match carrier {
-            Carrier::Header(name) => Some(name.clone()),
-            _ => None,
-        })
-        .collect()
-}
-
-fn unlisted(policy: &Policy, _rules: &Rules) -> Unlisted {
+fn unlisted(policy: &Policy) -> Unlisted {
     policy.unlisted.unwrap_or(match policy.rules.is_empty() {
         true => Unlisted::Authenticated,
         false => Unlisted::NotFound,

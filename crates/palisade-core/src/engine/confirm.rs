@@ -13,7 +13,7 @@ pub use map::RouteMap;
 use super::{
     compiled::Compiled,
     exchange::Exchange,
-    rules::{CompiledRule, OwnRule},
+    stage::rule::{CompiledRule, OwnRule},
 };
 use crate::{
     engine::Grant,
@@ -260,6 +260,7 @@ impl Exchange {
     pub(super) fn uncertain(&self) -> Option<&'static str> {
         let reported = |grant: &Grant| grant.confirmation().reported();
         self.facts
+            .matched
             .uncertain
             .or(self.grant.as_ref().and_then(reported))
     }
@@ -345,7 +346,7 @@ impl Compiled {
             _ if applied.is_narrower_than(route) => true,
             OwnRule::OtherMethod => false,
             // Without a rule, nobody may run it.
-            OwnRule::Rule(None) if self.unlisted == Unlisted::NotFound => false,
+            OwnRule::Rule(None) if self.rules.answer_unlisted == Unlisted::NotFound => false,
             OwnRule::Rule(own) => applied.is_as_strict_as(self.rule_or_unlisted(own), &self.body),
         }
     }

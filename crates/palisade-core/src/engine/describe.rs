@@ -140,7 +140,7 @@ impl Description {
             version: 1,
             realm: &policy.realm,
             resource: policy.resource.as_deref(),
-            unlisted: compiled.unlisted,
+            unlisted: compiled.rules.answer_unlisted,
             scopes: &policy.scopes,
             methods: &policy.methods,
             limit_max_keys: policy.limit_max_keys,
@@ -257,7 +257,7 @@ impl Compiled {
 
     fn describe_rule(&self, index: Option<usize>, written: &Rule) -> RuleDescription {
         let rule = self.rule_or_unlisted(index);
-        let answers_nobody = index.is_none() && self.unlisted == Unlisted::NotFound;
+        let answers_nobody = index.is_none() && self.rules.answer_unlisted == Unlisted::NotFound;
         let requirement = match answers_nobody {
             true => "not found".to_owned(),
             false => rule.requirement.to_string(),

@@ -3,8 +3,8 @@
 use super::{
     Palisade,
     exchange::{Exchange, Verdict},
-    saw::Saw,
-    trace::{Decided, Stage, StageReport, Trace},
+    stage::{Stage, firewall::shown_path, shown},
+    trace::{Decided, StageReport},
 };
 use crate::{
     audit::printable,
@@ -14,33 +14,36 @@ use crate::{
     reply::Reply,
 };
 use http::{HeaderMap, StatusCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::future::poll_fn;
 
 /// How a request ended, as far as Palisade decides it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ending {
     /// The handler runs.
     Admit,
-    /// A CORS preflight, answered by core.
-    Preflight,
-    /// A question for the metadata of the resource, answered by core.
-    Metadata,
+    /// Answered by core; by what, its name tells: `preflight`, `metadata`.
+    Answer(&'static str),
     /// Refused; no handler runs.
     Refuse,
 }
 
 impl Ending {
-    /// The stable word: `admit`, `preflight`, `metadata` or `refuse`.
+    /// The stable word: `admit`, `refuse`, or the name of the answer.
     pub fn as_str(self) -> &'static str {
         match self {
             Ending::Admit => "admit",
-            Ending::Preflight => "preflight",
-            Ending::Metadata => "metadata",
+            Ending::Answer(name) => name,
             Ending::Refuse => "refuse",
         }
+    }
+}
+
+/// The stable word.
+impl Serialize for Ending {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -160,49 +163,52 @@ impl Palisade {
         head: &dyn RequestHead,
     ) -> impl Future<Output = Explanation> + Send + use<> {
         let mut exchange = Exchange::open(self.current(), head, Some(Box::default()));
-        // What later stages see is known without the head; the rest is told before it is gone.
-        let saw = Saw::of(&exchange, head);
+        let (method, path) = (shown(head.method()), shown_path(head.target()));
         async move {
             let verdict = poll_fn(|context| exchange.poll_decide(context)).await;
-            exchange.tell(verdict, saw)
+            exchange.tell(verdict, method, path)
         }
     }
 }
 
 impl Exchange {
-    fn tell(mut self, verdict: Verdict, saw: Saw) -> Explanation {
+    fn tell(mut self, verdict: Verdict, method: String, path: String) -> Explanation {
         let mut hidden = Vec::new();
-        let mut answer = match verdict {
-            Verdict::Refuse(reply) => Answer::from(reply),
+        let (ending, mut answer) = match verdict {
+            Verdict::Refuse(reply) => (Ending::Refuse, Answer::from(reply)),
+            Verdict::Answer(reply) => {
+                let name = self.facts.record.answered.unwrap_or_default();
+                (Ending::Answer(name), Answer::from(reply))
+            }
             Verdict::Admit(admission) => {
                 let edits = admission.edits;
                 let set = edits.replacements().iter().map(|(name, _)| name);
                 hidden.extend(edits.removals().iter().chain(set).map(ToString::to_string));
-                Answer::default()
+                (Ending::Admit, Answer::default())
             }
         };
-        let trace = self.facts.trace.take().unwrap_or_default();
-        let ending = match (&self.grant, &self.facts.refused) {
-            (Some(_), _) => Ending::Admit,
-            (None, Some(_)) => Ending::Refuse,
-            (None, None) if trace.stages.last() == Some(&Stage::Preflight) => Ending::Preflight,
-            (None, None) => Ending::Metadata,
-        };
+        let trace = self.facts.record.trace.take().unwrap_or_default();
         self.close(&mut answer);
-        let refused = self.facts.refused.clone();
-        let caller = self.facts.caller.as_ref().map(|caller| &caller.principal);
+        let refused = self.facts.record.refused.clone();
+        let caller = self
+            .facts
+            .identity
+            .caller
+            .as_ref()
+            .map(|caller| &caller.principal);
         let grant = self.grant.as_ref();
         let principal = grant.and_then(|grant| grant.principal()).or(caller);
-        let scheme = self.facts.presented;
+        let rule = self.policy.rule(self.facts.matched.rule);
+        let scheme = self.facts.identity.scheme;
         let scheme = scheme.and_then(|index| self.policy.schemes.get(index));
         Explanation {
             policy: self.policy.fingerprint.clone(),
-            stages: self.stages(&trace, ending, &saw, principal),
-            rule: saw.rule.clone(),
-            requirement: saw.requirement.clone(),
+            stages: reports(trace.stages, ending),
+            rule: rule.map(|rule| rule.template.to_string()),
+            requirement: rule.map(|rule| rule.demand(&self.facts.matched)),
             scheme: scheme.map(|own| own.scheme.name().to_owned()),
             principal: principal.map(PrincipalReport::of),
-            limits: self.policy.limit_reports(&self.facts.charged),
+            limits: self.policy.limits.reports(&self.facts.effects.charged),
             ending,
             status: (ending != Ending::Admit).then(|| answer.status.as_u16()),
             code: refused.as_ref().map(|(code, _)| code.as_str()),
@@ -211,42 +217,29 @@ impl Exchange {
             remark: trace.remark,
             headers: answer.lines(),
             body: (ending != Ending::Admit).then_some(answer.body),
-            method: saw.method,
-            path: saw.path,
+            method,
+            path,
             hidden,
         }
     }
+}
 
-    /// Every stage that was reached: all passed but the last, unless the handler runs.
-    fn stages(
-        &self,
-        trace: &Trace,
-        ending: Ending,
-        saw: &Saw,
-        principal: Option<&Principal>,
-    ) -> Vec<StageReport> {
-        let last = trace.stages.len().saturating_sub(1);
-        let reports = trace.stages.iter().enumerate().map(|(index, &stage)| {
-            let saw = match stage {
-                Stage::Verify => self.saw_credential(saw, principal),
-                Stage::AddressLimits => self.saw_limits(true),
-                Stage::CallerLimits => self.saw_limits(false),
-                Stage::Judge => self.saw_caller(saw, principal),
-                early => saw.at(early),
-            };
-            let decided = match ending {
-                Ending::Refuse if index == last => Decided::Refused,
-                Ending::Preflight | Ending::Metadata if index == last => Decided::Answered,
-                _ => Decided::Passed,
-            };
-            StageReport {
-                stage,
-                decided,
-                saw,
-            }
-        });
-        reports.collect()
-    }
+/// Every stage that was reached: all passed but the last, unless the handler runs.
+fn reports(stages: Vec<(Stage, String)>, ending: Ending) -> Vec<StageReport> {
+    let last = stages.len().saturating_sub(1);
+    let reports = stages.into_iter().enumerate().map(|(index, (stage, saw))| {
+        let decided = match ending {
+            Ending::Refuse if index == last => Decided::Refused,
+            Ending::Answer(_) if index == last => Decided::Answered,
+            _ => Decided::Passed,
+        };
+        StageReport {
+            stage,
+            decided,
+            saw,
+        }
+    });
+    reports.collect()
 }
 
 impl PrincipalReport {

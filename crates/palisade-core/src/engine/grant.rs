@@ -2,7 +2,7 @@
 
 use crate::{
     body::Body,
-    engine::{Asker, Compiled, Confirmation, Judged},
+    engine::{Compiled, Confirmation, Judged},
     principal::Principal,
     problem::{Code, Reason},
     reply::Reply,
@@ -25,7 +25,7 @@ pub struct Grant(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) policy: Arc<Compiled>,
-    asker: Asker,
+    asked: Asked,
     judged: Judged,
     confirmation: Confirmation,
     pub(crate) request_id: RequestId,
@@ -45,7 +45,7 @@ pub struct ClaimsError(#[from] serde_json::Error);
 impl Grant {
     pub(crate) fn new(
         policy: Arc<Compiled>,
-        asker: Asker,
+        asked: Asked,
         judged: Judged,
         request_id: RequestId,
         caller: Option<Caller>,
@@ -53,7 +53,7 @@ impl Grant {
     ) -> Self {
         let mut inner = Inner {
             policy,
-            asker,
+            asked,
             judged,
             confirmation: Confirmation::default(),
             request_id,
@@ -114,7 +114,9 @@ impl Grant {
             return Err(self.ask_for_credentials());
         };
         let policy = &self.0.policy;
-        match policy.judge(caller, self.0.asker, self.0.scheme, Some(requirement)) {
+        let rule = policy.rule_or_unlisted(self.0.asked.rule);
+        let shown = (self.0.scheme, self.0.asked.is_script);
+        match policy.judge(caller, rule, Some(requirement), shown) {
             Ok(()) => Ok(()),
             Err(reason) => Err(self.refuse(reason)),
         }
@@ -135,7 +137,7 @@ impl Grant {
     pub fn rule(&self) -> Option<&str> {
         self.0
             .policy
-            .rule(self.0.asker.rule)
+            .rule(self.0.asked.rule)
             .map(|rule| &*rule.template)
     }
 
@@ -146,7 +148,7 @@ impl Grant {
 
     /// How many bytes an extractor may read of this request's body.
     pub fn max_body(&self) -> u64 {
-        let rule = self.0.policy.rule(self.0.asker.rule);
+        let rule = self.0.policy.rule(self.0.asked.rule);
         rule.and_then(|rule| rule.max_body)
             .unwrap_or(self.0.policy.body.max)
     }
@@ -177,7 +179,7 @@ impl Grant {
     }
 
     pub(crate) fn rule_index(&self) -> Option<usize> {
-        self.0.asker.rule
+        self.0.asked.rule
     }
 
     /// What the request was judged by.
@@ -198,11 +200,9 @@ impl Grant {
     }
 
     fn ask_for_credentials(&self) -> Reply {
-        self.refuse(
-            self.0
-                .policy
-                .credentials_required(self.0.asker, "no_credential"),
-        )
+        let (policy, asked) = (&self.0.policy, &self.0.asked);
+        let asker = policy.asker(asked.rule, asked.is_script);
+        self.refuse(policy.schemes.credentials_required(asker, "no_credential"))
     }
 }
 
@@ -215,6 +215,14 @@ impl fmt::Debug for Grant {
             .field("principal", &self.principal())
             .finish_non_exhaustive()
     }
+}
+
+/// What refusals after the layer need of the request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) rule: Option<usize>,
+    /// Whether a page's code sent the request.
+    pub(crate) is_script: bool,
 }
 
 /// An authenticated caller, as verification left it.

@@ -1,10 +1,14 @@
 //! The metadata of the resource (RFC 9728): what a client must know before its first token.
 
 use super::{
-    compiled::{Compiled, CompiledScheme},
-    exchange::{Decision, Facts},
-    limits::Stage,
-    trace::Stage as At,
+    compiled::Compiled,
+    decide::{Answer, Decision},
+    facts::Facts,
+    schemes::Schemes,
+    stage::{
+        Stage,
+        limits::{When, Who},
+    },
 };
 use crate::{
     config::Mistakes,
@@ -37,7 +41,6 @@ pub(super) struct Resource {
 #[derive(Debug)]
 pub(crate) struct Metadata {
     pub(super) path: String,
-    pub(super) url: String,
     document: Bytes,
 }
 
@@ -89,7 +92,7 @@ impl Resource {
     pub(super) fn metadata(
         self,
         policy: &Policy,
-        schemes: &[CompiledScheme],
+        schemes: &Schemes,
         scopes: &HashSet<String>,
     ) -> Metadata {
         let mut servers: Vec<String> = Vec::new();
@@ -110,7 +113,6 @@ impl Resource {
         });
         Metadata {
             path: self.metadata_path,
-            url: self.metadata_url,
             // Texts and lists of texts can always be written.
             document: document.unwrap_or_default().into(),
         }
@@ -130,31 +132,48 @@ impl Compiled {
         view: &View<'_>,
         facts: &mut Facts,
     ) -> Result<Decision, Reason> {
-        facts.at(At::AddressLimits);
-        self.charge(Stage::Address, &self.rules.unlisted, Some(view), facts)?;
-        facts.at(At::Judge);
-        match method {
-            MethodId::GET | MethodId::HEAD => Ok(Decision::Metadata),
+        let who = Who {
+            client: facts.arrival.client,
+            caller: None,
+            view: Some(view),
+        };
+        let Facts {
+            effects, record, ..
+        } = facts;
+        let charged = self
+            .limits
+            .charge(When::Arrival, &self.rules.unlisted, who, effects, record);
+        record.stage(Stage::AddressLimits, charged, |_| {
+            self.limits.tell(When::Arrival, &effects.charged)
+        })?;
+        let answer = match method {
+            MethodId::GET | MethodId::HEAD => Ok(Decision::Answer(self.metadata_answer())),
             _ => Err(Reason::new(Code::MethodNotAllowed, "method_not_listed")
                 .header(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
-        }
+        };
+        record.stage(Stage::Judge, answer, |_| {
+            "the metadata of the resource".to_owned()
+        })
     }
 
-    pub(super) fn metadata_reply(&self) -> Reply {
+    fn metadata_answer(&self) -> Answer {
         let document = self.metadata.as_ref().map(|own| own.document.clone());
-        Reply {
-            status: StatusCode::OK,
-            headers: vec![
-                (
-                    header::CONTENT_TYPE,
-                    HeaderValue::from_static("application/json"),
-                ),
-                (
-                    header::CACHE_CONTROL,
-                    HeaderValue::from_static("public, max-age=3600"),
-                ),
-            ],
-            body: document.unwrap_or_default(),
+        Answer {
+            name: "metadata",
+            reply: Reply {
+                status: StatusCode::OK,
+                headers: vec![
+                    (
+                        header::CONTENT_TYPE,
+                        HeaderValue::from_static("application/json"),
+                    ),
+                    (
+                        header::CACHE_CONTROL,
+                        HeaderValue::from_static("public, max-age=3600"),
+                    ),
+                ],
+                body: document.unwrap_or_default(),
+            },
         }
     }
 }

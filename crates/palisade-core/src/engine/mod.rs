@@ -15,21 +15,20 @@ mod decide;
 mod describe;
 mod exchange;
 mod explain;
-mod gate;
+mod facts;
 mod grant;
-mod limits;
 mod lineage;
 mod metadata;
+mod nonce;
 mod overlaps;
-mod read;
 mod reload;
-mod rules;
-mod saw;
+mod schemes;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod trace;
 
-pub(crate) use compiled::{Asker, Compiled};
+pub(crate) use compiled::Compiled;
 pub(crate) use confirm::{Confirmation, Judged};
 pub use confirm::{RouteMap, TakenRoute};
 pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
@@ -38,7 +37,8 @@ pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};
 pub(crate) use grant::Caller;
 pub use grant::{ClaimsError, Grant};
 pub use reload::Reloaded;
-pub use trace::{Decided, Stage, StageReport};
+pub use stage::Stage;
+pub use trace::{Decided, StageReport};
 
 use crate::{
     config::ConfigWarning, head::RequestHead, ports::SourceError, requirement::Requirement,

@@ -1,13 +1,16 @@
 //! Schemes that never get a credential, because another that reads the same place takes every one of them.
 
-use super::{compiled::CompiledScheme, rules::Rules};
+use super::{
+    schemes::{CompiledScheme, Schemes},
+    stage::rule::Rules,
+};
 use crate::{
     config::{Mistakes, join},
     scheme::Addressee,
 };
 
 /// Reports every scheme whose tokens all go to others, whichever rule accepts it.
-pub(super) fn check(rules: &Rules, schemes: &[CompiledScheme], mistakes: &mut Mistakes) {
+pub(super) fn check(rules: &Rules, schemes: &Schemes, mistakes: &mut Mistakes) {
     for (index, own) in schemes.iter().enumerate() {
         let accepting = rules.scheme_lists();
         let mut accepting = accepting.filter(|list| list.contains(&index)).peekable();

@@ -235,7 +235,7 @@ pub(super) fn poll(exchange: &mut Exchange) -> Option<Verdict> {
 fn status_of(palisade: &Palisade, head: &Head) -> StatusCode {
     let mut exchange = palisade.open(head);
     let mut response = match poll(&mut exchange).unwrap() {
-        Verdict::Refuse(reply) => Response::from(reply),
+        Verdict::Answer(reply) | Verdict::Refuse(reply) => Response::from(reply),
         Verdict::Admit(_) => Response {
             status: StatusCode::OK,
             headers: HeaderMap::new(),

@@ -1,66 +1,9 @@
 //! Which stages a request went through, noted only for
 //! [`Palisade::explain`](super::Palisade::explain).
 
-use super::exchange::Facts;
+use super::{facts::Record, stage::Stage};
 use serde::Serialize;
 use std::fmt;
-
-/// A stage of the decision, in the order of the stages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Stage {
-    /// Target, header values, sizes and method.
-    Firewall,
-    /// The peer's address.
-    Client,
-    /// The host that the request names.
-    Host,
-    /// Plain HTTP, where the policy refuses it.
-    Https,
-    /// A CORS preflight, which core answers itself.
-    Preflight,
-    /// The rule for path and method.
-    Rule,
-    /// What the rule's schemes find in the head.
-    Read,
-    /// Credentials that a browser sends by itself, on behalf of another site.
-    CrossOrigin,
-    /// Limits by address, by header, or for all together.
-    AddressLimits,
-    /// The one credential.
-    Verify,
-    /// Limits by principal, tenant or credential.
-    CallerLimits,
-    /// Unlisted path, method, requirement, announced size of the body.
-    Judge,
-}
-
-impl Stage {
-    /// The stable word: `firewall`, `cross_origin`, …
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Stage::Firewall => "firewall",
-            Stage::Client => "client",
-            Stage::Host => "host",
-            Stage::Https => "https",
-            Stage::Preflight => "preflight",
-            Stage::Rule => "rule",
-            Stage::Read => "read",
-            Stage::CrossOrigin => "cross_origin",
-            Stage::AddressLimits => "address_limits",
-            Stage::Verify => "verify",
-            Stage::CallerLimits => "caller_limits",
-            Stage::Judge => "judge",
-        }
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// What a stage decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -107,8 +50,8 @@ pub struct StageReport {
 /// What is noted while a request is decided.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
-    /// The stages that were reached, in the order in which they were.
-    pub(super) stages: Vec<Stage>,
+    /// The stages that were reached, in the order in which they were, and what each saw.
+    pub(super) stages: Vec<(Stage, String)>,
     /// What only the log would be told: the setting that would accept a credential, or what a
     /// dependency did.
     pub(super) remark: Option<String>,
@@ -116,12 +59,18 @@ pub(super) struct Trace {
     pub(super) claim: Option<&'static str>,
 }
 
-impl Facts {
-    /// Notes that a stage begins.
-    pub(super) fn at(&mut self, stage: Stage) {
+impl Record {
+    /// Notes what a stage saw, and hands on what it judged.
+    pub(super) fn stage<T>(
+        &mut self,
+        stage: Stage,
+        judged: T,
+        tell: impl FnOnce(&T) -> String,
+    ) -> T {
         if let Some(trace) = &mut self.trace {
-            trace.stages.push(stage);
+            trace.stages.push((stage, tell(&judged)));
         }
+        judged
     }
 
     /// Notes the claim that failed a check.
@@ -136,5 +85,10 @@ impl Facts {
         if let Some(trace) = &mut self.trace {
             trace.remark = Some(text());
         }
+    }
+
+    /// Whether this is an explanation, of a request that nobody made.
+    pub(super) fn explains(&self) -> bool {
+        self.trace.is_some()
     }
 }

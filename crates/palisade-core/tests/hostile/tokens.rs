@@ -82,7 +82,7 @@ fn status(world: &World, name: &str, value: Vec<u8>) -> Option<u16> {
     drop(exchange);
     assert_eq!(world.audit.take().len(), 1);
     match verdict {
-        Poll::Ready(Verdict::Refuse(reply)) => Some(reply.status.as_u16()),
+        Poll::Ready(Verdict::Answer(reply) | Verdict::Refuse(reply)) => Some(reply.status.as_u16()),
         Poll::Ready(Verdict::Admit(_)) => None,
         Poll::Pending => panic!("no verdict"),
     }

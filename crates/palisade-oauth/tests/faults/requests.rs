@@ -98,7 +98,7 @@ impl Service {
         let verdict = exchange.poll_decide(&mut Context::from_waker(Waker::noop()));
         verdict.map(|verdict| match verdict {
             Verdict::Admit(_) => 200,
-            Verdict::Refuse(reply) => reply.status.as_u16(),
+            Verdict::Answer(reply) | Verdict::Refuse(reply) => reply.status.as_u16(),
         })
     }
 

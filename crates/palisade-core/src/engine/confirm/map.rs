@@ -1,6 +1,6 @@
 //! The routes of an application, for a framework that tells only afterwards which one it took.
 
-use super::{super::rules::OwnRule, Mismatch};
+use super::{super::stage::rule::OwnRule, Mismatch};
 use crate::{
     engine::{Grant, compiled::Compiled},
     reply::Reply,

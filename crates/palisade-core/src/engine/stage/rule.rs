@@ -1,19 +1,25 @@
-//! `[[rule]]`, compiled: which rule speaks for a path and a method, and what it demands.
+//! Stage 6: `[[rule]]`. Which rule speaks for a path and a method, and what it demands.
 
 mod compile;
 mod notes;
 
 use super::{
-    compiled::CompiledScheme,
     limits::{Limits, RuleLimits},
+    shown,
 };
 use crate::{
     body::{Body, BodyTimeouts},
     config::Mistakes,
+    engine::{
+        facts::{Matched, Record},
+        lineage::Lineage,
+        schemes::Schemes,
+    },
     fields::KnownFields,
-    firewall::EncodedSet,
+    firewall::{EncodedSet, Target},
     methods::{MethodId, MethodSet, Methods},
-    policy::{Limit, Uncertain},
+    policy::{Limit, Uncertain, Unlisted},
+    problem::{Code, Reason},
     requirement::{Requirement, all_of},
     rule::{
         pattern::Pattern,
@@ -21,7 +27,7 @@ use crate::{
         template::RouteTemplate,
     },
 };
-use http::HeaderValue;
+use http::{HeaderValue, header};
 use std::num::NonZeroU32;
 
 /// The rules of a policy.
@@ -34,7 +40,12 @@ pub(crate) struct Rules {
     pub(crate) unlisted: CompiledRule,
     /// What happens to requests whose rule is uncertain.
     pub(crate) uncertain: Uncertain,
+    /// What happens to requests without a rule.
+    pub(in crate::engine) answer_unlisted: Unlisted,
 }
+
+/// Why a path is refused that one router would take for another one than the next router does.
+const AMBIGUOUS: &str = "ambiguous_path";
 
 /// One rule, ready to judge by.
 #[derive(Debug)]
@@ -44,20 +55,20 @@ pub(crate) struct CompiledRule {
     /// The schemes that it accepts.
     pub(crate) schemes: Vec<usize>,
     pub(crate) accepts_ambient: bool,
-    pub(super) limits: RuleLimits,
-    pub(super) cost: NonZeroU32,
+    pub(in crate::engine) limits: RuleLimits,
+    pub(in crate::engine) cost: NonZeroU32,
     pub(crate) max_body: Option<u64>,
     pub(crate) body_timeouts: BodyTimeouts,
-    pub(super) probe: bool,
-    pub(super) allow_encoded: EncodedSet,
-    pub(super) handler_caches: bool,
-    pub(super) corp: Option<usize>,
+    pub(in crate::engine) probe: bool,
+    pub(in crate::engine) allow_encoded: EncodedSet,
+    pub(in crate::engine) handler_caches: bool,
+    pub(in crate::engine) corp: Option<usize>,
     /// The names of the request headers that carry credentials, for `Vary`.
-    pub(super) vary: Vec<HeaderValue>,
+    pub(in crate::engine) vary: Vec<HeaderValue>,
     /// `None`: what holds for paths without a rule.
     pattern: Option<Pattern>,
     /// Whether its paths may end in a slash and need not.
-    pub(super) same_with_slash: bool,
+    pub(in crate::engine) same_with_slash: bool,
     /// The route that it is narrower than on purpose.
     route: Option<Pattern>,
     /// Guardrails that some of its paths lie beneath.
@@ -66,7 +77,7 @@ pub(crate) struct CompiledRule {
 
 /// The rules of one path.
 #[derive(Debug, Default)]
-pub(super) struct PathRules {
+pub(in crate::engine) struct PathRules {
     by_method: Vec<(MethodSet, usize)>,
     allow: Option<HeaderValue>,
 }
@@ -80,7 +91,7 @@ struct Guardrail {
 
 /// What the rules say of a request.
 #[derive(Debug)]
-pub(super) enum Listed<'a> {
+pub(in crate::engine) enum Listed<'a> {
     /// This rule speaks for it.
     Rule(usize),
     /// Rules know the path, but not the method.
@@ -93,7 +104,7 @@ pub(super) enum Listed<'a> {
 
 /// What the rules say of a route, whatever the path of a request was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OwnRule {
+pub(in crate::engine) enum OwnRule {
     /// This rule, or with `None` what holds for paths without a rule, speaks for it.
     Rule(Option<usize>),
     /// Rules know the route, but not the method.
@@ -101,8 +112,88 @@ pub(super) enum OwnRule {
 }
 
 impl Rules {
+    /// Finds the rule for a path; where one is refused as ambiguous, [`judge`](Self::judge) does it.
+    pub(in crate::engine) fn look_up(
+        &self,
+        path: &str,
+        method: MethodId,
+        matched: &mut Matched,
+        record: &mut Record,
+        lineage: &Lineage,
+    ) -> Listed<'_> {
+        let mut listed = self.find(path, method);
+        if let Listed::Ambiguous(ambiguous) = listed {
+            record.remark(|| ambiguous.to_string());
+            if self.uncertain == Uncertain::Refuse {
+                return Listed::Ambiguous(ambiguous);
+            }
+            matched.uncertain = Some(AMBIGUOUS);
+            lineage.warn_uncertain(&ambiguous.to_string(), &format!("{path:.200}: {ambiguous}"));
+            listed = Self::listed(ambiguous.as_sent, method);
+        }
+        if let Listed::Rule(index) = listed {
+            matched.rule = Some(index);
+        }
+        listed
+    }
+
+    /// Refuses what no rule can speak for, and notes what is refused once that is decided.
+    pub(in crate::engine) fn judge(
+        &self,
+        target: &Target<'_>,
+        rule: &CompiledRule,
+        listed: &Listed<'_>,
+        matched: &mut Matched,
+    ) -> Result<(), Reason> {
+        target
+            .refuse_unless(rule.allow_encoded)
+            .map_err(|refused| Reason::new(Code::RequestRejected, refused.reason()))?;
+        matched.guardrail = self.guardrail(rule, target.path);
+        let no_rule = match listed {
+            Listed::Rule(_) => None,
+            Listed::Ambiguous(_) => return Err(Reason::new(Code::RequestRejected, AMBIGUOUS)),
+            Listed::OtherMethod { allow } => {
+                let reason = Reason::new(Code::MethodNotAllowed, "method_not_listed");
+                let allow = allow.map(|allow| (header::ALLOW, allow.clone()));
+                Some(reason.headers(allow))
+            }
+            Listed::Unlisted => match self.answer_unlisted {
+                Unlisted::NotFound => Some(Reason::new(Code::NotFound, "path_not_listed")),
+                Unlisted::Authenticated => None,
+            },
+        };
+        matched.no_rule = no_rule.map(Box::new);
+        // Who may not even know whether the path exists must not cost a signature.
+        matched.credentials_read = match listed {
+            Listed::Rule(_) => !rule.requirement.is_public() || matched.guardrail.is_some(),
+            _ => self.answer_unlisted == Unlisted::Authenticated,
+        };
+        Ok(())
+    }
+
+    pub(in crate::engine) fn tell(&self, listed: &Listed<'_>, matched: &Matched) -> String {
+        match listed {
+            Listed::Rule(index) => {
+                let Some(rule) = self.get(*index) else {
+                    return String::new();
+                };
+                let kind = if rule.probe { " (probe)" } else { "" };
+                format!("{}{kind} demands {}", rule.template, rule.demand(matched))
+            }
+            Listed::OtherMethod { allow } => {
+                let allow = allow.map(|allow| shown(allow.as_bytes()));
+                format!(
+                    "rules for this path, but for {} only",
+                    allow.unwrap_or_default()
+                )
+            }
+            Listed::Ambiguous(ambiguous) => ambiguous.to_string(),
+            Listed::Unlisted => "no rule for this path".to_owned(),
+        }
+    }
+
     /// The schemes that each rule accepts, and those of paths without a rule.
-    pub(super) fn scheme_lists(&self) -> impl Iterator<Item = &[usize]> {
+    pub(in crate::engine) fn scheme_lists(&self) -> impl Iterator<Item = &[usize]> {
         let rules = self.list.iter().chain([&self.unlisted]);
         rules.map(|rule| rule.schemes.as_slice())
     }
@@ -112,7 +203,7 @@ impl Rules {
     }
 
     /// The guardrails that some of a rule's paths lie beneath: their path and requirement.
-    pub(super) fn partly_above(
+    pub(in crate::engine) fn partly_above(
         &self,
         rule: &CompiledRule,
     ) -> impl Iterator<Item = (&str, &Requirement)> {
@@ -121,7 +212,7 @@ impl Rules {
         above.map(|own| (own.pattern.template(), &own.requirement))
     }
 
-    pub(super) fn find(&self, path: &str, method: MethodId) -> Listed<'_> {
+    pub(in crate::engine) fn find(&self, path: &str, method: MethodId) -> Listed<'_> {
         match self.paths.find(path) {
             Ok(found) => Self::listed(found, method),
             Err(ambiguous) => Listed::Ambiguous(ambiguous),
@@ -129,7 +220,10 @@ impl Rules {
     }
 
     /// What a look-up found, for a method.
-    pub(super) fn listed(found: Option<Found<'_, PathRules>>, method: MethodId) -> Listed<'_> {
+    pub(in crate::engine) fn listed(
+        found: Option<Found<'_, PathRules>>,
+        method: MethodId,
+    ) -> Listed<'_> {
         let Some(found) = found else {
             return Listed::Unlisted;
         };
@@ -142,12 +236,16 @@ impl Rules {
     }
 
     /// The place of the most specific path that matches all that a route can match.
-    pub(super) fn covering(&self, route: &RouteTemplate) -> Option<usize> {
+    pub(in crate::engine) fn covering(&self, route: &RouteTemplate) -> Option<usize> {
         self.paths.covering(route)
     }
 
     /// The places of all paths that match a path, and are at least as specific as that of a place.
-    pub(super) fn matching(&self, path: &str, least: Option<usize>) -> impl Iterator<Item = usize> {
+    pub(in crate::engine) fn matching(
+        &self,
+        path: &str,
+        least: Option<usize>,
+    ) -> impl Iterator<Item = usize> {
         let least = least.and_then(|place| self.paths.pattern(place));
         // Few paths match, so they are asked first: comparing two patterns costs more.
         self.paths.fitting(path).filter_map(move |place| {
@@ -158,7 +256,7 @@ impl Rules {
     }
 
     /// The rule of a place for a method.
-    pub(super) fn own_rule(&self, place: Option<usize>, method: MethodId) -> OwnRule {
+    pub(in crate::engine) fn own_rule(&self, place: Option<usize>, method: MethodId) -> OwnRule {
         match place.and_then(|place| self.paths.at(place)) {
             None => OwnRule::Rule(None),
             Some(found) => match found.value.rule(method) {
@@ -169,13 +267,17 @@ impl Rules {
     }
 
     /// Whether a path of the rule, or but for a slash at its end, can be one of the route.
-    pub(super) fn may_take(&self, rule: Option<usize>, route: &RouteTemplate) -> bool {
+    pub(in crate::engine) fn may_take(&self, rule: Option<usize>, route: &RouteTemplate) -> bool {
         let pattern = rule.and_then(|rule| self.list.get(rule)?.pattern.as_ref());
         pattern.is_none_or(|pattern| route.may_meet(pattern))
     }
 
     /// The guardrails that the path lies beneath and that the rule does not include already.
-    pub(super) fn guardrail(&self, rule: &CompiledRule, path: &str) -> Option<Requirement> {
+    pub(in crate::engine) fn guardrail(
+        &self,
+        rule: &CompiledRule,
+        path: &str,
+    ) -> Option<Requirement> {
         let above: Vec<Requirement> = rule
             .guardrails
             .iter()
@@ -196,9 +298,17 @@ impl PathRules {
 }
 
 impl CompiledRule {
+    /// What it demands of this request, with the guardrails above the path, in words.
+    pub(in crate::engine) fn demand(&self, matched: &Matched) -> String {
+        match &matched.guardrail {
+            Some(above) => format!("{} and, above it, {above}", self.requirement),
+            None => self.requirement.to_string(),
+        }
+    }
+
     /// Whether whatever this rule lets pass, `other` would have let pass, too: the same callers or fewer, by the same
     /// ways to authenticate or fewer, within the same limits or tighter ones. `body` is what holds where both are silent.
-    pub(super) fn is_as_strict_as(&self, other: &CompiledRule, body: &Body) -> bool {
+    pub(in crate::engine) fn is_as_strict_as(&self, other: &CompiledRule, body: &Body) -> bool {
         // What the layer lets pass, and what extractors read where the rule is silent.
         let smaller =
             |silent: u64| self.max_body.unwrap_or(silent) <= other.max_body.unwrap_or(silent);
@@ -226,20 +336,21 @@ impl CompiledRule {
     }
 
     /// Whether the rule says that it speaks for a part of this route only.
-    pub(super) fn is_narrower_than(&self, route: &RouteTemplate) -> bool {
+    pub(in crate::engine) fn is_narrower_than(&self, route: &RouteTemplate) -> bool {
         self.route.as_ref().is_some_and(|own| route.is_same_as(own))
     }
 }
 
 /// What rules are compiled with.
-pub(super) struct RuleContext<'a> {
-    pub(super) schemes: &'a [CompiledScheme],
+pub(in crate::engine) struct RuleContext<'a> {
+    pub(in crate::engine) schemes: &'a Schemes,
     /// Also of those that could not be compiled.
-    pub(super) scheme_names: &'a [&'a str],
-    pub(super) limits: &'a Limits,
-    pub(super) limit_parts: &'a [Limit],
-    pub(super) uncertain: Uncertain,
-    pub(super) methods: &'a mut Methods,
-    pub(super) known: &'a mut KnownFields,
-    pub(super) mistakes: &'a mut Mistakes,
+    pub(in crate::engine) scheme_names: &'a [&'a str],
+    pub(in crate::engine) limits: &'a Limits,
+    pub(in crate::engine) limit_parts: &'a [Limit],
+    pub(in crate::engine) uncertain: Uncertain,
+    pub(in crate::engine) answer_unlisted: Unlisted,
+    pub(in crate::engine) methods: &'a mut Methods,
+    pub(in crate::engine) known: &'a mut KnownFields,
+    pub(in crate::engine) mistakes: &'a mut Mistakes,
 }

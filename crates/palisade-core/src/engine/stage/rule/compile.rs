@@ -1,14 +1,12 @@
 //! From `[[rule]]` to what a request is judged by, with every mistake on the way.
 
 use super::{
-    super::{
-        compiled::CompiledScheme,
-        limits::{self, RuleLimits},
-    },
+    super::limits::{self, RuleLimits},
     CompiledRule, Guardrail, PathRules, RuleContext, Rules,
 };
 use crate::{
     body::BodyTimeouts,
+    engine::schemes::CompiledScheme,
     firewall::EncodedSet,
     limit::LimitId,
     methods::{MethodId, MethodSet},
@@ -60,6 +58,7 @@ impl RuleContext<'_> {
             guardrails,
             unlisted,
             uncertain: self.uncertain,
+            answer_unlisted: self.answer_unlisted,
         }
     }
 
@@ -487,7 +486,7 @@ impl RuleContext<'_> {
     }
 
     fn accepted<'s>(&'s self, schemes: &'s [usize]) -> impl Iterator<Item = &'s CompiledScheme> {
-        schemes.iter().filter_map(|&index| self.schemes.get(index))
+        self.schemes.these(schemes)
     }
 
     fn allow_encoded(&mut self, index: usize, rule: &Rule) -> EncodedSet {

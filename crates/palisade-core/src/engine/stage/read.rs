@@ -1,8 +1,8 @@
-//! Reading credentials: exactly one of them, from schemes that the rule accepts.
+//! Stage 7: reading credentials, exactly one of them, from schemes that the rule accepts.
 
-use super::compiled::Compiled;
+use super::rule::CompiledRule;
 use crate::{
-    engine::rules::CompiledRule,
+    engine::schemes::Schemes,
     scheme::{Carrier, Credential, Fit, Presented, scheme_name},
     view::View,
 };
@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 /// What a request presented to the schemes of its rule.
 #[derive(Debug)]
-pub(super) enum Found<'h> {
+pub(in crate::engine) enum Found<'h> {
     /// No credential.
     Nothing,
     /// An `Authorization` that no scheme of the rule knows.
@@ -26,17 +26,17 @@ pub(super) enum Found<'h> {
 
 /// A credential and the scheme to verify it.
 #[derive(Debug)]
-pub(super) struct Candidate<'h> {
-    pub(super) scheme: usize,
-    pub(super) credential: Credential<'h>,
+pub(in crate::engine) struct Candidate<'h> {
+    pub(in crate::engine) scheme: usize,
+    pub(in crate::engine) credential: Credential<'h>,
 }
 
 /// What reading found.
 #[derive(Debug)]
-pub(super) struct Reading<'h> {
-    pub(super) found: Found<'h>,
+pub(in crate::engine) struct Reading<'h> {
+    pub(in crate::engine) found: Found<'h>,
     /// Whether something ambient was ignored because an explicit credential came with it.
-    pub(super) ambient_ignored: bool,
+    pub(in crate::engine) ambient_ignored: bool,
 }
 
 /// A place of the request that is not empty, and what is in it: the same for all schemes that
@@ -57,9 +57,17 @@ enum Claim {
     Own,
 }
 
-impl Compiled {
+impl Reading<'_> {
+    /// What there is where no credential is read.
+    pub(in crate::engine) const NOTHING: Self = Self {
+        found: Found::Nothing,
+        ambient_ignored: false,
+    };
+}
+
+impl Schemes {
     /// Asks every scheme of the rule what it finds in the head.
-    pub(super) fn read<'h>(&self, rule: &CompiledRule, view: &View<'h>) -> Reading<'h> {
+    pub(in crate::engine) fn read<'h>(&self, rule: &CompiledRule, view: &View<'h>) -> Reading<'h> {
         let places = self.occupied(rule, view);
         let has = |wanted: fn(&Carrier) -> bool| places.iter().any(|place| wanted(place.carrier));
         let (ambient, explicit) = (has(Carrier::is_ambient), has(|place| !place.is_ambient()));
@@ -94,7 +102,7 @@ impl Compiled {
     fn occupied<'h>(&self, rule: &CompiledRule, view: &View<'h>) -> Places<'_, 'h> {
         let mut places = Places::new();
         for &scheme in &rule.schemes {
-            let Some(own) = self.schemes.get(scheme) else {
+            let Some(own) = self.get(scheme) else {
                 continue;
             };
             for (index, carrier) in own.scheme.carriers().iter().enumerate() {
@@ -117,6 +125,42 @@ impl Compiled {
         places
     }
 
+    /// Whether a rule's schemes find anything at all, well-formed or not.
+    pub(in crate::engine) fn are_presented(&self, rule: &CompiledRule, view: &View<'_>) -> bool {
+        !matches!(self.read(rule, view).found, Found::Nothing)
+    }
+
+    pub(in crate::engine) fn tell(&self, reading: &Reading<'_>, rule: &CompiledRule) -> String {
+        match &reading.found {
+            Found::Nothing => {
+                let accepted = self.these(&rule.schemes);
+                let places = accepted.flat_map(|own| own.scheme.carriers());
+                let places: Vec<_> = places.map(ToString::to_string).collect();
+                match places.is_empty() {
+                    true => "no credential".to_owned(),
+                    false => format!("no credential in {}", places.join(", ")),
+                }
+            }
+            Found::UnknownAuthorization => {
+                "an Authorization that no scheme of the rule reads".to_owned()
+            }
+            Found::Malformed { cause, .. } => (*cause).to_owned(),
+            Found::One(candidate) => {
+                let presented = self.get(candidate.scheme);
+                let name = presented.map_or("", |presented| presented.scheme.name());
+                let place = self.carrier(candidate).map(Carrier::to_string);
+                let ignored = match reading.ambient_ignored {
+                    true => "; a cookie beside it is ignored",
+                    false => "",
+                };
+                format!(
+                    "a credential for {name} in {}{ignored}",
+                    place.unwrap_or_default()
+                )
+            }
+        }
+    }
+
     /// Two schemes read one place: a form that one of them does not know counts only if neither
     /// knows it.
     fn settle_place<'c, 'h>(&self, known: &mut Occupied<'c, 'h>, other: Occupied<'c, 'h>) {
@@ -133,8 +177,8 @@ impl Compiled {
     }
 
     /// Where the credential travelled.
-    pub(super) fn carrier(&self, candidate: &Candidate<'_>) -> Option<&Carrier> {
-        let scheme = self.schemes.get(candidate.scheme)?;
+    pub(in crate::engine) fn carrier(&self, candidate: &Candidate<'_>) -> Option<&Carrier> {
+        let scheme = self.get(candidate.scheme)?;
         scheme.scheme.carriers().get(candidate.credential.carrier)
     }
 
@@ -145,7 +189,7 @@ impl Compiled {
         first: (usize, &Credential<'_>),
         second: (usize, &Credential<'_>),
     ) -> bool {
-        let scheme = |index: usize| self.schemes.get(index).map(|own| &own.scheme);
+        let scheme = |index: usize| self.get(index).map(|own| &own.scheme);
         let claim = |(index, credential): (usize, &Credential<'_>)| match scheme(index) {
             Some(scheme) if scheme.takes_the_rest() => Claim::Rest,
             Some(scheme) if scheme.recognises(credential) => Claim::Own,
@@ -166,7 +210,11 @@ impl Compiled {
 
     /// The scheme that a refusal tells what is wrong with the request: one that an
     /// `Authorization` line names, and whose clients understand `error` (RFC 6750 §3.1).
-    pub(super) fn bearer_presented(&self, rule: &CompiledRule, view: &View<'_>) -> Option<usize> {
+    pub(in crate::engine) fn bearer_presented(
+        &self,
+        rule: &CompiledRule,
+        view: &View<'_>,
+    ) -> Option<usize> {
         let named = |place: &Carrier| match place {
             Carrier::Authorization(name) => view
                 .authorization()
@@ -175,8 +223,7 @@ impl Compiled {
             _ => false,
         };
         rule.schemes.iter().copied().find(|&index| {
-            self.schemes
-                .get(index)
+            self.get(index)
                 .is_some_and(|own| own.is_bearer_like && own.scheme.carriers().iter().any(named))
         })
     }

@@ -1,19 +1,25 @@
-//! Which limits a request is charged by, and for whom.
+//! Stages 9 and 11: which limits a request is charged by, and for whom.
 
-use super::{compiled::Compiled, exchange::Facts, explain::LimitReport, rules::CompiledRule};
+use super::rule::CompiledRule;
 use crate::{
     config::Mistakes,
+    engine::{
+        explain::LimitReport,
+        facts::{Effects, Record},
+    },
     limit::{
         Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet,
         LimitSpec, OwnQuotas, Quota, Report, Row,
     },
-    policy::{Failures, Limit, LimitKey},
+    policy::{LimitKey, Policy},
+    ports::Clock,
+    principal::Principal,
     problem::{Code, Reason},
     view::View,
 };
 use http::{HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
-use std::{num::NonZeroU32, sync::Arc};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 /// `[[limit]]`, compiled.
 #[derive(Debug)]
@@ -24,6 +30,7 @@ pub(crate) struct Limits {
     anew: Vec<LimitId>,
     /// `[failures]`, after the limits of the policy.
     failures: Option<LimitId>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What the quota of failures is called in header fields and in the audit.
@@ -42,37 +49,39 @@ enum CountBy {
 
 /// When a request is charged: before its credential is verified, or after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Address,
-    Principal,
+pub(in crate::engine) enum When {
+    /// By what the head shows.
+    Arrival,
+    /// By who calls.
+    Caller,
 }
 
-/// The limits of a rule, by stage.
+/// The limits of a rule, by when they are charged.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RuleLimits {
     address: Vec<LimitId>,
     principal: Vec<LimitId>,
     /// The `RateLimit-Policy` of the rule, among the known fields.
-    pub(super) policy_field: Option<usize>,
+    pub(in crate::engine) policy_field: Option<usize>,
 }
 
 impl RuleLimits {
     /// Whether every limit of `other` is one of these.
-    pub(super) fn include(&self, other: &RuleLimits) -> bool {
+    pub(in crate::engine) fn include(&self, other: &RuleLimits) -> bool {
         let within = |other: &[LimitId], own: &[LimitId]| other.iter().all(|id| own.contains(id));
         within(&other.address, &self.address) && within(&other.principal, &self.principal)
     }
 }
 
 impl Limits {
-    pub(super) fn compile(
-        limits: &[Limit],
-        failures: &Failures,
-        max_keys: usize,
+    pub(in crate::engine) fn compile(
+        policy: &Policy,
         keys: KeyHasher,
         before: Option<&Self>,
         mistakes: &mut Mistakes,
     ) -> Option<Self> {
+        let (limits, failures, max_keys) =
+            (&policy.limits, &policy.failures, policy.limit_max_keys);
         let mut specs = Vec::new();
         let mut by = Vec::new();
         for (index, limit) in limits.iter().enumerate() {
@@ -123,6 +132,7 @@ impl Limits {
                     by,
                     anew,
                     failures,
+                    clock: Arc::clone(&policy.ports().clock),
                 })
             }
             Err(wrong) => {
@@ -140,44 +150,45 @@ impl Limits {
     }
 
     /// No limits at all.
-    pub(super) fn none() -> Self {
+    pub(in crate::engine) fn none(policy: &Policy) -> Self {
         Self {
             set: LimitSet::default(),
             keys: KeyHasher::new(&[0; 16]),
             by: Vec::new(),
             anew: Vec::new(),
             failures: None,
+            clock: Arc::clone(&policy.ports().clock),
         }
     }
 
     /// The limits that the version before has, too, but with other settings: what it counted
     /// means nothing to them.
-    pub(super) fn anew(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::engine) fn anew(&self) -> impl Iterator<Item = &str> {
         self.anew.iter().filter_map(|&id| self.set.name(id))
     }
 
-    pub(super) fn id(&self, name: &str) -> Option<LimitId> {
+    pub(in crate::engine) fn id(&self, name: &str) -> Option<LimitId> {
         self.set.id(name)
     }
 
     /// What `RateLimit-Policy` says beside the policy field of the rule.
-    pub(super) fn own_policy_field(&self, report: &Report) -> Option<String> {
+    pub(in crate::engine) fn own_policy_field(&self, report: &Report) -> Option<String> {
         self.set.policy_field_from(self.failures?, report)
     }
 
     /// Appends the value of `RateLimit`; nothing where every limit is only watched.
-    pub(super) fn write_field(&self, report: &Report, value: &mut FieldText) {
+    pub(in crate::engine) fn write_field(&self, report: &Report, value: &mut FieldText) {
         self.set.write_field(report, value);
     }
 
     /// Sorts the limits of a rule into stages; their order is that of the policy.
-    pub(super) fn for_rule(&self, mut ids: Vec<LimitId>) -> (RuleLimits, String) {
+    pub(in crate::engine) fn for_rule(&self, mut ids: Vec<LimitId>) -> (RuleLimits, String) {
         ids.sort_unstable();
         ids.dedup();
         let field = self.set.policy_field(&ids);
         let (address, principal) = ids
             .into_iter()
-            .partition(|&id| self.count_by(id).stage() == Stage::Address);
+            .partition(|&id| self.count_by(id).when() == When::Arrival);
         let limits = RuleLimits {
             address,
             principal,
@@ -187,7 +198,7 @@ impl Limits {
     }
 
     /// The names of a rule's limits, in the order of the policy.
-    pub(super) fn names(&self, limits: &RuleLimits) -> Vec<String> {
+    pub(in crate::engine) fn names(&self, limits: &RuleLimits) -> Vec<String> {
         let mut ids: Vec<_> = limits.address.iter().chain(&limits.principal).collect();
         ids.sort_unstable();
         let names = ids.into_iter().filter_map(|&id| self.set.name(id));
@@ -195,12 +206,12 @@ impl Limits {
     }
 
     /// Whether the limit is charged before a credential is verified.
-    pub(super) fn is_by_address(&self, id: LimitId) -> bool {
-        id != LimitId::OWN && self.count_by(id).stage() == Stage::Address
+    pub(in crate::engine) fn is_by_address(&self, id: LimitId) -> bool {
+        id != LimitId::OWN && self.count_by(id).when() == When::Arrival
     }
 
     /// A row for people.
-    pub(super) fn report_of(&self, row: &Row) -> LimitReport {
+    pub(in crate::engine) fn report_of(&self, row: &Row) -> LimitReport {
         LimitReport {
             name: self.set.quota_name(row).unwrap_or_default().to_owned(),
             quota: row.quota.to_string(),
@@ -225,15 +236,15 @@ impl Limits {
     }
 
     fn key(&self, by: &CountBy, who: &Who<'_, '_>) -> KeyHash {
-        let address = Key::Address(who.facts.client);
-        let principal = |fallback| match &who.facts.caller {
+        let address = Key::Address(who.client);
+        let principal = |fallback| match who.caller {
             Some(caller) => Key::Principal {
-                issuer: caller.principal.issuer(),
-                subject: caller.principal.subject(),
+                issuer: caller.issuer(),
+                subject: caller.subject(),
             },
             None => fallback,
         };
-        let caller = who.facts.caller.as_ref();
+        let caller = who.caller;
         self.keys.hash(match by {
             CountBy::Address => address,
             CountBy::Global => Key::Global,
@@ -246,16 +257,16 @@ impl Limits {
             CountBy::Tenant => caller
                 .and_then(|caller| {
                     Some(Key::Tenant {
-                        issuer: caller.principal.issuer(),
-                        tenant: caller.principal.tenant_name()?,
+                        issuer: caller.issuer(),
+                        tenant: caller.tenant_name()?,
                     })
                 })
                 .unwrap_or_else(|| principal(address)),
             CountBy::Credential => caller
                 .and_then(|caller| {
                     Some(Key::ApiKey {
-                        issuer: caller.principal.issuer(),
-                        id: caller.principal.key_id()?,
+                        issuer: caller.issuer(),
+                        id: caller.key_id()?,
                     })
                 })
                 .unwrap_or_else(|| principal(address)),
@@ -263,8 +274,8 @@ impl Limits {
     }
 
     /// The quotas that the caller brings along, and the key that they count by: the caller's credential.
-    fn own(&self, facts: &Facts) -> Option<(Arc<OwnQuotas>, KeyHash)> {
-        let caller = &facts.caller.as_ref()?.principal;
+    fn own(&self, caller: Option<&Principal>) -> Option<(Arc<OwnQuotas>, KeyHash)> {
+        let caller = caller?;
         let quotas = Arc::clone(caller.own_quotas()?);
         let issuer = caller.issuer();
         let key = self.keys.hash(match caller.key_id() {
@@ -279,9 +290,13 @@ impl Limits {
 }
 
 /// Whom a request is charged to.
-struct Who<'a, 'h> {
-    facts: &'a Facts,
-    view: Option<&'a View<'h>>,
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct Who<'a, 'h> {
+    pub(in crate::engine) client: IpAddr,
+    /// `None` before there is one, and for anonymous requests.
+    pub(in crate::engine) caller: Option<&'a Principal>,
+    /// While there is a head.
+    pub(in crate::engine) view: Option<&'a View<'h>>,
 }
 
 impl CountBy {
@@ -298,57 +313,56 @@ impl CountBy {
         })
     }
 
-    fn stage(&self) -> Stage {
+    fn when(&self) -> When {
         match self {
-            CountBy::Address | CountBy::Header(_) | CountBy::Global => Stage::Address,
-            CountBy::Principal | CountBy::Tenant | CountBy::Credential => Stage::Principal,
+            CountBy::Address | CountBy::Header(_) | CountBy::Global => When::Arrival,
+            CountBy::Principal | CountBy::Tenant | CountBy::Credential => When::Caller,
         }
     }
 }
 
-impl Compiled {
-    /// Charges the request by the limits of one stage: all of them, or none.
-    pub(super) fn charge(
+impl Limits {
+    /// Charges the request by the limits of one time: all of them, or none.
+    pub(in crate::engine) fn charge(
         &self,
-        stage: Stage,
+        when: When,
         rule: &CompiledRule,
-        view: Option<&View<'_>>,
-        facts: &mut Facts,
+        who: Who<'_, '_>,
+        effects: &mut Effects,
+        record: &mut Record,
     ) -> Result<(), Reason> {
-        let ids = match stage {
-            Stage::Address => &rule.limits.address,
-            Stage::Principal => &rule.limits.principal,
+        let ids = match when {
+            When::Arrival => &rule.limits.address,
+            When::Caller => &rule.limits.principal,
         };
-        let own = match stage {
-            Stage::Address => None,
-            Stage::Principal => self.limits.own(facts),
+        let own = match when {
+            When::Arrival => None,
+            When::Caller => self.own(who.caller),
         };
         if ids.is_empty() && own.is_none() {
             return Ok(());
         }
         // Of two lines, the one that is not counted could be another on every request.
-        if view.is_some_and(|view| ids.iter().any(|&id| self.limits.is_repeated(id, view))) {
+        let is_repeated = |view| ids.iter().any(|&id| self.is_repeated(id, view));
+        if who.view.is_some_and(is_repeated) {
             return Err(Reason::new(Code::RequestRejected, "limit_header_repeated"));
         }
-        let now = facts.now_nanos(self);
-        let who = Who {
-            facts: &*facts,
-            view,
-        };
+        let now = record.now_nanos(&*self.clock);
         let mut charges: SmallVec<[Charge; 4]> = ids
             .iter()
             .map(|&limit| Charge {
                 limit,
-                key: self.limits.key(self.limits.count_by(limit), &who),
+                key: self.key(self.count_by(limit), &who),
                 cost: rule.cost,
             })
             .collect();
         let (own, own_key) = own.unzip();
         charges.extend(own_key.map(|key| Charge::own(key, rule.cost)));
         let mut report = Report::new();
-        let set = &self.limits.set;
-        let decision = set.take_with_own(&charges, own.as_deref(), now, &mut report);
-        self.note(&report, facts);
+        let decision = self
+            .set
+            .take_with_own(&charges, own.as_deref(), now, &mut report);
+        self.note(&report, effects, record);
         match decision {
             Decision::Admit => Ok(()),
             Decision::Refuse { retry_after } => {
@@ -358,46 +372,97 @@ impl Compiled {
     }
 
     /// The quota of failures and the seconds to wait, if too many credentials have failed at the client's address.
-    pub(super) fn spent_failures(&self, facts: &mut Facts) -> Option<(Report, u32)> {
-        let id = self.limits.failures?;
-        let now = facts.now_nanos(self);
-        let key = self.limits.keys.hash(Key::Address(facts.client));
+    pub(in crate::engine) fn spent_failures(
+        &self,
+        client: IpAddr,
+        record: &mut Record,
+    ) -> Option<(Report, u32)> {
+        let id = self.failures?;
+        let now = record.now_nanos(&*self.clock);
+        let key = self.keys.hash(Key::Address(client));
         let mut report = Report::new();
-        match self.limits.set.would_admit(id, key, now, &mut report) {
+        match self.set.would_admit(id, key, now, &mut report) {
             Decision::Admit => None,
             Decision::Refuse { retry_after } => Some((report, retry_after)),
         }
     }
 
     /// Why a credential is refused before anybody looks at it.
-    pub(super) fn too_many_failures(&self, spent: &(Report, u32), facts: &mut Facts) -> Reason {
+    pub(in crate::engine) fn too_many_failures(
+        &self,
+        spent: &(Report, u32),
+        effects: &mut Effects,
+        record: &mut Record,
+    ) -> Reason {
         let (report, retry_after) = spent;
-        self.note(report, facts);
+        self.note(report, effects, record);
         self.quota_exceeded(report, *retry_after, "too_many_failures")
     }
 
     /// Counts a malformed or wrong credential by the address it came from, whatever the limits of the rule count.
-    pub(super) fn count_failure(&self, facts: &mut Facts) {
-        let Some(id) = self.limits.failures else {
+    pub(in crate::engine) fn count_failure(
+        &self,
+        client: IpAddr,
+        is_guessable: bool,
+        record: &mut Record,
+    ) {
+        let Some(id) = self.failures else {
             return;
         };
         // What is never refused for it could go on and on, and those who are would wait ever longer.
-        if !self.is_guessable(facts.presented) && self.spent_failures(facts).is_some() {
+        if !is_guessable && self.spent_failures(client, record).is_some() {
             return;
         }
-        let now = facts.now_nanos(self);
-        let key = self.limits.keys.hash(Key::Address(facts.client));
-        if self.limits.set.charge_for_failure(id, key, now) {
+        let now = record.now_nanos(&*self.clock);
+        let key = self.keys.hash(Key::Address(client));
+        if self.set.charge_for_failure(id, key, now) {
             self.warn_half_full(id);
         }
     }
 
+    /// What was charged at one time, in words.
+    pub(in crate::engine) fn tell(&self, when: When, charged: &Report) -> String {
+        let by_address = when == When::Arrival;
+        let rows = charged.rows().iter();
+        let rows = rows.filter(|row| self.is_by_address(row.limit) == by_address);
+        let texts = rows.map(|row| {
+            let LimitReport {
+                name,
+                quota,
+                remaining,
+                seconds,
+                exceeded,
+                shadow,
+            } = self.report_of(row);
+            let spent = match (exceeded, shadow) {
+                (true, false) => ", exceeded",
+                (true, true) => ", exceeded, only watched",
+                (false, _) => "",
+            };
+            format!("{name} ({quota}): {remaining} left, {seconds} s{spent}")
+        });
+        let texts: Vec<_> = texts.collect();
+        match texts.is_empty() {
+            true => "no limit".to_owned(),
+            false => texts.join("; "),
+        }
+    }
+
+    /// Every quota that was charged.
+    pub(in crate::engine) fn reports(&self, charged: &Report) -> Vec<LimitReport> {
+        charged
+            .rows()
+            .iter()
+            .map(|row| self.report_of(row))
+            .collect()
+    }
+
     /// Remembers what the response and the audit must tell.
-    fn note(&self, report: &Report, facts: &mut Facts) {
-        facts.charged.join(report);
+    fn note(&self, report: &Report, effects: &mut Effects, record: &mut Record) {
+        effects.charged.join(report);
         for row in report.rows() {
             if row.shadow && row.violated {
-                facts.shadow_limits.push(row.limit);
+                record.shadow_limits.push(row.limit);
             }
         }
         if let Some(id) = report.alarm() {
@@ -406,7 +471,7 @@ impl Compiled {
     }
 
     fn warn_half_full(&self, id: LimitId) {
-        let name = self.limits.set.name(id).unwrap_or_default();
+        let name = self.set.name(id).unwrap_or_default();
         tracing::warn!(
             target: "palisade",
             limit = name,
@@ -416,10 +481,8 @@ impl Compiled {
     }
 
     /// The names of limits, for the audit.
-    pub(super) fn limit_names(&self, ids: &[LimitId]) -> Vec<&str> {
-        ids.iter()
-            .filter_map(|&id| self.limits.set.name(id))
-            .collect()
+    pub(in crate::engine) fn names_of(&self, ids: &[LimitId]) -> Vec<&str> {
+        ids.iter().filter_map(|&id| self.set.name(id)).collect()
     }
 
     fn quota_exceeded(&self, report: &Report, retry_after: u32, cause: &'static str) -> Reason {
@@ -427,7 +490,7 @@ impl Compiled {
             .rows()
             .iter()
             .filter(|row| row.violated && !row.shadow)
-            .filter_map(|row| self.limits.set.quota_name(row))
+            .filter_map(|row| self.set.quota_name(row))
             .collect();
         Reason::new(Code::QuotaExceeded, cause)
             .header(header::RETRY_AFTER, HeaderValue::from(retry_after))
@@ -436,6 +499,6 @@ impl Compiled {
 }
 
 /// A rule's cost; 0 is refused when the policy is compiled.
-pub(super) fn cost(cost: u32) -> NonZeroU32 {
+pub(in crate::engine) fn cost(cost: u32) -> NonZeroU32 {
     NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
 }
