@@ -37,7 +37,8 @@ cargo xtask COMMAND
 
 Working on one thing:
   cargo test -p palisade-core jwt                      one module's tests
-  cargo xtask conformance --filter \"PITFALLS 19\"       the cases that guard one line
+  cargo xtask conformance --filter \"PITFALLS 19\"       the cases that guard one entry
+                                                       of docs/pitfalls.md
   cargo run -p palisade-example-axum                   the demo API; also -actix and -poem
 ";
 

@@ -121,7 +121,8 @@ pub(crate) struct Except {
     pub(crate) status: Option<u16>,
 }
 
-/// One line that a case guards: `PITFALLS 19`, `STANDARDS 1`, `INVARIANT 4`.
+/// What a case guards: `PITFALLS 19` of `docs/pitfalls.md`, `STANDARDS 1` of `docs/standards.md`, `INVARIANT 4` of
+/// `ARCHITECTURE.md`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Guard {
     /// The list it stands in.

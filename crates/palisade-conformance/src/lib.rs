@@ -19,6 +19,7 @@
 mod always;
 mod answer;
 mod beside;
+mod books;
 pub mod broken;
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
 pub mod bytes;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::answer::{Answer, shown};
+use crate::books;
 use crate::case::Guard;
 use crate::client::Request;
 use crate::explain::Explained;
@@ -12,9 +13,6 @@ use crate::suite::{Case, File};
 
 /// More of a request or a response than this is not kept for people to read.
 const SHOWN: usize = 4096;
-
-/// How many guards each list has, so that coverage can name those without a case.
-const LISTS: [(&str, u16); 3] = [("PITFALLS", 46), ("STANDARDS", 13), ("INVARIANT", 10)];
 
 /// The result of a run.
 #[derive(Debug)]
@@ -153,14 +151,9 @@ impl MatrixReport {
         sum
     }
 
-    /// How many cases guard each line, those without any included.
+    /// How many cases guard each entry of the books, those without any included.
     pub fn coverage(&self) -> BTreeMap<Guard, usize> {
-        let all = LISTS.iter().flat_map(|(list, last)| {
-            (1..=*last).map(|number| Guard {
-                list: (*list).to_owned(),
-                number,
-            })
-        });
+        let all = books::entries().iter().map(|entry| entry.guard.clone());
         let mut coverage: BTreeMap<_, _> = all.map(|guard| (guard, 0)).collect();
         for guard in self.rows.iter().flat_map(|row| &row.guards) {
             *coverage.entry(guard.clone()).or_default() += 1;

@@ -6,6 +6,7 @@ use palisade_conformance::generate::{Generator, generate};
 /// Fixed, so that a change of code is the only reason for a change of colour; `--generate` takes other seeds.
 const SEED: u64 = 1;
 
+/// What is shown with routers and middleware that rewrites paths, all of it generated: PITFALLS 49, PITFALLS 50, PITFALLS 68.
 #[test]
 fn the_rule_that_was_applied_is_that_of_the_route_that_ran() {
     let found = generate(Generator {

@@ -95,6 +95,7 @@ fn alone(name: &str) -> String {
     written
 }
 
+/// PITFALLS 66.
 #[test]
 fn a_logger_gets_the_audit_and_the_warnings() {
     if env::var_os(CHILD).is_none() {
@@ -127,6 +128,7 @@ fn a_logger_gets_the_audit_and_the_warnings() {
     assert_eq!(told("the security layer is missing"), 1, "{lines:?}");
 }
 
+/// PITFALLS 66.
 #[test]
 fn without_any_log_a_misuse_is_told_once_on_standard_error() {
     if env::var_os(CHILD).is_none() {

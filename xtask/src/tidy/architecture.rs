@@ -34,7 +34,7 @@ fn every_invariant_names_tests_that_exist() {
 }
 
 /// Number and tests of each item of the numbered list under the heading that speaks of invariants.
-fn invariants(text: &str) -> Vec<(usize, Vec<String>)> {
+pub(super) fn invariants(text: &str) -> Vec<(usize, Vec<String>)> {
     let mut invariants: Vec<(usize, String)> = Vec::new();
     let mut inside = false;
     for line in text.lines() {

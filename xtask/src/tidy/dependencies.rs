@@ -53,6 +53,7 @@ fn adapters_depend_on_core_alone() {
     }
 }
 
+/// PITFALLS 14, PITFALLS 46.
 #[test]
 fn shipped_crates_depend_on_nothing_banned() {
     let bans = list("deny", "crate = ");

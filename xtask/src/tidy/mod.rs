@@ -5,6 +5,8 @@ mod adapters;
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod books;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod dependencies;

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::books::{self, Entry};
+use crate::case::Guard;
 use crate::report::{Cell, Equality, MatrixReport, Row, Trace, Verdict};
 
 impl MatrixReport {
@@ -36,6 +38,7 @@ impl MatrixReport {
             page.push_str("</div>\n</section>\n");
         }
         self.write_coverage(page)?;
+        self.write_books(page)?;
         write!(
             page,
             "</main>\n<script>\n{}</script>\n</body>\n</html>\n",
@@ -120,8 +123,8 @@ impl MatrixReport {
             "<span class=\"name\">{}</span><span class=\"guards\">",
             Escaped(&row.name)
         )?;
-        for guard in &guards {
-            write!(page, "<span class=\"guard\">{}</span>", Escaped(guard))?;
+        for guard in &row.guards {
+            write_guard(page, guard)?;
         }
         page.push_str("</span>");
         for cell in &row.cells {
@@ -171,7 +174,7 @@ impl MatrixReport {
     }
 
     fn write_coverage(&self, page: &mut String) -> fmt::Result {
-        page.push_str("<section><h2>Guards<small>how many cases keep each line</small></h2><div class=\"covered\">");
+        page.push_str("<section><h2>Guards<small>how many cases keep each entry of the books</small></h2><div class=\"covered\">");
         for (guard, cases) in self.coverage() {
             let guard = guard.to_string();
             let guard = Escaped(&guard);
@@ -187,6 +190,53 @@ impl MatrixReport {
         page.push_str("</div></section>\n");
         Ok(())
     }
+
+    /// The entries of the books, so that the page needs nothing beside it, wherever it lies.
+    fn write_books(&self, page: &mut String) -> fmt::Result {
+        page.push_str("<section><h2>Books<small>docs/pitfalls.md, docs/standards.md, and the invariants of ARCHITECTURE.md</small></h2>\n");
+        let coverage = self.coverage();
+        for entry in books::entries() {
+            let cases = match coverage.get(&entry.guard) {
+                Some(1) => "1 case".to_owned(),
+                Some(cases) if *cases > 0 => format!("{cases} cases"),
+                _ if entry.is_built() => "no case in this run".to_owned(),
+                _ => "not built yet".to_owned(),
+            };
+            write!(
+                page,
+                "<article id=\"{}\"><h3>{}. {}<small>{cases}</small></h3>",
+                anchor(&entry.guard),
+                Escaped(&entry.guard.to_string()),
+                Escaped(&entry.title)
+            )?;
+            if !entry.text.is_empty() {
+                write!(page, "<p class=\"entry\">{}</p>", Escaped(&entry.text))?;
+            }
+            page.push_str("</article>\n");
+        }
+        page.push_str("</section>\n");
+        Ok(())
+    }
+}
+
+/// A guard as a link to its entry below, whose title is shown while one points at it.
+fn write_guard(page: &mut String, guard: &Guard) -> fmt::Result {
+    let name = guard.to_string();
+    let name = Escaped(&name);
+    match books::entry(guard) {
+        Some(Entry { title, .. }) => write!(
+            page,
+            "<a class=\"guard\" href=\"#{}\" title=\"{}\">{name}</a>",
+            anchor(guard),
+            Escaped(title)
+        ),
+        None => write!(page, "<span class=\"guard\">{name}</span>"),
+    }
+}
+
+/// `pitfalls-17`.
+fn anchor(guard: &Guard) -> String {
+    format!("{}-{}", guard.list.to_lowercase(), guard.number)
 }
 
 fn write_cell(page: &mut String, cell: &Cell) -> fmt::Result {
@@ -287,8 +337,35 @@ mod tests {
         assert!(page.contains("PITFALLS 19 · 3"));
     }
 
+    /// Texts may name other pages; what is within tags, styles and scripts does not.
     #[test]
     fn loads_nothing_from_elsewhere() {
-        assert!(!report().html().contains("http://") && !report().html().contains("https://"));
+        let page = report().html();
+        let quoted = |attribute: &str| {
+            let parts = page.split(attribute).skip(1);
+            parts
+                .map(|rest| rest.split('"').next().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(quoted(" src=\""), [""; 0]);
+        let links = quoted(" href=\"");
+        assert!(!links.is_empty() && links.iter().all(|link| link.starts_with('#')));
+        for own in [include_str!("page.css"), include_str!("page.js")] {
+            assert!(!own.contains("//") && !own.contains("url(") && !own.contains("@import"));
+        }
+    }
+
+    #[test]
+    fn a_guard_leads_to_its_entry_on_the_same_page() {
+        let page = report().html();
+        let link =
+            "<a class=\"guard\" href=\"#pitfalls-19\" title=\"The word Bearer\">PITFALLS 19</a>";
+        assert_eq!(page.matches(link).count(), 3);
+        let (_, entry) = page.split_once("<article id=\"pitfalls-19\">").unwrap();
+        let (entry, _) = entry.split_once("</article>").unwrap();
+        assert!(entry.starts_with("<h3>PITFALLS 19. The word Bearer<small>3 cases</small></h3>"));
+        assert!(entry.contains("two lines are 400"));
+        let without_cases = |text: &str| page.contains(&format!("<small>{text}</small>"));
+        assert!(without_cases("not built yet") && without_cases("no case in this run"));
     }
 }

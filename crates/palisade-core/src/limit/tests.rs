@@ -318,6 +318,7 @@ fn a_shadow_limit_counts_and_refuses_nothing() {
     assert_eq!(field.as_str(), r#""real";r=0;t=15"#);
 }
 
+/// PITFALLS 22, and the last part of PITFALLS 25.
 #[test]
 fn a_flood_of_keys_is_bounded_and_resets_nobody() {
     const MAX: usize = 5_000;

@@ -132,6 +132,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// PITFALLS 34.
 #[test]
 fn the_pool_bounds_who_works_and_who_waits() {
     let pool = Pool::new(2, 3);

@@ -40,7 +40,7 @@ fn fields_that_depend_on_the_request_are_not_for_everybody() {
     }
 }
 
-/// Each value is one that browsers drop without a word, and each was seen in a policy.
+/// Each value is one that browsers drop without a word, and each was seen in a policy: PITFALLS 59.
 #[test]
 fn a_value_is_read_as_its_standard_says() {
     for (name, good) in [

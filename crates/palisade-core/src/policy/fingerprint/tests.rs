@@ -262,6 +262,7 @@ fn of(text: &str) -> String {
     Policy::from_toml_str(text).unwrap().fingerprint()
 }
 
+/// PITFALLS 67.
 #[test]
 fn every_word_of_a_policy_changes_its_name() {
     let name = of(POLICY);

@@ -376,6 +376,7 @@ fn a_caller_who_was_taken_back_is_refused_although_remembered() {
     }
 }
 
+/// PITFALLS 60.
 #[test]
 fn an_unknown_account_takes_as_long_as_the_slowest() {
     let slow = Argon2::from(Params::new(64, 3, 1, None).unwrap());
@@ -397,7 +398,7 @@ fn an_unknown_account_takes_as_long_as_the_slowest() {
     assert_eq!(dummy(&services().store(store), &stored), new);
 }
 
-/// Whoever is meant, whatever hash it has: no refusal is told before the same time.
+/// Whoever is meant, whatever hash it has: no refusal is told before the same time. PITFALLS 60.
 #[test]
 fn a_refusal_is_held_back_until_the_same_time_for_everybody() {
     let clock = Arc::new(Holding::default());
