@@ -228,7 +228,9 @@ where
 {
     let admission = match verdict {
         Verdict::Admit(admission) => admission,
-        Verdict::Answer(reply) | Verdict::Refuse(reply) => return State::Answered { reply: Some(reply) },
+        Verdict::Answer(reply) | Verdict::Refuse(reply) => {
+            return State::Answered { reply: Some(reply) };
+        }
     };
     admission.edits.make_in(request.headers_mut());
     #[cfg(feature = "axum")]

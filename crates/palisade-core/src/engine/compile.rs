@@ -22,6 +22,7 @@ use crate::{
     fields::KnownFields,
     headers::CompiledHeaders,
     methods::Methods,
+    part::Fittings,
     policy::{Limit, LimitKey, Policy, Unlisted},
     problem::Problems,
     requirement::Roles,
@@ -114,6 +115,15 @@ fn compile_parts(
         before.map(|before| &before.limits),
         mistakes,
     );
+    let scopes = scopes(policy);
+    let metadata = resource.map(|resource| resource.metadata(policy, &schemes, &scopes));
+    let mut fittings = Fittings::default();
+    if let Some(metadata) = metadata {
+        fittings.endpoint(metadata);
+    }
+    for part in policy.parts() {
+        part.fit(context, &mut fittings, mistakes);
+    }
     // Rules are checked even if a limit is broken, against the limits that are left: none.
     let no_limits = Limits::none(policy);
     let custom = policy.custom_schemes().iter().map(|own| own.name());
@@ -129,7 +139,7 @@ fn compile_parts(
         known: &mut known,
         mistakes,
     }
-    .compile(&policy.rules);
+    .compile(&policy.rules, fittings.endpoints);
     if mistakes.is_empty() {
         overlaps::check(&rules, &schemes, mistakes);
     }
@@ -140,7 +150,6 @@ fn compile_parts(
         return None;
     }
 
-    let scopes = scopes(policy);
     let no_store = known.add(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(Compiled {
         ports: policy.ports().clone(),
@@ -154,7 +163,6 @@ fn compile_parts(
         headers,
         known,
         no_store,
-        metadata: resource.map(|own| own.metadata(policy, &schemes, &scopes)),
         schemes,
         roles,
         scopes,

@@ -63,14 +63,10 @@ impl Compiled {
 
         let method = arrival.method.unwrap_or(MethodId::GET);
         arrival.path = target.path.as_bytes().into();
-        let is_metadata = self.is_metadata(target.path);
         // Looked up first, because host and HTTPS do not concern a probe; judged when its turn comes.
-        let listed = match is_metadata {
-            true => Listed::Unlisted,
-            false => self
-                .rules
-                .look_up(target.path, method, matched, record, &self.lineage),
-        };
+        let listed = self
+            .rules
+            .look_up(target.path, method, matched, record, &self.lineage);
         let rule = self.rule_or_unlisted(matched.rule);
 
         let client = client::judge(head, arrival, &self.lineage);
@@ -93,10 +89,6 @@ impl Compiled {
         if let Some(answer) = answer {
             return Ok(Decision::Answer(answer));
         }
-        if is_metadata {
-            return self.serve_metadata(method, &view, facts);
-        }
-
         let listing = self.rules.judge(&target, rule, &listed, matched);
         if matches!(listed, Listed::Unlisted) && self.rules.answer_unlisted == Unlisted::NotFound {
             self.lineage

@@ -30,7 +30,7 @@ pub struct Description {
     pub roles: BTreeMap<String, Vec<String>>,
     /// The limits, in the order of the policy.
     pub limits: Vec<LimitDescription>,
-    /// The rules, in the order of the policy.
+    /// The rules, in the order of the policy, and those of what Palisade answers itself.
     pub rules: Vec<RuleDescription>,
     /// What holds for paths that no rule lists.
     pub unlisted: RuleDescription,
@@ -114,6 +114,8 @@ pub struct RuleDescription {
     pub handler_caches: bool,
     /// Its own `Cross-Origin-Resource-Policy`.
     pub corp: Option<String>,
+    /// What Palisade itself answers here; the rule is not one of the policy's then.
+    pub endpoint: Option<&'static str>,
 }
 
 impl Palisade {
@@ -162,7 +164,7 @@ impl Description {
         Self {
             policy: compiled.fingerprint.clone(),
             // Texts, numbers and lists of them: nothing that JSON cannot hold.
-            settings: serde_json::to_value(settings).unwrap_or_default(),
+            settings: with_parts(serde_json::to_value(settings).unwrap_or_default(), policy),
             headers: compiled.headers.lines(&compiled.known),
             schemes: compiled.describe_schemes(),
             roles: policy.roles.clone(),
@@ -181,6 +183,11 @@ impl Description {
                 .collect(),
             rules: rules
                 .map(|(index, rule)| compiled.describe_rule(Some(index), rule))
+                .chain(compiled.rules.endpoints().map(|(index, endpoint)| {
+                    let methods = endpoint.methods().iter().copied();
+                    let rule = Rule::new(endpoint.path()).methods(methods);
+                    compiled.describe_rule(Some(index), &rule)
+                }))
                 .collect(),
             unlisted: compiled.describe_rule(None, &Rule::new("")),
             notes: compiled.notes(policy),
@@ -296,8 +303,18 @@ impl Compiled {
             allow_encoded: written.allow_encoded.clone(),
             handler_caches: written.handler_caches,
             corp: written.corp.clone(),
+            endpoint: rule.endpoint.as_ref().map(|endpoint| endpoint.name()),
         }
     }
+}
+
+/// Adds the settings of the sections that stand alone.
+fn with_parts(mut settings: Value, policy: &Policy) -> Value {
+    if let Some(members) = settings.as_object_mut() {
+        let parts = policy.parts().iter();
+        members.extend(parts.map(|part| (part.section().to_owned(), part.describe())));
+    }
+    settings
 }
 
 /// The settings that stand alone, under the keys of the policy file.

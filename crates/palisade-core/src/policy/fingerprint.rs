@@ -31,6 +31,7 @@ impl Policy {
             audit,
             outgoing,
             custom_schemes,
+            parts,
             // What a program gives beside the policy.
             ports: _,
             companions: _,
@@ -62,6 +63,11 @@ impl Policy {
         custom_schemes.len().hash(&mut content);
         for scheme in custom_schemes {
             (scheme.name(), scheme.kind()).hash(&mut content);
+        }
+        parts.len().hash(&mut content);
+        for part in parts {
+            part.section().hash(&mut content);
+            part.fingerprint(&mut content);
         }
         let digest = content.digest();
         digest.iter().take(8).fold(String::new(), |mut text, byte| {

@@ -34,6 +34,7 @@ use crate::{
     cors::Cors,
     headers::Headers,
     outgoing::Outgoing,
+    part::Part,
     ports::{Clock, Entropy, SystemClock, SystemEntropy},
     problem::ProblemRenderer,
     revocation::Revocations,
@@ -94,6 +95,7 @@ pub struct Policy {
     ports: Ports,
     companions: Companions,
     custom_schemes: Vec<Arc<dyn Scheme>>,
+    parts: Vec<Arc<dyn Part>>,
     mistakes: Mistakes,
     folder: Option<PathBuf>,
 }
@@ -148,6 +150,7 @@ impl Default for Policy {
                 revocations: None,
             },
             custom_schemes: Vec::new(),
+            parts: Vec::new(),
             mistakes: Mistakes::default(),
             folder: None,
         }
@@ -171,6 +174,14 @@ impl Policy {
     #[must_use]
     pub fn custom_scheme(mut self, scheme: impl Scheme + 'static) -> Self {
         self.custom_schemes.push(Arc::new(scheme));
+        self
+    }
+
+    /// Adds a section that stands alone, such as [`SecurityTxt`](crate::SecurityTxt); one of the same section is replaced.
+    #[must_use]
+    pub fn part(mut self, part: impl Part + 'static) -> Self {
+        self.parts.retain(|known| known.section() != part.section());
+        self.parts.push(Arc::new(part));
         self
     }
 
@@ -316,6 +327,10 @@ impl Policy {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    pub(crate) fn parts(&self) -> &[Arc<dyn Part>] {
+        &self.parts
     }
 
     pub(crate) fn custom_schemes(&self) -> &[Arc<dyn Scheme>] {

@@ -9,7 +9,7 @@ use crate::{
     audit::printable,
     engine::{
         compiled::Compiled,
-        decide::Decision,
+        decide::{Answer, Decision},
         facts::{Arrival, Facts, Matched},
         schemes::Asker,
     },
@@ -130,7 +130,13 @@ impl Compiled {
         let judged = record.stage(Stage::Judge, judged, |_| {
             self.tell_judged(arrival, matched, identity.principal())
         });
-        judged.map(|()| Decision::Admit)
+        judged.map(|()| match &self.rule_or_unlisted(matched.rule).endpoint {
+            None => Decision::Admit,
+            Some(endpoint) => Decision::Answer(Answer {
+                name: endpoint.name(),
+                reply: endpoint.answer(),
+            }),
+        })
     }
 
     fn tell_judged(

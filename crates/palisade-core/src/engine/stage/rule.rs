@@ -10,6 +10,7 @@ use super::{
 use crate::{
     body::{Body, BodyTimeouts},
     config::Mistakes,
+    endpoint::Endpoint,
     engine::{
         facts::{Matched, Record},
         lineage::Lineage,
@@ -28,7 +29,7 @@ use crate::{
     },
 };
 use http::{HeaderValue, header};
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 /// The rules of a policy.
 #[derive(Debug)]
@@ -73,6 +74,8 @@ pub(crate) struct CompiledRule {
     route: Option<Pattern>,
     /// Guardrails that some of its paths lie beneath.
     guardrails: Vec<usize>,
+    /// What core answers here itself.
+    pub(in crate::engine) endpoint: Option<Arc<dyn Endpoint>>,
 }
 
 /// The rules of one path.
@@ -177,7 +180,11 @@ impl Rules {
                 let Some(rule) = self.get(*index) else {
                     return String::new();
                 };
-                let kind = if rule.probe { " (probe)" } else { "" };
+                let kind = match (&rule.endpoint, rule.probe) {
+                    (Some(endpoint), _) => format!(" (answered by Palisade: {})", endpoint.name()),
+                    (None, true) => " (probe)".to_owned(),
+                    (None, false) => String::new(),
+                };
                 format!("{}{kind} demands {}", rule.template, rule.demand(matched))
             }
             Listed::OtherMethod { allow } => {
@@ -196,6 +203,12 @@ impl Rules {
     pub(in crate::engine) fn scheme_lists(&self) -> impl Iterator<Item = &[usize]> {
         let rules = self.list.iter().chain([&self.unlisted]);
         rules.map(|rule| rule.schemes.as_slice())
+    }
+
+    /// What core answers itself, with the rules that this is under.
+    pub(in crate::engine) fn endpoints(&self) -> impl Iterator<Item = (usize, &dyn Endpoint)> {
+        let rules = self.list.iter().enumerate();
+        rules.filter_map(|(index, rule)| Some((index, rule.endpoint.as_deref()?)))
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&CompiledRule> {

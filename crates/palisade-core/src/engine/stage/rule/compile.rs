@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     body::BodyTimeouts,
+    endpoint::Endpoint,
     engine::schemes::CompiledScheme,
     firewall::EncodedSet,
     limit::LimitId,
@@ -19,10 +20,14 @@ use crate::{
     },
 };
 use http::{HeaderName, HeaderValue};
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, sync::Arc};
 
 impl RuleContext<'_> {
-    pub(in crate::engine) fn compile(mut self, rules: &[Rule]) -> Rules {
+    pub(in crate::engine) fn compile(
+        mut self,
+        rules: &[Rule],
+        endpoints: Vec<Arc<dyn Endpoint>>,
+    ) -> Rules {
         let patterns: Vec<Option<Pattern>> = rules
             .iter()
             .enumerate()
@@ -51,6 +56,9 @@ impl RuleContext<'_> {
             list.push(compiled);
         }
         self.refuse_answered_roots(&patterns, &paths, &list);
+        for endpoint in endpoints {
+            list.extend(self.endpoint(endpoint, list.len(), rules, &mut paths));
+        }
         let unlisted = self.unlisted(&guardrails);
         Rules {
             paths,
@@ -60,6 +68,37 @@ impl RuleContext<'_> {
             uncertain: self.uncertain,
             answer_unlisted: self.answer_unlisted,
         }
+    }
+
+    /// The rule of an endpoint. No guardrail holds for it: what it tells is for those who have no credential yet.
+    fn endpoint(
+        &mut self,
+        endpoint: Arc<dyn Endpoint>,
+        index: usize,
+        rules: &[Rule],
+        paths: &mut PathTable<PathRules>,
+    ) -> Option<CompiledRule> {
+        let methods = endpoint.methods().iter().copied();
+        let rule = Rule::new(endpoint.path())
+            .methods(methods)
+            .require(public());
+        let pattern = self.pattern(index, &rule)?;
+        if let Some(taken) = paths.get_mut(&pattern) {
+            let taken = taken.by_method.first().map_or(index, |(_, rule)| *rule);
+            self.mistakes.add(
+                format!("rule[{taken}].path"),
+                format!(
+                    "is the path that Palisade answers itself, with {:?}; remove the rule",
+                    endpoint.name()
+                ),
+            );
+            return None;
+        }
+        let mut compiled = self.rule(index, &rule, Some(&pattern), &[]);
+        let methods = self.method_set(index, &rule);
+        self.place(paths, index, &pattern, methods, rules);
+        compiled.endpoint = Some(endpoint);
+        Some(compiled)
     }
 
     fn pattern(&mut self, index: usize, rule: &Rule) -> Option<Pattern> {
@@ -310,6 +349,7 @@ impl RuleContext<'_> {
             same_with_slash: rule.same_with_slash,
             route: self.route(index, rule, pattern),
             guardrails: partly_above,
+            endpoint: None,
         }
     }
 
@@ -374,6 +414,7 @@ impl RuleContext<'_> {
             same_with_slash: false,
             route: None,
             guardrails: (0..guardrails.len()).collect(),
+            endpoint: None,
         }
     }
 
