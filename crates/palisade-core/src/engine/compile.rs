@@ -92,6 +92,7 @@ fn compile_parts(
             mistakes.add(format!("methods[{index}]"), message);
         }
     }
+    let https = HttpsStage::compile(&policy.https, mistakes);
     let host = HostStage::compile(&policy.host, mistakes);
     let headers = CompiledHeaders::compile(&policy.headers, &mut known, mistakes);
     let resource = Resource::of(policy, mistakes);
@@ -156,7 +157,7 @@ fn compile_parts(
         lineage,
         firewall: FirewallStage::new(&policy.firewall),
         host,
-        https: HttpsStage::new(&policy.https),
+        https,
         preflight: PreflightStage { cors },
         methods,
         usually_private: is_usually_private(&headers, &known),

@@ -76,11 +76,17 @@ impl Compiled {
         let host = record.stage(Stage::Host, host, |host| self.host.tell(host))?;
 
         let https = self.https.judge(&view, &host, arrival, rule.probe);
-        if https.is_err() {
-            record.credential_exposed =
-                !view.authorization().is_empty() || self.schemes.are_presented(rule, &view);
+        let redirect = https.map(|()| None).or_else(|reason| {
+            let authorization = !view.authorization().is_empty();
+            record.credential_exposed = authorization || self.schemes.are_presented(rule, &view);
+            let on_purpose = authorization || self.schemes.are_sent_on_purpose(rule, &view);
+            let redirect = self.https.redirect(&view, arrival, on_purpose);
+            redirect.map(Some).ok_or(reason)
+        });
+        let redirect = record.stage(Stage::Https, redirect, |_| self.https.tell(arrival))?;
+        if let Some(answer) = redirect {
+            return Ok(Decision::Answer(answer));
         }
-        record.stage(Stage::Https, https, |_| self.https.tell(arrival))?;
 
         let answer = self.preflight.judge(&view, method, effects);
         let answer = record.stage(Stage::Preflight, answer, |answer| {

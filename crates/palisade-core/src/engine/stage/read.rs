@@ -130,6 +130,16 @@ impl Schemes {
         !matches!(self.read(rule, view).found, Found::Nothing)
     }
 
+    /// Whether they find something that no browser sends by itself.
+    pub(in crate::engine) fn are_sent_on_purpose(
+        &self,
+        rule: &CompiledRule,
+        view: &View<'_>,
+    ) -> bool {
+        let mut places = self.occupied(rule, view).into_iter();
+        places.any(|place| !place.carrier.is_ambient())
+    }
+
     pub(in crate::engine) fn tell(&self, reading: &Reading<'_>, rule: &CompiledRule) -> String {
         match &reading.found {
             Found::Nothing => {

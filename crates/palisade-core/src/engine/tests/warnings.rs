@@ -161,3 +161,27 @@ fn a_rule_for_a_path_that_core_answers_is_a_mistake() {
         );
     }
 }
+
+#[test]
+fn a_redirect_to_https_needs_a_host_of_its_own() {
+    for (text, wrong) in [
+        ("mode = 'redirect'", &["https.host"][..]),
+        (
+            "mode = 'redirect'\nhost = 'www.example.com/a'",
+            &["https.host"],
+        ),
+        ("mode = 'refuse'\nhost = 'www.example.com'", &["https.host"]),
+    ] {
+        assert_eq!(
+            mistakes(&format!("[https]\n{text}\n{OPEN}")),
+            wrong,
+            "{text}"
+        );
+    }
+    assert_eq!(
+        warnings(&format!(
+            "[https]\nmode = 'redirect'\nhost = '[::1]:8443'\n{OPEN}"
+        )),
+        [""; 0]
+    );
+}

@@ -21,10 +21,15 @@ pub(super) fn host(section: &mut Section<'_, '_>) -> Host {
 }
 
 pub(super) fn https(section: &mut Section<'_, '_>) -> Https {
-    let modes = [("off", HttpsMode::Off), ("refuse", HttpsMode::Refuse)];
+    let modes = [
+        ("off", HttpsMode::Off),
+        ("refuse", HttpsMode::Refuse),
+        ("redirect", HttpsMode::Redirect),
+    ];
     Https {
         mode: section.choice("mode", &modes).unwrap_or_default(),
         assumed: section.boolean("assumed").unwrap_or_default(),
+        host: section.optional_string("host"),
     }
 }
 
