@@ -2,7 +2,6 @@
 //! it.
 
 use super::{
-    caching::Caching,
     compiled::Compiled,
     confirm::KnownRoutes,
     counters::RequestCounters,
@@ -10,6 +9,7 @@ use super::{
     lineage::Lineage,
     metadata::Resource,
     overlaps,
+    response::caching::Caching,
     schemes::Schemes,
     stage::{
         firewall::FirewallStage, host::HostStage, https::HttpsStage, limits::Limits,

@@ -242,7 +242,7 @@ impl Compiled {
 
     /// What limits by caller count within, where callers come from several schemes.
     fn notes_on_limits(&self, policy: &Policy) -> Vec<Note> {
-        let several = self.schemes.len() > 1;
+        let several = self.schemes.iter().len() > 1;
         let limits = policy.limits.iter().enumerate().filter(|_| several);
         let notes = limits.filter_map(|(index, limit)| {
             let within = match limit.by {
@@ -288,7 +288,7 @@ impl Compiled {
                 false => guardrails,
             },
             schemes: accepted
-                .filter_map(|&index| self.schemes.get(index))
+                .filter_map(|&id| self.schemes.get(id))
                 .map(|own| own.scheme.name().to_owned())
                 .collect(),
             limits: self.limits.names(&rule.limits),

@@ -200,7 +200,7 @@ impl Exchange {
         let principal = grant.and_then(|grant| grant.principal()).or(caller);
         let rule = self.policy.rule(self.facts.matched.rule);
         let scheme = self.facts.identity.scheme;
-        let scheme = scheme.and_then(|index| self.policy.schemes.get(index));
+        let scheme = scheme.and_then(|id| self.policy.schemes.get(id));
         Explanation {
             policy: self.policy.fingerprint.clone(),
             stages: reports(trace.stages, ending),

@@ -4,7 +4,7 @@ use super::{compiled::Compiled, confirm::PathBytes, trace::Trace};
 use crate::{
     audit::AuditLevel,
     cors::AllowOrigin,
-    engine::Caller,
+    engine::{Caller, schemes::SchemeId},
     head::{HeadEdits, RequestHead},
     limit::{LimitId, Report},
     methods::MethodId,
@@ -71,7 +71,7 @@ pub(super) struct Matched {
 #[derive(Debug, Default)]
 pub(super) struct Identity {
     /// The scheme whose credential was presented.
-    pub(super) scheme: Option<usize>,
+    pub(super) scheme: Option<SchemeId>,
     /// Whether that credential is a cookie.
     pub(super) from_cookie: bool,
     /// Whether something ambient was ignored because of a credential that was sent on purpose.

@@ -2,7 +2,7 @@
 
 use crate::{
     body::Body,
-    engine::{Compiled, Confirmation, Judged},
+    engine::{Compiled, Confirmation, Judged, schemes::SchemeId},
     principal::Principal,
     problem::{Code, Reason},
     reply::Reply,
@@ -31,7 +31,7 @@ pub(crate) struct Inner {
     pub(crate) request_id: RequestId,
     pub(crate) principal: Option<Principal>,
     /// The scheme whose credential was verified.
-    pub(crate) scheme: Option<usize>,
+    pub(crate) scheme: Option<SchemeId>,
     pub(crate) nonce: Option<Box<str>>,
     /// What a guard or an extractor refused, for the audit.
     refused: Mutex<Option<(Code, Cow<'static, str>)>>,
@@ -229,5 +229,5 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) principal: Principal,
-    pub(crate) scheme: usize,
+    pub(crate) scheme: SchemeId,
 }

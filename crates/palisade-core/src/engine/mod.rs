@@ -4,9 +4,7 @@
 //! [`Exchange::close`] finishes the response. The order of the stages is written once, in
 //! `decide.rs`.
 
-mod caching;
 mod clock;
-mod close;
 mod compile;
 mod compiled;
 mod confirm;
@@ -19,9 +17,9 @@ mod facts;
 mod grant;
 mod lineage;
 mod metadata;
-mod nonce;
 mod overlaps;
 mod reload;
+mod response;
 mod schemes;
 mod stage;
 #[cfg(test)]

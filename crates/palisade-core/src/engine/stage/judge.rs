@@ -11,7 +11,7 @@ use crate::{
         compiled::Compiled,
         decide::{Answer, Decision},
         facts::{Arrival, Facts, Matched},
-        schemes::Asker,
+        schemes::{Asker, SchemeId},
     },
     principal::Principal,
     problem::{Code, Reason},
@@ -25,7 +25,7 @@ impl Compiled {
         caller: &Principal,
         rule: &CompiledRule,
         more: Option<&Requirement>,
-        (scheme, is_script): (Option<usize>, bool),
+        (scheme, is_script): (Option<SchemeId>, bool),
     ) -> Result<(), Reason> {
         let demands = || std::iter::once(&rule.requirement).chain(more);
         let worst = demands()
@@ -40,7 +40,6 @@ impl Compiled {
                     accepted: &rule.schemes,
                     is_script,
                 };
-                let scheme = scheme.unwrap_or(usize::MAX);
                 Err(self.schemes.invalid_token(asker, scheme, "claim_type"))
             }
             Judgement::ScopeMissing => {

@@ -2,7 +2,7 @@
 
 use super::rule::CompiledRule;
 use crate::{
-    engine::schemes::Schemes,
+    engine::schemes::{SchemeId, Schemes},
     scheme::{Carrier, Credential, Fit, Presented, scheme_name},
     view::View,
 };
@@ -17,7 +17,7 @@ pub(in crate::engine) enum Found<'h> {
     UnknownAuthorization,
     /// The request is malformed; the scheme is named if one was presented.
     Malformed {
-        scheme: Option<usize>,
+        scheme: Option<SchemeId>,
         cause: &'static str,
     },
     /// One credential to verify.
@@ -27,7 +27,7 @@ pub(in crate::engine) enum Found<'h> {
 /// A credential and the scheme to verify it.
 #[derive(Debug)]
 pub(in crate::engine) struct Candidate<'h> {
-    pub(in crate::engine) scheme: usize,
+    pub(in crate::engine) scheme: SchemeId,
     pub(in crate::engine) credential: Credential<'h>,
 }
 
@@ -43,7 +43,7 @@ pub(in crate::engine) struct Reading<'h> {
 /// read this place, of which one is chosen.
 struct Occupied<'c, 'h> {
     carrier: &'c Carrier,
-    scheme: usize,
+    scheme: SchemeId,
     found: Result<Credential<'h>, &'static str>,
 }
 
@@ -196,17 +196,17 @@ impl Schemes {
     /// better fit; then the first that takes the rest.
     fn prefers_second(
         &self,
-        first: (usize, &Credential<'_>),
-        second: (usize, &Credential<'_>),
+        first: (SchemeId, &Credential<'_>),
+        second: (SchemeId, &Credential<'_>),
     ) -> bool {
-        let scheme = |index: usize| self.get(index).map(|own| &own.scheme);
-        let claim = |(index, credential): (usize, &Credential<'_>)| match scheme(index) {
+        let scheme = |id: SchemeId| self.get(id).map(|own| &own.scheme);
+        let claim = |(id, credential): (SchemeId, &Credential<'_>)| match scheme(id) {
             Some(scheme) if scheme.takes_the_rest() => Claim::Rest,
             Some(scheme) if scheme.recognises(credential) => Claim::Own,
             _ => Claim::None,
         };
-        let fit = |(index, credential): (usize, &Credential<'_>)| {
-            scheme(index).map_or(Fit::Unlikely, |scheme| scheme.fit(credential))
+        let fit = |(id, credential): (SchemeId, &Credential<'_>)| {
+            scheme(id).map_or(Fit::Unlikely, |scheme| scheme.fit(credential))
         };
         // Looking at a token takes time: the second is asked only where the first is not sure.
         match claim(first) {
@@ -224,7 +224,7 @@ impl Schemes {
         &self,
         rule: &CompiledRule,
         view: &View<'_>,
-    ) -> Option<usize> {
+    ) -> Option<SchemeId> {
         let named = |place: &Carrier| match place {
             Carrier::Authorization(name) => view
                 .authorization()
@@ -232,8 +232,8 @@ impl Schemes {
                 .any(|line| scheme_name(line).eq_ignore_ascii_case(name.as_bytes())),
             _ => false,
         };
-        rule.schemes.iter().copied().find(|&index| {
-            self.get(index)
+        rule.schemes.iter().copied().find(|&id| {
+            self.get(id)
                 .is_some_and(|own| own.is_bearer_like && own.scheme.carriers().iter().any(named))
         })
     }
@@ -241,7 +241,7 @@ impl Schemes {
 
 /// The credential, if it is in one place alone.
 fn the_one<'c, 'h>(places: impl Iterator<Item = Occupied<'c, 'h>>) -> Found<'h> {
-    let mut one: Option<(usize, Credential<'h>)> = None;
+    let mut one: Option<(SchemeId, Credential<'h>)> = None;
     let mut more = None;
     for place in places {
         let scheme = Some(place.scheme);

@@ -14,7 +14,7 @@ use crate::{
     engine::{
         facts::{Matched, Record},
         lineage::Lineage,
-        schemes::Schemes,
+        schemes::{SchemeId, Schemes},
     },
     fields::KnownFields,
     firewall::{EncodedSet, Target},
@@ -54,7 +54,7 @@ pub(crate) struct CompiledRule {
     pub(crate) template: Box<str>,
     pub(crate) requirement: Requirement,
     /// The schemes that it accepts.
-    pub(crate) schemes: Vec<usize>,
+    pub(crate) schemes: Vec<SchemeId>,
     pub(crate) accepts_ambient: bool,
     pub(in crate::engine) limits: RuleLimits,
     pub(in crate::engine) cost: NonZeroU32,
@@ -200,7 +200,7 @@ impl Rules {
     }
 
     /// The schemes that each rule accepts, and those of paths without a rule.
-    pub(in crate::engine) fn scheme_lists(&self) -> impl Iterator<Item = &[usize]> {
+    pub(in crate::engine) fn scheme_lists(&self) -> impl Iterator<Item = &[SchemeId]> {
         let rules = self.list.iter().chain([&self.unlisted]);
         rules.map(|rule| rule.schemes.as_slice())
     }

@@ -12,7 +12,7 @@ use crate::{
         compiled::Compiled,
         decide::Decision,
         facts::{Facts, Identity, Record},
-        schemes::CompiledScheme,
+        schemes::{CompiledScheme, SchemeId},
     },
     head::HeadEdits,
     principal::Principal,
@@ -100,10 +100,7 @@ impl Compiled {
         }
         self.tell_outage(&outcome, &facts.identity, &mut facts.record);
         let judged = self.identify(outcome, facts);
-        let presented = facts
-            .identity
-            .scheme
-            .and_then(|index| self.schemes.get(index));
+        let presented = facts.identity.scheme.and_then(|id| self.schemes.get(id));
         let Facts {
             identity, record, ..
         } = facts;
@@ -119,13 +116,13 @@ impl Compiled {
     /// A malformed credential is refused as what it is.
     pub(in crate::engine) fn refuse_malformed(
         &self,
-        scheme: Option<usize>,
+        scheme: Option<SchemeId>,
         reason: Reason,
         facts: &mut Facts,
     ) -> Reason {
         facts.identity.scheme = scheme;
         self.count_failure(facts);
-        let presented = scheme.and_then(|index| self.schemes.get(index));
+        let presented = scheme.and_then(|id| self.schemes.get(id));
         facts
             .record
             .stage(Stage::Verify, reason, |reason| match presented {
@@ -136,7 +133,9 @@ impl Compiled {
 
     /// Who calls, if the credential is good; why nobody does, if it counts as none.
     fn identify(&self, outcome: Outcome, facts: &mut Facts) -> Result<Option<Missing>, Reason> {
-        let scheme = facts.identity.scheme.unwrap_or(usize::MAX);
+        let Some(scheme) = facts.identity.scheme else {
+            return Err(Reason::new(Code::InternalError, "no_scheme"));
+        };
         match outcome {
             Outcome::Verified(principal) => {
                 if principal.expires_in_milliseconds() {
@@ -158,7 +157,9 @@ impl Compiled {
                 }
                 facts.record.failed_claim(rejected.claim);
                 let asker = self.asker(facts.matched.rule, facts.arrival.is_script);
-                Err(self.schemes.invalid_token(asker, scheme, rejected.cause))
+                Err(self
+                    .schemes
+                    .invalid_token(asker, Some(scheme), rejected.cause))
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),
             Outcome::Unavailable(source) => {
@@ -208,7 +209,7 @@ impl Compiled {
 
     /// What a scheme depends on is down: the log says so once, and once when it is back.
     fn tell_outage(&self, outcome: &Outcome, identity: &Identity, record: &mut Record) {
-        let presented = identity.scheme.and_then(|index| self.schemes.get(index));
+        let presented = identity.scheme.and_then(|id| self.schemes.get(id));
         let Some(own) = presented.filter(|_| !record.explains()) else {
             return;
         };

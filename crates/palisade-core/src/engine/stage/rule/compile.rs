@@ -7,7 +7,7 @@ use super::{
 use crate::{
     body::BodyTimeouts,
     endpoint::Endpoint,
-    engine::schemes::CompiledScheme,
+    engine::schemes::{CompiledScheme, SchemeId},
     firewall::EncodedSet,
     limit::LimitId,
     methods::{MethodId, MethodSet},
@@ -394,7 +394,7 @@ impl RuleContext<'_> {
     /// What holds for paths without a rule: every scheme, the default limits, and every
     /// guardrail that a path turns out to lie beneath.
     fn unlisted(&mut self, guardrails: &[Guardrail]) -> CompiledRule {
-        let schemes: Vec<usize> = (0..self.schemes.len()).collect();
+        let schemes = self.every_scheme();
         let limits = self.default_limits();
         CompiledRule {
             template: "".into(),
@@ -418,17 +418,17 @@ impl RuleContext<'_> {
         }
     }
 
-    fn schemes(&mut self, index: usize, rule: &Rule) -> Vec<usize> {
+    fn every_scheme(&self) -> Vec<SchemeId> {
+        self.schemes.by_id().map(|(id, _)| id).collect()
+    }
+
+    fn schemes(&mut self, index: usize, rule: &Rule) -> Vec<SchemeId> {
         if rule.schemes.is_empty() {
-            return (0..self.schemes.len()).collect();
+            return self.every_scheme();
         }
         let mut accepted = Vec::new();
         for (place, name) in rule.schemes.iter().enumerate() {
-            let position = self
-                .schemes
-                .iter()
-                .position(|own| own.scheme.name() == name);
-            match position {
+            match self.schemes.named(name) {
                 Some(scheme) => accepted.push(scheme),
                 // Its own mistake has been reported.
                 None if self.scheme_names.contains(&name.as_str()) => {}
@@ -499,7 +499,7 @@ impl RuleContext<'_> {
         limits
     }
 
-    fn accepts_ambient(&self, schemes: &[usize]) -> bool {
+    fn accepts_ambient(&self, schemes: &[SchemeId]) -> bool {
         self.accepted(schemes).any(|scheme| {
             scheme
                 .scheme
@@ -509,7 +509,7 @@ impl RuleContext<'_> {
         })
     }
 
-    fn vary(&self, schemes: &[usize], public: bool) -> Vec<HeaderValue> {
+    fn vary(&self, schemes: &[SchemeId], public: bool) -> Vec<HeaderValue> {
         let mut names = Vec::new();
         if public {
             return names;
@@ -526,7 +526,7 @@ impl RuleContext<'_> {
         names
     }
 
-    fn accepted<'s>(&'s self, schemes: &'s [usize]) -> impl Iterator<Item = &'s CompiledScheme> {
+    fn accepted<'s>(&'s self, schemes: &'s [SchemeId]) -> impl Iterator<Item = &'s CompiledScheme> {
         self.schemes.these(schemes)
     }
 
