@@ -1,6 +1,8 @@
 //! Arrangements of routes and middleware in which the path or the method that was judged is not the one that is routed.
 //! Over sockets, as applications write them: a caller without a credential never gets at the protected handler.
 
+#![allow(clippy::unwrap_used, reason = "all of this is a test")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;

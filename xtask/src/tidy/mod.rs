@@ -11,6 +11,8 @@ mod dependencies;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod tree;
 
 use crate::step::Step;
