@@ -1,5 +1,7 @@
 //! All cases once more, on servers beside which core alone decides, too, and with an ear on everything they say.
 
+#![allow(clippy::unwrap_used, reason = "all of this is a test")]
+
 use std::sync::LazyLock;
 
 use palisade_conformance::{Filter, Leak, MatrixReport, Overheard, harness, run, suite};
