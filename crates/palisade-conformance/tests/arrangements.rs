@@ -182,9 +182,12 @@ mod on_axum {
 }
 
 mod on_actix {
-    use actix_web::middleware::NormalizePath;
-    use actix_web::web::{delete, get, scope};
-    use actix_web::{App, HttpServer};
+    use actix_web::body::MessageBody;
+    use actix_web::dev::{ServiceRequest, ServiceResponse};
+    use actix_web::http::Uri;
+    use actix_web::middleware::{Next, NormalizePath, from_fn};
+    use actix_web::web::{delete, get, resource, scope};
+    use actix_web::{App, Error, HttpServer};
     use palisade_actix::SecurityLayer;
 
     use super::*;
@@ -223,6 +226,30 @@ mod on_actix {
     }
 
     #[test]
+    fn a_path_that_is_changed_behind_the_judgement_runs_no_other_route() {
+        async fn change(
+            mut request: ServiceRequest,
+            next: Next<impl MessageBody>,
+        ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+            if request.path() == "/old" {
+                // As `NormalizePath` does it.
+                let uri = Uri::from_static("/admin");
+                request.match_info_mut().get_mut().update(&uri);
+                request.head_mut().uri = uri;
+            }
+            next.call(request).await
+        }
+        let address = serve!(palisade => App::new()
+            .route("/open", get().to(async || OPEN))
+            .service(resource("/admin")
+                .route(get().to(async || PROTECTED))
+                .wrap(SecurityLayer::new(palisade.clone())))
+            .wrap(from_fn(change))
+            .wrap(SecurityLayer::new(palisade)));
+        check(address, "/open", "/admin", &[("GET", "/old")]);
+    }
+
+    #[test]
     fn a_resource_whose_guard_fails_is_not_left_for_another_rule() {
         let address = serve!(palisade => App::new()
             .route("/open", get().to(async || OPEN))
@@ -237,9 +264,11 @@ mod on_actix {
 mod on_poem {
     use palisade_poem::SecurityLayer;
     use poem::endpoint::make_sync;
+    use poem::http::Uri;
     use poem::listener::TcpAcceptor;
     use poem::middleware::{NormalizePath, TrailingSlash};
-    use poem::{Endpoint, EndpointExt as _, Route, Server, delete, get};
+    use poem::{Endpoint, EndpointExt as _, Request, Result, Route, Server, delete, get};
+    use std::sync::Arc;
 
     use super::*;
 
@@ -272,6 +301,20 @@ mod on_poem {
         let judged = routes().with(SecurityLayer::new(palisade()));
         let address = serve(judged.with(NormalizePath::new(TrailingSlash::Trim)));
         check(address, "/open", "/admin", &[("GET", "/admin/")]);
+    }
+
+    #[test]
+    fn a_path_that_is_changed_behind_the_judgement_runs_no_other_route() {
+        async fn change<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<E::Output> {
+            if request.uri().path() == "/old" {
+                *request.uri_mut() = Uri::from_static("/admin");
+            }
+            next.call(request).await
+        }
+        let palisade = palisade();
+        let inside = routes().with(SecurityLayer::new(palisade.clone()));
+        let judged = inside.around(change).with(SecurityLayer::new(palisade));
+        check(serve(judged), "/open", "/admin", &[("GET", "/old")]);
     }
 
     #[test]
