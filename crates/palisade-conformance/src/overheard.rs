@@ -354,7 +354,7 @@ mod tests {
         for said in [
             "a swordfish".to_owned(),
             format!("{:?}", b"a swordfish b"),
-            "00737764726466697368".replace("7377", "73776f"),
+            "x73776f726466697368".to_owned(),
             "x".repeat(10_000) + "swordfish",
         ] {
             assert_eq!(leaks(secret, &said), ["it"], "{said}");
