@@ -20,6 +20,7 @@ use crate::harness::{AuditLog, Fixture, Running};
 use crate::http2;
 use crate::keys::Keys;
 use crate::normal::normalise;
+use crate::overheard::Overheard;
 use crate::report::Trace;
 use crate::request;
 use crate::revoke;
@@ -78,6 +79,7 @@ pub(crate) struct Conversation<'a> {
     server: &'a mut Server,
     each: Option<&'a str>,
     demand: Demand,
+    overheard: Option<&'static Overheard>,
     saved: BTreeMap<String, String>,
     connection: Option<Connection>,
     pub(crate) explained: Explained,
@@ -98,6 +100,7 @@ impl<'a> Conversation<'a> {
         server: &'a mut Server,
         each: Option<&'a str>,
         demand: Demand,
+        overheard: Option<&'static Overheard>,
     ) -> Self {
         Self {
             file,
@@ -105,6 +108,7 @@ impl<'a> Conversation<'a> {
             server,
             each,
             demand,
+            overheard,
             saved: BTreeMap::new(),
             connection: None,
             explained: Explained::default(),
@@ -159,7 +163,12 @@ impl<'a> Conversation<'a> {
             return Explained::default();
         };
         let host = &self.file.defaults.host;
-        match twin.compare(&attempt.request, host, self.file.http2, event) {
+        match twin.compare(
+            &attempt.request,
+            (host, self.file.http2),
+            event,
+            (&self.server.beside, &attempt.normal),
+        ) {
             Ok(mut explained) => {
                 if self.server.beside.is_something() {
                     explained.with_services = explained.agreed();
@@ -197,7 +206,14 @@ impl<'a> Conversation<'a> {
         };
         let request = request::build(step, &macros, file.http2)?;
 
+        if let Some(overheard) = self.overheard {
+            overheard.head(&request.head);
+            for credential in minted.borrow().iter() {
+                overheard.credential(credential);
+            }
+        }
         let mut late = self.server.fixture.audit.take();
+        self.hear_events(&late);
         if !self.server.settled {
             late.clear();
         }
@@ -224,6 +240,10 @@ impl<'a> Conversation<'a> {
                 };
                 let events = take_events(audit, wanted);
                 let handlers = handlers.count() - handled;
+                self.hear_events(&events);
+                if let (0, Some(overheard)) = (handlers, self.overheard) {
+                    overheard.said("answer", &normal);
+                }
                 let seen = Observed {
                     answer,
                     handlers,
@@ -268,6 +288,14 @@ impl<'a> Conversation<'a> {
             normal,
             events: observed,
         })
+    }
+
+    fn hear_events(&self, events: &[Value]) {
+        if let Some(overheard) = self.overheard {
+            for event in events {
+                overheard.said("audit", event.to_string().as_bytes());
+            }
+        }
     }
 
     /// Moves the clock, again and again, until the answer is there, if the step says so.

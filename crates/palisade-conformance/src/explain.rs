@@ -2,7 +2,8 @@
 //!
 //! Beside the server stands a [`Twin`]: the same policy, compiled once more, with the same clock and the same services
 //! beside it. It is shown the head of each request, as the server's parser would show it, and its explanation is
-//! compared with the server's audit event.
+//! compared with the server's audit event. A refusal is made once more without a framework ([`Bare`]) and compared byte
+//! for byte with the server's.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,9 +16,14 @@ use palisade_core::{Ending, Explanation, Palisade, RequestHead};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::bare::Bare;
+use crate::beside::Beside;
 use crate::client::Request;
 use crate::harness::{App, AuditLog, Fixture};
+use crate::http1::{self, Progress, Reading};
 use crate::http2;
+use crate::normal::normalise;
+use crate::report::first_difference;
 
 /// More header lines than any server under test takes.
 const LINES: usize = 1024;
@@ -45,6 +51,7 @@ const AFTER_THE_LAYER: [&str; 15] = [
 /// The same policy as that of a server, to be asked what it would do.
 pub(crate) struct Twin {
     palisade: Palisade,
+    bare: Bare,
     peer: Option<SocketAddr>,
     /// The audit shows pseudonyms; an explanation, which is for those who hold the policy, does not.
     pseudonyms: bool,
@@ -62,6 +69,10 @@ pub struct Explained {
     pub aborted: usize,
     /// Of all these, how many belong to a policy that asks other services.
     pub with_services: usize,
+    /// Refusals, and other answers of the layer, that core alone made the same, byte for byte.
+    pub answered_by_core: usize,
+    /// Refusals by the application, which has words of its own.
+    pub refused_by_the_application: usize,
     /// What the explanation says is not what the server did.
     pub different: usize,
 }
@@ -77,22 +88,24 @@ impl Twin {
         let runtime = Builder::new_current_thread().enable_all().build();
         Ok(Self {
             palisade: fixture.palisade()?,
+            bare: Bare::of(&fixture)?,
             peer: (fixture.app != App::Peerless).then_some(peer),
             pseudonyms: fixture.policy_toml.contains("principal = \"hash\""),
             runtime: runtime.map_err(|why| why.to_string())?,
         })
     }
 
-    /// Compares what would happen to `request` with the `event` of what did.
+    /// Compares what would happen to `request` with the `event` of what did, and with the normalised `answer`, which is
+    /// empty if there was none.
     ///
     /// # Errors
     /// The differences.
     pub(crate) fn compare(
         &self,
         request: &Request,
-        host: &str,
-        is_http2: bool,
+        (host, is_http2): (&str, bool),
         event: &Value,
+        (beside, answer): (&Beside, &[u8]),
     ) -> Result<Explained, Vec<String>> {
         let head = if is_http2 {
             http2::head(host, &request.head)
@@ -105,7 +118,23 @@ impl Twin {
             peer: self.peer,
         };
         let explanation = self.runtime.block_on(self.palisade.explain(&head));
-        self.compare_with(&explanation, event)
+        let mut explained = self.compare_with(&explanation, event)?;
+        let body = body(request, &head.request);
+        let bare = self.bare.answer(&head, body.as_deref(), event);
+        let bare = self.runtime.block_on(bare);
+        match bare.map(|response| beside.normalise(normalise(&response))) {
+            _ if answer.is_empty() => {}
+            Some(bare) if bare == answer => explained.answered_by_core = 1,
+            Some(bare) => {
+                let (core, server) = first_difference(&bare, answer);
+                return Err(vec![format!("core alone: {core}\nthe server: {server}")]);
+            }
+            None if event.get("decision").is_some_and(|it| it == "refuse") => {
+                explained.refused_by_the_application = 1;
+            }
+            None => {}
+        }
+        Ok(explained)
     }
 
     /// How they agree, or what they say differently.
@@ -184,6 +213,8 @@ impl AddAssign for Explained {
         self.refused_later += more.refused_later;
         self.aborted += more.aborted;
         self.with_services += more.with_services;
+        self.answered_by_core += more.answered_by_core;
+        self.refused_by_the_application += more.refused_by_the_application;
         self.different += more.different;
     }
 }
@@ -192,19 +223,22 @@ impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "explain agrees with {} of {} exchanges ({} refused after the layer, {} aborted, {} with services beside)",
+            "explain agrees with {} of {} exchanges ({} refused after the layer, {} aborted, {} with services beside)\n\
+             {} answers are those of core alone; {} refusals are the application's",
             self.agreed(),
             self.agreed() + self.different,
             self.refused_later,
             self.aborted,
-            self.with_services
+            self.with_services,
+            self.answered_by_core,
+            self.refused_by_the_application
         )
     }
 }
 
 /// A head of which everything is known.
-struct Head {
-    request: http::Request<()>,
+pub(crate) struct Head {
+    pub(crate) request: http::Request<()>,
     peer: Option<SocketAddr>,
 }
 
@@ -243,6 +277,19 @@ impl RequestHead for Head {
 
     fn tls(&self) -> bool {
         false
+    }
+}
+
+/// The whole body as a server reads it; none if it breaks off.
+fn body(request: &Request, head: &http::Request<()>) -> Option<Vec<u8>> {
+    if !head.headers().contains_key(TRANSFER_ENCODING) {
+        return Some(request.body.clone());
+    }
+    // Chunks are the same in a response.
+    let start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice();
+    match http1::parse(&[start, &request.body].concat(), Reading::default()) {
+        Progress::Complete(response, _) => Some(response.body),
+        _ => None,
     }
 }
 
@@ -291,7 +338,12 @@ mod tests {
             ..Request::default()
         };
         let twin = Twin::of(&fixture).unwrap();
-        twin.compare(&request, "localhost", false, &event)
+        twin.compare(
+            &request,
+            ("localhost", false),
+            &event,
+            (&Beside::default(), b""),
+        )
     }
 
     #[test]

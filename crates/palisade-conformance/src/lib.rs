@@ -18,6 +18,7 @@
 
 mod always;
 mod answer;
+mod bare;
 mod beside;
 mod books;
 pub mod broken;
@@ -42,6 +43,7 @@ mod keys;
 mod lint;
 pub mod loopback;
 mod normal;
+mod overheard;
 mod print;
 #[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
 mod probe;
@@ -60,6 +62,7 @@ pub use check::PRINCIPAL_ECHO;
 pub use command::{USAGE, cases, command, suite};
 pub use explain::Explained;
 pub use harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock, Running};
+pub use overheard::{Leak, Overheard};
 pub use report::{Cell, Equality, MatrixReport, Row, Tally, Trace, Verdict, must_be_red};
 pub use run::{Filter, run};
 pub use suite::{Mistake, Suite};

@@ -310,7 +310,7 @@ fn compare(frameworks: &[&str], cells: &[Cell]) -> Equality {
 }
 
 /// The first line in which two normalised responses differ, of each.
-fn first_difference(one: &[u8], two: &[u8]) -> (String, String) {
+pub(crate) fn first_difference(one: &[u8], two: &[u8]) -> (String, String) {
     let (one, two) = (shown(one), shown(two));
     let (mut one, mut two) = (one.split('\n'), two.split('\n'));
     loop {
