@@ -3,9 +3,9 @@
 
 use super::{
     compiled::Compiled,
-    confirm::KnownRoutes,
+    confirm::known::KnownRoutes,
     counters::RequestCounters,
-    describe::Description,
+    description::Description,
     lineage::Lineage,
     metadata::Resource,
     overlaps,

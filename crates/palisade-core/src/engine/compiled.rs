@@ -1,9 +1,9 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    confirm::KnownRoutes,
+    confirm::known::KnownRoutes,
     counters::RequestCounters,
-    describe::Description,
+    description::Description,
     lineage::Lineage,
     schemes::{Asker, Schemes},
     stage::{

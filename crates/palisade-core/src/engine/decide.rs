@@ -13,25 +13,9 @@ use super::{
     },
 };
 use crate::{
-    head::RequestHead, methods::MethodId, policy::Unlisted, problem::Reason, reply::Reply,
-    scheme::RemoteVerification, view::View,
+    engine::decision::Decision, head::RequestHead, methods::MethodId, policy::Unlisted,
+    problem::Reason, view::View,
 };
-
-/// A decision about a request, before it is a verdict.
-pub(super) enum Decision {
-    /// Core answers itself.
-    Answer(Answer),
-    Refuse(Reason),
-    Admit,
-    /// Somebody must be asked about the credential first.
-    Wait(RemoteVerification),
-}
-
-/// What core answers, and what explanations call it.
-pub(super) struct Answer {
-    pub(super) name: &'static str,
-    pub(super) reply: Reply,
-}
 
 impl Compiled {
     /// Judges a request's head, stage by stage.
@@ -161,7 +145,7 @@ impl Compiled {
         let (effects, record) = (&mut facts.effects, &mut facts.record);
         let charged = self
             .limits
-            .charge(When::Arrival, rule, who, effects, record);
+            .charge(When::Arrival, &rule.limits, who, effects, record);
         let found = charged.and_then(|()| self.stop_guessing(found, view, facts));
         let Facts {
             effects, record, ..

@@ -1,7 +1,12 @@
 //! One request and its response.
 
 use super::{
-    Grant, compiled::Compiled, confirm::Judged, decide::Decision, facts::Facts, grant::Asked,
+    Grant,
+    compiled::Compiled,
+    decision::Decision,
+    facts::{Facts, Record},
+    grant::Asked,
+    judged::Judged,
     trace::Trace,
 };
 use crate::{
@@ -11,6 +16,7 @@ use crate::{
     methods::MethodId,
     problem::{Code, Reason},
     reply::Reply,
+    request_id::RequestId,
     scheme::RemoteVerification,
 };
 use std::{
@@ -70,7 +76,7 @@ impl Exchange {
     ) -> Self {
         // Made where it stays: the facts are large to move.
         let mut exchange = Self {
-            facts: Facts::new(&policy, head, trace),
+            facts: policy.facts(head, trace),
             policy,
             grant: None,
             body: None,
@@ -189,6 +195,15 @@ impl Exchange {
             edits: std::mem::take(&mut self.facts.effects.edits),
             body,
         })
+    }
+}
+
+impl Compiled {
+    /// What is known of a request before any stage has looked at it.
+    fn facts(&self, head: &dyn RequestHead, trace: Option<Box<Trace>>) -> Facts {
+        let request_id = RequestId::from_bytes(self.lineage.ids.draw());
+        let record = Record::new(&self.ports, request_id, trace);
+        Facts::new(head, self.https.is_secure(head.tls()), record)
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     audit::printable,
+    engine::stage::limits::LimitReport,
     head::{HttpResponse, RequestHead},
     jwt::PrincipalKind,
     principal::Principal,
@@ -112,24 +113,6 @@ pub struct PrincipalReport {
     pub permissions: Vec<String>,
     /// The claims that count as absent, because they are null or of a type that nothing here reads.
     pub claims_passed_over: Vec<String>,
-}
-
-/// One quota after the request was charged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct LimitReport {
-    /// Its name, as in the `RateLimit` header.
-    pub name: String,
-    /// The quota, such as `100/minute`.
-    pub quota: String,
-    /// How many units are left.
-    pub remaining: u32,
-    /// Seconds until a unit is back if none is left, else until all are.
-    pub seconds: u32,
-    /// Whether too little was left for this request.
-    pub exceeded: bool,
-    /// Whether it is only watched.
-    pub shadow: bool,
 }
 
 impl Palisade {

@@ -2,7 +2,12 @@
 
 use crate::{
     body::Body,
-    engine::{Compiled, Confirmation, Judged, schemes::SchemeId},
+    engine::{
+        Compiled,
+        facts::Caller,
+        judged::{Confirmation, Judged},
+        schemes::SchemeId,
+    },
     principal::Principal,
     problem::{Code, Reason},
     reply::Reply,
@@ -43,7 +48,7 @@ pub(crate) struct Inner {
 pub struct ClaimsError(#[from] serde_json::Error);
 
 impl Grant {
-    pub(crate) fn new(
+    pub(super) fn new(
         policy: Arc<Compiled>,
         asked: Asked,
         judged: Judged,
@@ -223,11 +228,4 @@ pub(crate) struct Asked {
     pub(crate) rule: Option<usize>,
     /// Whether a page's code sent the request.
     pub(crate) is_script: bool,
-}
-
-/// An authenticated caller, as verification left it.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    pub(crate) principal: Principal,
-    pub(crate) scheme: SchemeId,
 }

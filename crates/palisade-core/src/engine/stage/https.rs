@@ -2,7 +2,7 @@
 
 use crate::{
     config::Mistakes,
-    engine::{decide::Answer, facts::Arrival},
+    engine::{decision::Answer, facts::Arrival},
     firewall::{Claim, claim_of},
     host::{Host, parse_host},
     methods::MethodId,

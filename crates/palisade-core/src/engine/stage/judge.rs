@@ -9,7 +9,7 @@ use crate::{
     audit::printable,
     engine::{
         compiled::Compiled,
-        decide::{Answer, Decision},
+        decision::{Answer, Decision},
         facts::{Arrival, Facts, Matched},
         schemes::{Asker, SchemeId},
     },
@@ -91,7 +91,9 @@ impl Compiled {
             view: None,
         };
         let (effects, record) = (&mut facts.effects, &mut facts.record);
-        let charged = self.limits.charge(When::Caller, rule, who, effects, record);
+        let charged = self
+            .limits
+            .charge(When::Caller, &rule.limits, who, effects, record);
         record.stage(Stage::CallerLimits, charged, |_| {
             self.limits.tell(When::Caller, &effects.charged)
         })

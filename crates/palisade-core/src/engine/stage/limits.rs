@@ -1,12 +1,8 @@
 //! Stages 9 and 11: which limits a request is charged by, and for whom.
 
-use super::rule::CompiledRule;
 use crate::{
     config::Mistakes,
-    engine::{
-        explain::LimitReport,
-        facts::{Effects, Record},
-    },
+    engine::facts::{Effects, Record},
     limit::{
         Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet,
         LimitSpec, OwnQuotas, Quota, Report, Row,
@@ -18,6 +14,7 @@ use crate::{
     view::View,
 };
 use http::{HeaderName, HeaderValue, header};
+use serde::Serialize;
 use smallvec::SmallVec;
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
@@ -47,6 +44,24 @@ enum CountBy {
     Credential,
 }
 
+/// One quota after the request was charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LimitReport {
+    /// Its name, as in the `RateLimit` header.
+    pub name: String,
+    /// The quota, such as `100/minute`.
+    pub quota: String,
+    /// How many units are left.
+    pub remaining: u32,
+    /// Seconds until a unit is back if none is left, else until all are.
+    pub seconds: u32,
+    /// Whether too little was left for this request.
+    pub exceeded: bool,
+    /// Whether it is only watched.
+    pub shadow: bool,
+}
+
 /// When a request is charged: before its credential is verified, or after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum When {
@@ -57,12 +72,26 @@ pub(in crate::engine) enum When {
 }
 
 /// The limits of a rule, by when they are charged.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct RuleLimits {
     address: Vec<LimitId>,
     principal: Vec<LimitId>,
+    /// How much a request takes from each.
+    pub(in crate::engine) cost: NonZeroU32,
     /// The `RateLimit-Policy` of the rule, among the known fields.
     pub(in crate::engine) policy_field: Option<usize>,
+}
+
+impl Default for RuleLimits {
+    /// No limits.
+    fn default() -> Self {
+        Self {
+            address: Vec::new(),
+            principal: Vec::new(),
+            cost: NonZeroU32::MIN,
+            policy_field: None,
+        }
+    }
 }
 
 impl RuleLimits {
@@ -192,7 +221,7 @@ impl Limits {
         let limits = RuleLimits {
             address,
             principal,
-            policy_field: None,
+            ..RuleLimits::default()
         };
         (limits, field)
     }
@@ -326,14 +355,14 @@ impl Limits {
     pub(in crate::engine) fn charge(
         &self,
         when: When,
-        rule: &CompiledRule,
+        rule: &RuleLimits,
         who: Who<'_, '_>,
         effects: &mut Effects,
         record: &mut Record,
     ) -> Result<(), Reason> {
         let ids = match when {
-            When::Arrival => &rule.limits.address,
-            When::Caller => &rule.limits.principal,
+            When::Arrival => &rule.address,
+            When::Caller => &rule.principal,
         };
         let own = match when {
             When::Arrival => None,

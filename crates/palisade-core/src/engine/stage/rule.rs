@@ -29,7 +29,7 @@ use crate::{
     },
 };
 use http::{HeaderValue, header};
-use std::{num::NonZeroU32, sync::Arc};
+use std::sync::Arc;
 
 /// The rules of a policy.
 #[derive(Debug)]
@@ -57,7 +57,6 @@ pub(crate) struct CompiledRule {
     pub(crate) schemes: Vec<SchemeId>,
     pub(crate) accepts_ambient: bool,
     pub(in crate::engine) limits: RuleLimits,
-    pub(in crate::engine) cost: NonZeroU32,
     pub(crate) max_body: Option<u64>,
     pub(crate) body_timeouts: BodyTimeouts,
     pub(in crate::engine) probe: bool,
@@ -338,7 +337,7 @@ impl CompiledRule {
             && schemes
             && (!self.probe || other.probe)
             && self.limits.include(&other.limits)
-            && self.cost >= other.cost
+            && self.limits.cost >= other.limits.cost
             && smaller(u64::MAX)
             && smaller(body.max)
             && times.idle <= longest.idle

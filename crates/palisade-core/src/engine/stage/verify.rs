@@ -8,10 +8,9 @@ use super::{
 use crate::{
     audit::printable,
     engine::{
-        Caller,
         compiled::Compiled,
-        decide::Decision,
-        facts::{Facts, Identity, Record},
+        decision::Decision,
+        facts::{Caller, Facts, Identity, Record},
         schemes::{CompiledScheme, SchemeId},
     },
     head::HeadEdits,

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 use http::{HeaderName, HeaderValue};
-use std::{num::NonZeroU32, sync::Arc};
+use std::sync::Arc;
 
 impl RuleContext<'_> {
     pub(in crate::engine) fn compile(
@@ -318,7 +318,8 @@ impl RuleContext<'_> {
                 ),
             );
         }
-        let limits = self.rule_limits(index, rule);
+        let mut limits = self.rule_limits(index, rule);
+        limits.cost = limits::cost(rule.cost);
         if rule.cost == 0 {
             self.mistakes.add(key("cost"), "is 0; write 1 or more");
         }
@@ -335,7 +336,6 @@ impl RuleContext<'_> {
             requirement,
             schemes,
             limits,
-            cost: limits::cost(rule.cost),
             max_body: rule.max_body,
             body_timeouts: BodyTimeouts {
                 idle: rule.body_idle_timeout,
@@ -403,7 +403,6 @@ impl RuleContext<'_> {
             requirement: authenticated(),
             schemes,
             limits: self.compile_limits(limits),
-            cost: NonZeroU32::MIN,
             max_body: None,
             body_timeouts: BodyTimeouts::default(),
             probe: false,
