@@ -72,7 +72,8 @@ pub use ports::{
 pub use principal::Principal;
 pub use reply::Reply;
 pub use requirement::{
-    Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
+    Requirement, all_of, any_of, asked, authenticated, optional, permission, policy, public, role,
+    scope,
 };
 pub use revocation::MemoryRevocations;
 pub use rule::template::TemplateSyntax;

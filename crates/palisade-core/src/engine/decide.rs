@@ -7,14 +7,18 @@ use super::{
         Stage, client,
         cross_origin::CrossOrigin,
         judge::Missing,
-        limits::{When, Who},
+        limits::{Charged, When, Who},
         read::{Found, Reading},
-        rule::{CompiledRule, Listed},
+        rule::Listed,
     },
 };
 use crate::{
-    engine::decision::Decision, head::RequestHead, methods::MethodId, policy::Unlisted,
-    problem::Reason, view::View,
+    engine::decision::{Decision, Heard, Wait},
+    head::RequestHead,
+    methods::MethodId,
+    policy::Unlisted,
+    problem::{Code, Reason},
+    view::View,
 };
 
 impl Compiled {
@@ -109,49 +113,90 @@ impl Compiled {
         let judged = site.judge(&reading, &self.schemes, &self.preflight);
         record.stage(Stage::CrossOrigin, judged, |_| site.tell())?;
 
-        let found = self.limit_arrival(reading.found, rule, &view, facts)?;
-        if self.rules.answer_unlisted == Unlisted::NotFound
-            && let Some(reason) = facts.matched.no_rule.take()
-        {
-            let told = |_: &Reason| self.rules.tell(&listed, &facts.matched);
-            return Err(facts.record.stage(Stage::Judge, *reason, told));
+        if let Found::One(candidate) = &reading.found {
+            self.keep_from_handler(candidate, &view, &mut effects.edits);
         }
-
-        match found {
-            Found::Nothing => self.decide_anonymous(facts, Missing::Nothing),
-            Found::UnknownAuthorization => self.decide_anonymous(facts, Missing::Unknown),
-            Found::Malformed { scheme, cause } => {
-                let told = self.schemes.bearer_presented(rule, &view);
-                let reason = self.schemes.invalid_request(told, cause);
-                Err(self.refuse_malformed(scheme, reason, facts))
-            }
-            Found::One(candidate) => self.verify(candidate, &view, facts),
+        if record.explains() {
+            matched.told = self.rules.tell(&listed, matched);
         }
-    }
-
-    /// Stage 9.
-    fn limit_arrival<'h>(
-        &self,
-        found: Found<'h>,
-        rule: &CompiledRule,
-        view: &View<'_>,
-        facts: &mut Facts,
-    ) -> Result<Found<'h>, Reason> {
         let who = Who {
-            client: facts.arrival.client,
+            client: arrival.client,
             caller: None,
-            view: Some(view),
+            view: Some(&view),
         };
-        let (effects, record) = (&mut facts.effects, &mut facts.record);
         let charged = self
             .limits
             .charge(When::Arrival, &rule.limits, who, effects, record);
-        let found = charged.and_then(|()| self.stop_guessing(found, view, facts));
+        match charged {
+            Charged::Now(charged) => self.go_on(charged, &reading.found, facts),
+            Charged::Later(counting) => Ok(Decision::Wait(Wait::AddressLimits(
+                counting,
+                reading.found.hold(),
+            ))),
+        }
+    }
+
+    /// From stage 9 on: nothing here looks at the head.
+    fn go_on(
+        &self,
+        charged: Result<(), Reason>,
+        found: &Found<'_>,
+        facts: &mut Facts,
+    ) -> Result<Decision, Reason> {
+        let looks = charged.and_then(|()| self.stop_guessing(found, facts));
         let Facts {
-            effects, record, ..
+            matched,
+            effects,
+            record,
+            ..
         } = facts;
-        record.stage(Stage::AddressLimits, found, |_| {
+        let looks = record.stage(Stage::AddressLimits, looks, |_| {
             self.limits.tell(When::Arrival, &effects.charged)
-        })
+        })?;
+        if self.rules.answer_unlisted == Unlisted::NotFound
+            && let Some(reason) = matched.no_rule.take()
+        {
+            return Err(record.stage(Stage::Judge, *reason, |_| matched.told.clone()));
+        }
+        match found {
+            Found::One(candidate) if looks => self.verify(candidate, facts),
+            Found::Nothing | Found::One(_) => self.decide_anonymous(facts, Missing::Nothing),
+            Found::UnknownAuthorization => self.decide_anonymous(facts, Missing::Unknown),
+            &Found::Malformed {
+                scheme,
+                told,
+                cause,
+            } => {
+                let reason = self.schemes.invalid_request(told, cause);
+                Err(self.refuse_malformed(scheme, reason, facts))
+            }
+        }
+    }
+
+    /// Goes on with what was waited for.
+    pub(super) fn resume(&self, wait: Wait, heard: Heard, facts: &mut Facts) -> Decision {
+        facts.record.waited(&*self.ports.clock);
+        let (effects, record) = (&mut facts.effects, &mut facts.record);
+        let decided = match (wait, heard) {
+            (Wait::AddressLimits(counting, hold), Heard::Counts(answer)) => {
+                let charged = self.limits.counted(counting, answer, effects, record);
+                self.go_on(charged, &hold.0, facts)
+            }
+            (Wait::Verify(_), Heard::Outcome(outcome)) => self.settle(outcome, facts),
+            (Wait::CallerLimits(counting), Heard::Counts(answer)) => {
+                let charged = self.limits.counted(counting, answer, effects, record);
+                self.go_on_with_caller(charged, facts)
+            }
+            (Wait::Judge(asked), Heard::Answer(answer)) => {
+                let answer = answer.map_err(|source| record.remark(|| source.to_string()));
+                asked.answered(answer, &mut facts.identity.answers);
+                self.judge_or_ask(facts)
+            }
+            _ => Err(Reason::new(
+                Code::InternalError,
+                "answer_to_another_question",
+            )),
+        };
+        decided.unwrap_or_else(Decision::Refuse)
     }
 }

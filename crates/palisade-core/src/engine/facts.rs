@@ -14,7 +14,7 @@ use crate::{
     principal::Principal,
     problem::{Code, Reason},
     request_id::RequestId,
-    requirement::Requirement,
+    requirement::{Answers, Requirement},
 };
 use smallvec::SmallVec;
 use std::{
@@ -70,6 +70,8 @@ pub(super) struct Matched {
     pub(super) guardrail: Option<Requirement>,
     /// Whether a credential would have been read, so that the response depends on it.
     pub(super) credentials_read: bool,
+    /// What the rules say, in words, for an explanation.
+    pub(super) told: String,
 }
 
 /// Who calls. Written by the stages `read` and `verify`.
@@ -82,6 +84,8 @@ pub(super) struct Identity {
     /// Whether something ambient was ignored because of a credential that was sent on purpose.
     pub(super) ambient_ignored: bool,
     pub(super) caller: Option<Caller>,
+    /// What was answered about the caller, for requirements.
+    pub(super) answers: Answers,
 }
 
 /// What the handler and the response get. Written by the stages that find it out.

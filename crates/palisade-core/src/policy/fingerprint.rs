@@ -35,6 +35,7 @@ impl Policy {
             // What a program gives beside the policy.
             ports: _,
             companions: _,
+            limit_stores: _,
             // Where it came from.
             mistakes: _,
             folder: _,

@@ -33,6 +33,7 @@ use crate::{
     config::Mistakes,
     cors::Cors,
     headers::Headers,
+    limit::LimitStore,
     outgoing::Outgoing,
     part::Part,
     ports::{Clock, Entropy, SystemClock, SystemEntropy},
@@ -96,9 +97,13 @@ pub struct Policy {
     companions: Companions,
     custom_schemes: Vec<Arc<dyn Scheme>>,
     parts: Vec<Arc<dyn Part>>,
+    limit_stores: LimitStores,
     mistakes: Mistakes,
     folder: Option<PathBuf>,
 }
+
+/// Stores of counts, by the names that limits use.
+type LimitStores = BTreeMap<String, Arc<dyn LimitStore>>;
 
 /// What a policy needs from outside; the system's, unless given.
 #[derive(Clone)]
@@ -151,6 +156,7 @@ impl Default for Policy {
             },
             custom_schemes: Vec::new(),
             parts: Vec::new(),
+            limit_stores: LimitStores::default(),
             mistakes: Mistakes::default(),
             folder: None,
         }
@@ -174,6 +180,13 @@ impl Policy {
     #[must_use]
     pub fn custom_scheme(mut self, scheme: impl Scheme + 'static) -> Self {
         self.custom_schemes.push(Arc::new(scheme));
+        self
+    }
+
+    /// Gives a store of counts the name by which limits mean it; an earlier one of the name is replaced.
+    #[must_use]
+    pub fn limit_store(mut self, name: impl Into<String>, store: Arc<dyn LimitStore>) -> Self {
+        self.limit_stores.insert(name.into(), store);
         self
     }
 
@@ -327,6 +340,10 @@ impl Policy {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    pub(crate) fn limit_stores(&self) -> &LimitStores {
+        &self.limit_stores
     }
 
     pub(crate) fn parts(&self) -> &[Arc<dyn Part>] {

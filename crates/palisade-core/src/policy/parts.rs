@@ -103,6 +103,8 @@ pub struct Limit {
     pub shadow: bool,
     /// `default`: holds on every rule that names no limits, and on unlisted paths.
     pub default: bool,
+    /// `store`: who counts, by the name that [`Policy::limit_store`](crate::Policy::limit_store) gave; `None`: this process.
+    pub store: Option<String>,
 }
 
 impl Limit {
@@ -116,6 +118,7 @@ impl Limit {
             strict: false,
             shadow: false,
             default: false,
+            store: None,
         }
     }
 
@@ -123,6 +126,13 @@ impl Limit {
     #[must_use]
     pub fn by(mut self, key: LimitKey) -> Self {
         self.by = key;
+        self
+    }
+
+    /// Has a store count.
+    #[must_use]
+    pub fn store(mut self, name: impl Into<String>) -> Self {
+        self.store = Some(name.into());
         self
     }
 

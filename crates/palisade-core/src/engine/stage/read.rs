@@ -7,6 +7,8 @@ use crate::{
     view::View,
 };
 use smallvec::SmallVec;
+use std::borrow::Cow;
+use zeroize::Zeroize;
 
 /// What a request presented to the schemes of its rule.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(in crate::engine) enum Found<'h> {
     /// The request is malformed; the scheme is named if one was presented.
     Malformed {
         scheme: Option<SchemeId>,
+        /// The scheme that the refusal tells what is wrong.
+        told: Option<SchemeId>,
         cause: &'static str,
     },
     /// One credential to verify.
@@ -29,6 +33,63 @@ pub(in crate::engine) enum Found<'h> {
 pub(in crate::engine) struct Candidate<'h> {
     pub(in crate::engine) scheme: SchemeId,
     pub(in crate::engine) credential: Credential<'h>,
+}
+
+impl Found<'_> {
+    fn malformed(scheme: Option<SchemeId>, cause: &'static str) -> Self {
+        Found::Malformed {
+            scheme,
+            told: None,
+            cause,
+        }
+    }
+
+    /// The scheme whose credential was presented, well-formed or not.
+    pub(in crate::engine) fn scheme(&self) -> Option<SchemeId> {
+        match self {
+            Found::One(candidate) => Some(candidate.scheme),
+            Found::Malformed { scheme, .. } => *scheme,
+            Found::Nothing | Found::UnknownAuthorization => None,
+        }
+    }
+
+    /// A copy that outlives the head.
+    pub(in crate::engine) fn hold(&self) -> Hold {
+        Hold(match self {
+            Found::Nothing => Found::Nothing,
+            Found::UnknownAuthorization => Found::UnknownAuthorization,
+            &Found::Malformed {
+                scheme,
+                told,
+                cause,
+            } => Found::Malformed {
+                scheme,
+                told,
+                cause,
+            },
+            Found::One(candidate) => Found::One(Candidate {
+                scheme: candidate.scheme,
+                credential: Credential {
+                    bytes: Cow::Owned(candidate.credential.bytes.to_vec()),
+                    carrier: candidate.credential.carrier,
+                },
+            }),
+        })
+    }
+}
+
+/// What a request presented, held while something else is waited for. A credential in it is overwritten at the end.
+#[derive(Debug)]
+pub(in crate::engine) struct Hold(pub(in crate::engine) Found<'static>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Found::One(candidate) = &mut self.0
+            && let Cow::Owned(bytes) = &mut candidate.credential.bytes
+        {
+            bytes.zeroize();
+        }
+    }
 }
 
 /// What reading found.
@@ -77,10 +138,7 @@ impl Schemes {
         let found = if view.authorization().len() > 1 {
             // RFC 9110 §5.3: Authorization is no list, so a second line is an attack on whoever
             // reads only one of them.
-            Found::Malformed {
-                scheme: self.bearer_presented(rule, view),
-                cause: "repeated_authorization",
-            }
+            Found::malformed(self.bearer_presented(rule, view), "repeated_authorization")
         } else if explicit {
             the_one(
                 places
@@ -91,6 +149,14 @@ impl Schemes {
             Found::UnknownAuthorization
         } else {
             the_one(places.into_iter())
+        };
+        let found = match found {
+            Found::Malformed { scheme, cause, .. } => Found::Malformed {
+                scheme,
+                told: self.bearer_presented(rule, view),
+                cause,
+            },
+            found => found,
         };
         Reading {
             found,
@@ -246,13 +312,13 @@ fn the_one<'c, 'h>(places: impl Iterator<Item = Occupied<'c, 'h>>) -> Found<'h> 
     for place in places {
         let scheme = Some(place.scheme);
         match (place.found, &one) {
-            (Err(cause), _) => return Found::Malformed { scheme, cause },
+            (Err(cause), _) => return Found::malformed(scheme, cause),
             (Ok(credential), None) => one = Some((place.scheme, credential)),
             (Ok(_), Some((first, _))) => {
                 let same = *first == place.scheme;
                 let cause = if same { "repeated" } else { "two_credentials" };
                 let scheme = Some(*first);
-                more.get_or_insert(Found::Malformed { scheme, cause });
+                more.get_or_insert(Found::malformed(scheme, cause));
             }
         }
     }

@@ -113,6 +113,7 @@ pub(super) fn limit(section: &mut Section<'_, '_>) -> Limit {
         strict: section.boolean("strict").unwrap_or_default(),
         shadow: section.boolean("shadow").unwrap_or_default(),
         default: section.boolean("default").unwrap_or_default(),
+        store: section.optional_string("store"),
         ..default
     }
 }
