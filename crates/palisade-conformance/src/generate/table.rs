@@ -1,6 +1,6 @@
 //! Random route tables, as data.
 
-use std::fmt;
+mod show;
 
 use super::random::Random;
 use super::template::{Dialect, Segment, Spelling, Template, canonical};
@@ -395,11 +395,11 @@ fn prefix(random: &mut Random) -> Vec<Segment> {
 
 /// Where a mount is whose paths another mount could take, too.
 fn overlapping(random: &mut Random, items: &[Item]) -> Vec<Segment> {
-    let mounts = items.iter().filter_map(|item| match item {
+    let mut mounts = items.iter().filter_map(|item| match item {
         Item::Mount(mount) => Some(&mount.prefix),
         Item::Route(_) => None,
     });
-    let mut prefix = mounts.last().cloned().unwrap_or_default().0;
+    let mut prefix = mounts.next_back().cloned().unwrap_or_default().0;
     match prefix.last_mut() {
         Some(last) if random.chance(60) => *last = Segment::Parameter,
         _ => prefix.push(literal(random)),
@@ -586,59 +586,4 @@ fn sort(items: &mut [Item]) {
             .join(&Template(vec![Segment::Wildcard]))
             .ranks(),
     });
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Rewriting { place, slashes }) = self.rewriting {
-            writeln!(f, "paths are rewritten {place:?} of the layer: {slashes:?}")?;
-        }
-        if self.forgets {
-            writeln!(f, "a middleware makes responses anew")?;
-        }
-        show(&self.items, 0, f)?;
-        show_fallback(self.fallback.as_ref(), 0, f)
-    }
-}
-
-fn show(items: &[Item], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let indent = "  ".repeat(depth + 1);
-    for item in items {
-        match item {
-            Item::Route(route) => {
-                let methods = match route.methods.is_empty() {
-                    true => "any".to_owned(),
-                    false => route.methods.join(" "),
-                };
-                let templates: Vec<String> = route
-                    .templates()
-                    .map(|template| format!("{template}"))
-                    .collect();
-                writeln!(
-                    f,
-                    "{indent}#{} {templates:?} {methods} {:?}",
-                    route.id, route.style
-                )?;
-            }
-            Item::Mount(mount) => {
-                let prefix = mount.prefix.to_string();
-                writeln!(f, "{indent}{:?} {prefix:?}", mount.kind)?;
-                show(&mount.items, depth + 1, f)?;
-                show_fallback(mount.fallback.as_ref(), depth + 1, f)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn show_fallback(
-    fallback: Option<&Fallback>,
-    depth: usize,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
-    let Some(fallback) = fallback else {
-        return Ok(());
-    };
-    writeln!(f, "{}Fallback #{}", "  ".repeat(depth + 1), fallback.id)?;
-    show(&fallback.items, depth + 1, f)
 }
