@@ -184,7 +184,8 @@ fn judge_path(
     };
     let admitted = admitted(policy, own);
     let allowed = applied.map_or(Callers::KNOWN, |rule| rule.demand.admits());
-    let guarded = guardrails(policy, route, &path_as_routed(table, sent));
+    let path = path_as_routed(table, sent);
+    let guarded = guardrails(policy, &without_empty_wildcard(route, &path), &path);
     let rule_holds = allowed.and(guarded).is_within(admitted);
     let kind = if !guarded.contains(sent.caller) {
         Kind::Guardrail
@@ -316,6 +317,18 @@ fn guardrails(policy: &Policy, route: &Template, path: &str) -> Callers {
         rule.always && (rule.template.is_above(route) || rule.template.is_above(&path))
     });
     above.fold(Callers::ALL, |all, rule| all.and(rule.demand.admits()))
+}
+
+/// The route without its wildcard, where that has matched nothing: what was taken lies beneath no more than the rest.
+fn without_empty_wildcard(route: &Template, path: &str) -> Template {
+    let mut taken = route.clone();
+    let last = taken.0.len().saturating_sub(1);
+    let is_empty = segments(path).get(last).is_none_or(String::is_empty);
+    if is_empty && taken.0.last() == Some(&Segment::Wildcard) {
+        taken.0.pop();
+        taken.0.push(Segment::literal(""));
+    }
+    taken
 }
 
 /// A plain request for a route that only one route can take, by the route's own rule: whether the caller must get in.
