@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use crate::waiting;
 use palisade_core::audit::{AuditEvent, AuditSink};
 use palisade_core::{Clock, MemoryRevocations, Palisade, Policy};
 use serde::Deserialize;
@@ -75,7 +76,7 @@ impl Fixture {
             // All cases come from one address, and most of them fail on purpose.
             policy.failures.quota = "1000000/second".to_owned();
         }
-        let palisade = policy
+        let palisade = waiting::add(policy, &self.policy_toml)
             .with(palisade_oauth::companion())
             .with(palisade_store::companion())
             .with_clock(self.clock.clone())

@@ -56,6 +56,7 @@ mod stored;
 mod suite;
 mod text;
 mod token;
+mod waiting;
 
 pub use case::Guard;
 pub use check::PRINCIPAL_ECHO;
