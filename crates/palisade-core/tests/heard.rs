@@ -10,7 +10,7 @@
 )]
 
 use http::{HeaderMap, StatusCode};
-use palisade_core::{HttpResponse, Palisade, Policy, Reply, RequestHead, Rule, Verdict, public};
+use palisade_core::{HttpResponse, Palisade, Policy, Reply, RequestHead, Rule, public};
 use std::{
     env,
     net::SocketAddr,
