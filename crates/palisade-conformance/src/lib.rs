@@ -24,12 +24,14 @@ pub mod broken;
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
 pub mod bytes;
 mod case;
+mod cells;
 mod check;
 mod client;
 mod command;
 mod corpus;
 mod exchange;
 mod explain;
+mod fields;
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
 pub mod generate;
 pub mod harness;
@@ -41,7 +43,9 @@ mod issuer;
 mod keys;
 mod lint;
 pub mod loopback;
+mod model;
 mod normal;
+mod prepare;
 mod print;
 #[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
 mod probe;
@@ -55,14 +59,14 @@ mod suite;
 mod text;
 mod token;
 
-pub use case::Guard;
-pub use check::PRINCIPAL_ECHO;
-pub use command::{USAGE, cases, command, suite};
+pub use cells::{AuditLog, Handled, ManualClock};
+pub use command::{USAGE, command};
 pub use explain::Explained;
-pub use harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock, Running};
+pub use harness::{Fixture, Harness, Running};
+pub use model::{App, Guard, Mistake, PRINCIPAL_ECHO};
 pub use report::{Cell, Equality, MatrixReport, Row, Tally, Trace, Verdict, must_be_red};
 pub use run::{Filter, run};
-pub use suite::{Mistake, Suite};
+pub use suite::{Suite, cases, suite};
 
 /// The programs of the README compile.
 #[cfg(all(doctest, feature = "axum", feature = "actix", feature = "poem"))]

@@ -12,8 +12,8 @@ use palisade_core::{Grant, Principal};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::check::PRINCIPAL_ECHO;
-use crate::harness::Handled;
+use crate::cells::Handled;
+use crate::model::PRINCIPAL_ECHO;
 
 /// The routes of `corpus/paths.toml`. Literals stand before the parameters beside them, because actix-web takes the
 /// first route that fits.

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use crate::answer::{Answer, shown};
 use crate::books;
-use crate::case::Guard;
 use crate::client::Request;
 use crate::explain::Explained;
-use crate::suite::{Case, File};
+use crate::model::{Case, File, Guard};
 
 /// More of a request or a response than this is not kept for people to read.
 const SHOWN: usize = 4096;
@@ -336,7 +335,7 @@ fn cut(bytes: &[u8]) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::case::FRAMEWORKS;
+    use crate::model::FRAMEWORKS;
 
     fn cell(normal: &str) -> Cell {
         let mut cell = Cell::passed(false);

@@ -14,8 +14,9 @@ use crate::exchange::{Conversation, Demand, Server};
 use crate::explain::Twin;
 use crate::harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock};
 use crate::keys::Keys;
+use crate::model::{Case, File, join};
 use crate::report::{Cell, MatrixReport, Row, Trace, Verdict};
-use crate::suite::{Case, File, Suite, join};
+use crate::suite::Suite;
 
 /// How many files of a framework run at a time.
 const SIDE_BY_SIDE: usize = 2;
@@ -281,7 +282,7 @@ fn converse(mut conversation: Conversation<'_>, case: &Case, demand: Demand) -> 
 
 fn converse_into(conversation: &mut Conversation<'_>, case: &Case, cell: &mut Cell) {
     for step in &case.steps {
-        let times = step.repeat.unwrap_or(1);
+        let times = step.send.repeat.unwrap_or(1);
         for time in 1..=times {
             let (trace, normal) = conversation.exchange(step).unwrap_or_else(|mistake| {
                 (

@@ -181,7 +181,7 @@ status = 200
 handler = true
 principal = "alice"
 json = { "/id" = 7, "/body" = "api.example" }
-body_lacks = "{token:alice}"
+expect.body_lacks = "{token:alice}"
 
 [[case]]
 name = "parser"
@@ -197,19 +197,19 @@ repeat = 2
 status = 200
 [[case.step]]
 request = "GET /limited HTTP/1.1\nAuthorization: Bearer x"
-keep_alive = true
+send.keep_alive = true
 advance = "30s"
 status = 429
 code = "quota_exceeded"
 headers = { retry-after = { matches = "#" } }
-closes = false
+expect.closes = false
 
 [[case]]
 name = "saved"
 [[case.step]]
 request = "GET /a HTTP/1.1\nAuthorization: Bearer x"
 status = 200
-save = { id = "/id", who = "header:x-probe-principal" }
+send.save = { id = "/id", who = "header:x-probe-principal" }
 [[case.step]]
 request = "POST /a HTTP/1.1\nAuthorization: Bearer x"
 body = "{saved:id} {saved:who}"
@@ -229,8 +229,8 @@ request = '''
 POST /a HTTP/1.1
 Content-Length: 5\
 '''
-raw = true
-hang_up = true
+send.raw = true
+send.hang_up = true
 audit = { decision = "aborted" }
 
 [[case]]
