@@ -18,7 +18,7 @@ use palisade_core::{MemoryRevocations, Palisade, Policy};
 use tokio::runtime::Builder;
 
 pub use crate::cells::{AuditLog, Handled, ManualClock};
-pub use crate::model::App;
+pub use crate::model::{App, CaseInfo, Except};
 
 /// The harnesses of all frameworks that are built in.
 pub fn all() -> Vec<&'static dyn Harness> {
@@ -42,6 +42,20 @@ pub trait Harness: Sync {
     /// # Errors
     /// Why the server could not start: a mistake in the policy, a socket that cannot be opened.
     fn start(&self, fixture: &Fixture) -> Result<Running, String>;
+
+    /// The frameworks whose HTTP parser refuses what this one's may refuse, as `parser` of a case names them. The
+    /// default is the framework itself. A server with hyper says `axum`; a server with a parser of its own names all
+    /// three, `axum`, `actix` and `poem`.
+    fn parsers(&self) -> Vec<&'static str> {
+        vec![self.name()]
+    }
+
+    /// What this framework does differently in a case, as `except` of a case file says it of those in this repository.
+    /// Such cells are declared in the matrix, and count neither as passed nor as failed. The default is: nothing.
+    fn except(&self, case: &CaseInfo<'_>) -> Option<Except> {
+        let _ = case;
+        None
+    }
 }
 
 /// What one server under test is made of. The cells are shared with the runner, which reads and moves them from outside.

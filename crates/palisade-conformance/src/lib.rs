@@ -47,8 +47,7 @@ mod model;
 mod normal;
 mod prepare;
 mod print;
-#[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
-mod probe;
+pub mod probe;
 mod reader;
 mod report;
 mod request;
@@ -63,7 +62,7 @@ pub use cells::{AuditLog, Handled, ManualClock};
 pub use command::{USAGE, command};
 pub use explain::Explained;
 pub use harness::{Fixture, Harness, Running};
-pub use model::{App, Guard, Mistake, PRINCIPAL_ECHO};
+pub use model::{App, CaseInfo, Except, Guard, Mistake, PRINCIPAL_ECHO};
 pub use report::{Cell, Equality, MatrixReport, Row, Tally, Trace, Verdict, must_be_red};
 pub use run::{Filter, run};
 pub use suite::{Suite, cases, suite};

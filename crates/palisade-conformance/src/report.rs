@@ -141,6 +141,14 @@ impl MatrixReport {
         tally
     }
 
+    /// How many cells are declared differences: neither passed nor failed.
+    pub fn declared(&self) -> usize {
+        let cells = self.rows.iter().flat_map(|row| &row.cells);
+        cells
+            .filter(|cell| matches!(cell.verdict, Verdict::Declared(_)))
+            .count()
+    }
+
     /// How the exchanges of all cases were explained.
     pub fn explained(&self) -> Explained {
         let mut sum = Explained::default();

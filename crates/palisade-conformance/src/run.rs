@@ -167,12 +167,15 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn run(&mut self, case: &Case) -> Cell {
-        let name = self.harness.name();
-        let except = case.except.get(name);
+        let own = self.harness.except(&case.info(self.file));
+        let except = case.except.get(self.harness.name()).or(own.as_ref());
+        let parsers = self.harness.parsers();
         let demand = match except.map(|except| (except.status, &except.reason)) {
             Some((None, reason)) => return Cell::declared(reason),
             Some((Some(status), _)) => Demand::Declared(status),
-            None if case.parser.iter().any(|parser| parser == name) => Demand::RefusalByParser,
+            None if case.parser.iter().any(|it| parsers.contains(&it.as_str())) => {
+                Demand::RefusalByParser
+            }
             None => Demand::Case,
         };
         let mut cell = match self.serve(case) {

@@ -87,14 +87,58 @@ impl Default for Defaults {
 }
 
 /// A declared difference of one framework.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Except {
+pub struct Except {
     /// Shown in the matrix.
     pub(crate) reason: String,
     /// What this framework answers instead; without it the case is not run there.
     #[serde(default)]
     pub(crate) status: Option<u16>,
+}
+
+impl Except {
+    /// The case is not run on this framework.
+    pub fn not_run(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            status: None,
+        }
+    }
+
+    /// This framework answers with `status` instead, which is checked.
+    pub fn status(status: u16, reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            status: Some(status),
+        }
+    }
+}
+
+/// Which case it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CaseInfo<'a> {
+    /// The case's file, relative to the tree, without its ending.
+    pub file: &'a str,
+    /// The case's name.
+    pub name: &'a str,
+    /// The application that it is written for.
+    pub app: App,
+    /// Whether it goes over HTTP/2.
+    pub http2: bool,
+}
+
+impl Case {
+    /// Which case of `file` this is.
+    pub(crate) fn info<'a>(&'a self, file: &'a File) -> CaseInfo<'a> {
+        CaseInfo {
+            file: &file.name,
+            name: &self.name,
+            app: file.app,
+            http2: file.http2,
+        }
+    }
 }
 
 /// What a case guards: `PITFALLS 19` of `docs/pitfalls.md`, `STANDARDS 1` of `docs/standards.md`, `INVARIANT 4` of
