@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::corpus;
-use crate::model::{File, Mistake};
+use crate::model::{CaseInfo, File, Mistake};
 use crate::reader::Reader;
 
 /// All case files, read and checked.
@@ -38,6 +38,18 @@ impl Suite {
         } else {
             Err(mistakes)
         }
+    }
+
+    /// Keeps only the cases for which `keep` is true. The cases of a file run in order on one server, so those that stay
+    /// find it as if the others had never run.
+    pub fn retain(&mut self, mut keep: impl FnMut(&CaseInfo<'_>) -> bool) {
+        for file in &mut self.files {
+            let cases = file.cases.iter();
+            let kept: Vec<bool> = cases.map(|case| keep(&case.info(file))).collect();
+            let mut kept = kept.into_iter();
+            file.cases.retain(|_| kept.next().unwrap_or(true));
+        }
+        self.files.retain(|file| !file.cases.is_empty());
     }
 
     /// How many cases there are, with every value of `each` counted.
@@ -90,9 +102,26 @@ fn find(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::App;
 
     #[test]
     fn the_cases_of_this_repository_can_be_read() {
         assert_eq!(suite().err(), None);
+    }
+
+    #[test]
+    fn cases_may_be_left_out() {
+        let mut suite = suite().unwrap();
+        let all = suite.len();
+        suite.retain(|case| case.app == App::Demo && !case.name.contains('['));
+        assert!((1..all).contains(&suite.len()));
+        assert!(
+            suite
+                .files
+                .iter()
+                .all(|file| file.app == App::Demo && !file.cases.is_empty())
+        );
+        suite.retain(|_| false);
+        assert!(suite.is_empty());
     }
 }

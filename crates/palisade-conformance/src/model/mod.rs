@@ -116,7 +116,7 @@ impl Except {
 }
 
 /// Which case it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct CaseInfo<'a> {
     /// The case's file, relative to the tree, without its ending.
@@ -127,6 +127,14 @@ pub struct CaseInfo<'a> {
     pub app: App,
     /// Whether it goes over HTTP/2.
     pub http2: bool,
+    except: &'a BTreeMap<String, Except>,
+}
+
+impl CaseInfo<'_> {
+    /// What the case declares for a framework of this repository, for one that does the same.
+    pub fn except_of(&self, framework: &str) -> Option<Except> {
+        self.except.get(framework).cloned()
+    }
 }
 
 impl Case {
@@ -137,6 +145,7 @@ impl Case {
             name: &self.name,
             app: file.app,
             http2: file.http2,
+            except: &self.except,
         }
     }
 }
