@@ -39,8 +39,7 @@ use std::future::{Ready, ready};
 /// }));
 /// ```
 ///
-/// Call it once for an application: of several calls, only the last one counts, and the routes of the others are refused
-/// where they are uncertain.
+/// An application may call it several times, as one that consists of parts does, also for its scopes.
 pub fn routes(add: impl FnOnce(&mut Routes<'_>)) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let mut confirmed = Vec::new();
@@ -49,7 +48,10 @@ pub fn routes(add: impl FnOnce(&mut Routes<'_>)) -> impl FnOnce(&mut ServiceConf
             prefix: String::new(),
             confirmed: &mut confirmed,
         });
-        config.app_data(ConfirmedRoutes(confirmed));
+        for template in confirmed {
+            // The only thing that a part of an application can leave for the whole, however many parts there are.
+            config.external_resource(map::mark(&template), map::MARKED);
+        }
     }
 }
 
@@ -60,15 +62,11 @@ pub struct Routes<'a> {
     confirmed: &'a mut Vec<String>,
 }
 
-/// The templates of the routes that confirm themselves, as often as they were registered.
-#[derive(Debug)]
-pub(crate) struct ConfirmedRoutes(pub(crate) Vec<String>);
-
 impl Routes<'_> {
     /// Adds a route, as `App::route` does.
     pub fn route(&mut self, path: &str, route: Route) -> &mut Self {
         self.note(path);
-        self.config.route(path, route.wrap(Confirm(())));
+        self.config.route(path, route.wrap(Confirm::ROUTE));
         self
     }
 
@@ -89,7 +87,7 @@ impl Routes<'_> {
         B: MessageBody + 'static,
     {
         self.note(path);
-        let resource = build(web::resource(path)).wrap(Confirm(()));
+        let resource = build(web::resource(path)).wrap(Confirm::ROUTE);
         self.config.service(resource);
         self
     }
@@ -136,7 +134,14 @@ impl Routes<'_> {
         self
     }
 
-    /// For what is no route: data, a default service.
+    /// Adds what answers where no route does, as `App::default_service` does. It goes by the path, which must still be the
+    /// one that was judged.
+    pub fn default_service(&mut self, route: Route) -> &mut Self {
+        self.config.default_service(route.wrap(Confirm::BY_PATH));
+        self
+    }
+
+    /// For what is no route, such as data.
     pub fn config(&mut self) -> &mut ServiceConfig {
         self.config
     }
@@ -164,7 +169,16 @@ impl std::fmt::Debug for Routes<'_> {
 
 /// The middleware that [`routes`] puts on each route.
 #[derive(Debug, Clone, Copy)]
-pub struct Confirm(());
+pub struct Confirm {
+    has_template: bool,
+}
+
+impl Confirm {
+    const ROUTE: Self = Self { has_template: true };
+    const BY_PATH: Self = Self {
+        has_template: false,
+    };
+}
 
 impl<S, B> Transform<S, ServiceRequest> for Confirm
 where
@@ -178,7 +192,10 @@ where
     type Future = Ready<Result<Confirmed<S>, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(Confirmed { inner }))
+        ready(Ok(Confirmed {
+            inner,
+            confirm: *self,
+        }))
     }
 }
 
@@ -186,6 +203,7 @@ where
 #[derive(Debug)]
 pub struct Confirmed<S> {
     inner: S,
+    confirm: Confirm,
 }
 
 impl<S, B> Service<ServiceRequest> for Confirmed<S>
@@ -202,7 +220,11 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         // Without a layer, no rule was applied that could be the wrong one.
         let grant = request.extensions().get::<Grant>().cloned();
-        match grant.map(|grant| confirm_route(&grant, request.request())) {
+        let confirmed = grant.map(|grant| match self.confirm.has_template {
+            true => confirm_route(&grant, request.request()),
+            false => confirm_target(&grant, request.request()),
+        });
+        match confirmed {
             Some(Err(reply)) => GuardFuture::refused(request, reply),
             _ => GuardFuture::running(self.inner.call(request)),
         }

@@ -170,6 +170,10 @@ fn rule(rule: &RuleDescription) -> Vec<String> {
                 .then(|| format!("encoded {}", rule.allow_encoded.join(" "))),
         )
         .chain(rule.corp.as_ref().map(|corp| format!("corp {corp}")))
+        .chain(
+            rule.endpoint
+                .map(|name| format!("answered by Palisade: {name}")),
+        )
         .chain(raised(&flags));
     vec![
         match rule.path.as_str() {

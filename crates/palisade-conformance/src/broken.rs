@@ -8,10 +8,12 @@ mod axum;
 #[cfg(feature = "poem")]
 mod poem;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::harness::{Fixture, Harness, Running};
-use crate::report::{Tally, must_be_red};
+use crate::overheard::Overheard;
+use crate::report::{MatrixReport, Tally, must_be_red};
 use crate::run::{Filter, run};
 use crate::suite::Suite;
 
@@ -24,6 +26,10 @@ pub struct Broken {
     mistake: &'static str,
     /// The cases that must be red.
     found_by: &'static [&'static str],
+    /// No case says what is wrong: it shows only beside what core alone answers.
+    only_core_knows: bool,
+    /// Where it tells a credential that it was sent: the target of a log line, or `answer`.
+    tells: Option<&'static str>,
     start: fn(&Fixture) -> Result<Running, String>,
 }
 
@@ -54,14 +60,24 @@ pub fn all() -> Vec<Broken> {
     vec![
         #[cfg(feature = "axum")]
         axum::DECIDES_AFTER_THE_CALL,
+        #[cfg(feature = "axum")]
+        axum::WORDS_OF_ITS_OWN,
+        #[cfg(feature = "axum")]
+        axum::HEADERS_IN_THE_LOG,
         #[cfg(feature = "actix")]
         actix::STATE_PER_WORKER,
         #[cfg(feature = "actix")]
         actix::EDITS_DROPPED_ON_ERRORS,
+        #[cfg(feature = "actix")]
+        actix::CHALLENGES_OF_ITS_OWN,
+        #[cfg(feature = "actix")]
+        actix::BYTES_IN_THE_LOG,
         #[cfg(feature = "poem")]
         poem::EDITS_DROPPED_ON_ERRORS,
         #[cfg(feature = "poem")]
         poem::SECOND_AUTHORIZATION_IGNORED,
+        #[cfg(feature = "poem")]
+        poem::CREDENTIALS_IN_REFUSALS,
     ]
 }
 
@@ -71,15 +87,30 @@ impl Broken {
     /// # Errors
     /// The cases that stay green; or that all are red, as they are over a server that does not start.
     pub fn find_out(&self, suite: &Suite) -> Result<(), String> {
-        let filter = Filter {
-            text: Some(FILE.to_owned()),
-            ..Filter::default()
-        };
-        let report = run(suite, &[self], &filter)?;
+        let report = self.run(suite, true)?;
         if report.tally().passed == 0 {
             return Err("nothing works at all, which proves nothing".to_owned());
         }
-        must_be_red(&report, self.found_by)
+        must_be_red(&report, self.found_by)?;
+        let leaks = Overheard::listen()?.leaks();
+        let told = leaks.iter().map(|leak| leak.by.as_str());
+        if told.collect::<BTreeSet<_>>() != self.tells.into_iter().collect() {
+            return Err(format!("secrets were told, or were not: {leaks:#?}"));
+        }
+        if self.only_core_knows && !self.run(suite, false)?.is_green() {
+            return Err("the cases alone find it out, so nothing is said of core".to_owned());
+        }
+        Ok(())
+    }
+
+    fn run(&self, suite: &Suite, explain: bool) -> Result<MatrixReport, String> {
+        let filter = Filter {
+            text: Some(FILE.to_owned()),
+            explain,
+            overheard: Some(Overheard::listen()?),
+            ..Filter::default()
+        };
+        run(suite, &[self], &filter)
     }
 }
 

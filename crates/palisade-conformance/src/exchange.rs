@@ -14,12 +14,13 @@ use crate::answer::{Answer, shown};
 use crate::beside::Beside;
 use crate::check::{Observed, check};
 use crate::client::{Connection, PATIENCE, Request};
-use crate::explain::{Explained, Twin};
+use crate::explain::Twin;
 use crate::harness::{AuditLog, Fixture, Running};
 use crate::http2;
 use crate::keys::Keys;
-use crate::model::{Advance, File, Step};
+use crate::model::{Advance, Explained, File, Step};
 use crate::normal::normalise;
+use crate::overheard::Overheard;
 use crate::report::Trace;
 use crate::request;
 use crate::revoke;
@@ -77,6 +78,7 @@ pub(crate) struct Conversation<'a> {
     server: &'a mut Server,
     each: Option<&'a str>,
     demand: Demand,
+    overheard: Option<&'static Overheard>,
     saved: BTreeMap<String, String>,
     connection: Option<Connection>,
     pub(crate) explained: Explained,
@@ -97,6 +99,7 @@ impl<'a> Conversation<'a> {
         server: &'a mut Server,
         each: Option<&'a str>,
         demand: Demand,
+        overheard: Option<&'static Overheard>,
     ) -> Self {
         Self {
             file,
@@ -104,6 +107,7 @@ impl<'a> Conversation<'a> {
             server,
             each,
             demand,
+            overheard,
             saved: BTreeMap::new(),
             connection: None,
             explained: Explained::default(),
@@ -161,7 +165,12 @@ impl<'a> Conversation<'a> {
             return Explained::default();
         };
         let host = &self.file.defaults.host;
-        match twin.compare(&attempt.request, host, self.file.http2, event) {
+        match twin.compare(
+            &attempt.request,
+            (host, self.file.http2),
+            event,
+            (&self.server.beside, &attempt.normal),
+        ) {
             Ok(mut explained) => {
                 if self.server.beside.is_something() {
                     explained.with_services = explained.agreed();
@@ -199,7 +208,14 @@ impl<'a> Conversation<'a> {
         };
         let request = request::build(&step.send, &macros, file.http2)?;
 
+        if let Some(overheard) = self.overheard {
+            overheard.head(&request.head);
+            for credential in minted.borrow().iter() {
+                overheard.credential(credential);
+            }
+        }
         let mut late = self.server.fixture.audit.take();
+        self.hear_events(&late);
         if !self.server.settled {
             late.clear();
         }
@@ -226,6 +242,10 @@ impl<'a> Conversation<'a> {
                 };
                 let events = take_events(audit, wanted);
                 let handlers = handlers.count() - handled;
+                self.hear_events(&events);
+                if let (0, Some(overheard)) = (handlers, self.overheard) {
+                    overheard.said("answer", &normal);
+                }
                 let seen = Observed {
                     answer,
                     handlers,
@@ -270,6 +290,14 @@ impl<'a> Conversation<'a> {
             normal,
             events: observed,
         })
+    }
+
+    fn hear_events(&self, events: &[Value]) {
+        if let Some(overheard) = self.overheard {
+            for event in events {
+                overheard.said("audit", event.to_string().as_bytes());
+            }
+        }
     }
 
     /// Moves the clock, again and again, until the answer is there, if the step says so.

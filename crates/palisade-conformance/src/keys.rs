@@ -65,6 +65,20 @@ impl Keys {
         &self.folder
     }
 
+    /// What no server may tell: what each is, and the text.
+    pub(crate) fn secrets(&self) -> Vec<(&'static str, String)> {
+        let hmac = self.keys.iter().filter_map(|(_, key)| match key {
+            Key::Hmac(secret) => Some(("an HMAC secret", secret.clone())),
+            _ => None,
+        });
+        let basic = BASE64_STANDARD.encode(format!("api:{}", self.client_secret));
+        let client = [
+            ("the secret of a client", self.client_secret.clone()),
+            ("the credentials of a client", basic),
+        ];
+        hmac.chain(client).collect()
+    }
+
     /// Signs `message` with the key called `name`.
     ///
     /// An `HS…` algorithm with an asymmetric key uses the text of its public PEM file as the secret: the classic

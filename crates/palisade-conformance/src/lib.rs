@@ -64,6 +64,7 @@
 
 mod always;
 mod answer;
+mod bare;
 mod beside;
 mod books;
 pub mod broken;
@@ -81,6 +82,7 @@ mod fields;
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
 pub mod generate;
 pub mod harness;
+mod head;
 mod html;
 mod http1;
 mod http2;
@@ -91,6 +93,7 @@ mod lint;
 pub mod loopback;
 mod model;
 mod normal;
+mod overheard;
 mod prepare;
 mod print;
 pub mod probe;
@@ -106,9 +109,9 @@ mod token;
 
 pub use cells::{AuditLog, Handled, ManualClock};
 pub use command::{USAGE, command};
-pub use explain::Explained;
 pub use harness::{Fixture, Harness, Running};
-pub use model::{App, CaseInfo, Except, Guard, Mistake, PRINCIPAL_ECHO};
+pub use model::{App, CaseInfo, Except, Explained, Guard, Mistake, PRINCIPAL_ECHO};
+pub use overheard::{Leak, Overheard};
 pub use report::{Cell, Equality, MatrixReport, Row, Tally, Trace, Verdict, must_be_red};
 pub use run::{Filter, run};
 pub use suite::{Suite, cases, suite};

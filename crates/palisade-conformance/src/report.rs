@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::answer::{Answer, shown};
 use crate::books;
 use crate::client::Request;
-use crate::explain::Explained;
-use crate::model::{Case, File, Guard};
+use crate::model::{Case, Explained, File, Guard};
 
 /// More of a request or a response than this is not kept for people to read.
 const SHOWN: usize = 4096;
@@ -317,7 +316,7 @@ fn compare(frameworks: &[&str], cells: &[Cell]) -> Equality {
 }
 
 /// The first line in which two normalised responses differ, of each.
-fn first_difference(one: &[u8], two: &[u8]) -> (String, String) {
+pub(crate) fn first_difference(one: &[u8], two: &[u8]) -> (String, String) {
     let (one, two) = (shown(one), shown(two));
     let (mut one, mut two) = (one.split('\n'), two.split('\n'));
     loop {

@@ -15,6 +15,7 @@ use crate::explain::Twin;
 use crate::harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock};
 use crate::keys::Keys;
 use crate::model::{Case, File, join};
+use crate::overheard::Overheard;
 use crate::report::{Cell, MatrixReport, Row, Trace, Verdict};
 use crate::suite::Suite;
 
@@ -30,6 +31,8 @@ pub struct Filter {
     pub framework: Option<String>,
     /// Whether `Palisade::explain` is asked about each request, too, and must say what the server did.
     pub explain: bool,
+    /// Is told every secret and everything that was said.
+    pub overheard: Option<&'static Overheard>,
 }
 
 impl Filter {
@@ -79,7 +82,7 @@ pub fn run(
         let (chosen, keys) = (&chosen, &keys);
         let threads: Vec<_> = harnesses
             .iter()
-            .map(|harness| scope.spawn(|| run_files(*harness, keys, chosen, filter.explain)))
+            .map(|harness| scope.spawn(|| run_files(*harness, keys, chosen, filter)))
             .collect();
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(Result::unwrap_or_default).collect()
@@ -114,7 +117,7 @@ fn run_files(
     harness: &dyn Harness,
     keys: &Arc<Keys>,
     files: &[(&File, Vec<&Case>)],
-    explain: bool,
+    filter: &Filter,
 ) -> Column {
     let next = AtomicUsize::new(0);
     let run = || {
@@ -124,7 +127,7 @@ fn run_files(
             let Some((file, cases)) = files.get(index) else {
                 return column;
             };
-            column.insert(index, run_file(harness, keys, file, cases, explain));
+            column.insert(index, run_file(harness, keys, file, cases, filter));
         }
     };
     thread::scope(|scope| {
@@ -140,13 +143,14 @@ fn run_file(
     keys: &Arc<Keys>,
     file: &File,
     cases: &[&Case],
-    explain: bool,
+    filter: &Filter,
 ) -> Vec<Cell> {
     let mut session = Session {
         harness,
         keys,
         file,
-        explain,
+        explain: filter.explain,
+        overheard: filter.overheard,
         server: None,
     };
     let mut cells: Vec<_> = cases.iter().map(|case| session.run(case)).collect();
@@ -162,6 +166,7 @@ struct Session<'a> {
     keys: &'a Arc<Keys>,
     file: &'a File,
     explain: bool,
+    overheard: Option<&'static Overheard>,
     server: Option<Server>,
 }
 
@@ -186,6 +191,7 @@ impl Session<'_> {
                     &mut server,
                     case.each.as_deref(),
                     demand,
+                    self.overheard,
                 );
                 let cell = converse(conversation, case, demand);
                 self.server = Some(server);
@@ -228,6 +234,12 @@ impl Session<'_> {
             audit: Arc::new(AuditLog::default()),
             handled: Arc::new(Handled::default()),
         };
+        if let Some(overheard) = self.overheard {
+            overheard.policy(&policy);
+            for (what, secret) in self.keys.secrets() {
+                overheard.secret(what, &secret);
+            }
+        }
         // So that an issuer may be down from the start.
         if let Some(first) = case.steps.first() {
             let (each, now) = (case.each.as_deref(), fixture.clock.unix_seconds());

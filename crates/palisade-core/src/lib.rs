@@ -10,6 +10,7 @@ mod body;
 pub mod companion;
 mod config;
 mod cors;
+mod endpoint;
 mod engine;
 mod fields;
 mod fingerprint;
@@ -26,6 +27,7 @@ mod methods;
 mod misuse;
 mod outage;
 mod outgoing;
+mod part;
 pub mod password;
 mod policy;
 mod ports;
@@ -47,6 +49,7 @@ pub use body::{Body, BodyGuard, BodyRefused, BodyWatch};
 pub use companion::Companion;
 pub use config::{ConfigError, ConfigWarning, Mistake, Mistakes, Note};
 pub use cors::Cors;
+pub use endpoint::Endpoint;
 pub use engine::{
     Admission, ClaimsError, Decided, Description, Ending, Exchange, Explanation, Grant,
     LimitDescription, LimitReport, Palisade, PrincipalReport, Reloaded, RouteMap, RuleDescription,
@@ -58,6 +61,7 @@ pub use headers::{Headers, Hsts, Preset};
 pub use input::BodyKind;
 pub use jwt::PrincipalKind;
 pub use outgoing::Outgoing;
+pub use part::{Fittings, Part, SecurityTxt};
 pub use policy::{
     AddressDetail, Audit, Failures, Firewall, Host, Https, HttpsMode, Limit, LimitKey, Policy,
     PrincipalDetail, Routes, Rule, Uncertain, Unlisted, policy_schema,
@@ -68,7 +72,8 @@ pub use ports::{
 pub use principal::Principal;
 pub use reply::Reply;
 pub use requirement::{
-    Requirement, all_of, any_of, authenticated, optional, permission, policy, public, role, scope,
+    Requirement, all_of, any_of, asked, authenticated, optional, permission, policy, public, role,
+    scope,
 };
 pub use revocation::MemoryRevocations;
 pub use rule::template::TemplateSyntax;

@@ -1,6 +1,10 @@
 //! What a caller must be to pass.
 
-use crate::{jwt::Reading, principal::Principal};
+use crate::{
+    jwt::Reading,
+    ports::{BoxFuture, SourceError},
+    principal::Principal,
+};
 use std::{
     collections::{HashMap, HashSet},
     fmt,
@@ -28,9 +32,13 @@ enum Node {
     Role(Box<str>),
     Permission(Box<str>),
     Policy(Box<str>, Arc<dyn Fn(&Principal) -> bool + Send + Sync>),
+    Asked(Box<str>, Arc<Question>),
     AllOf(Vec<Requirement>),
     AnyOf(Vec<Requirement>),
 }
+
+/// What somebody else is asked about a caller.
+type Question = dyn Fn(&Principal) -> BoxFuture<Result<bool, SourceError>> + Send + Sync;
 
 /// A test of the application counts by its name.
 impl Hash for Requirement {
@@ -41,7 +49,8 @@ impl Hash for Requirement {
             Node::Scope(name)
             | Node::Role(name)
             | Node::Permission(name)
-            | Node::Policy(name, _) => name.hash(state),
+            | Node::Policy(name, _)
+            | Node::Asked(name, _) => name.hash(state),
             Node::AllOf(list) | Node::AnyOf(list) => list.hash(state),
         }
     }
@@ -85,6 +94,26 @@ pub fn policy(
     Requirement(Node::Policy(name.into(), Arc::new(test)))
 }
 
+/// Callers of whom the answer to `ask` is true may pass: for tests that must wait, as for a database. `name` stands in
+/// explanations and errors. Asked once a request at most, and only where the answer decides; without an answer the request
+/// is refused with 503. For rules: a route's own requirement cannot wait, and one that has to is refused with 500.
+///
+/// ```
+/// use palisade_core::{Rule, asked};
+///
+/// let paid = asked("paid", |caller| {
+///     let subject = caller.subject().to_owned();
+///     Box::pin(async move { Ok(subject == "alice") })
+/// });
+/// let rule = Rule::new("/reports").require(paid);
+/// ```
+pub fn asked(
+    name: impl Into<Box<str>>,
+    ask: impl Fn(&Principal) -> BoxFuture<Result<bool, SourceError>> + Send + Sync + 'static,
+) -> Requirement {
+    Requirement(Node::Asked(name.into(), Arc::new(ask)))
+}
+
 /// Callers who meet all of these may pass.
 pub fn all_of(all: impl IntoIterator<Item = Requirement>) -> Requirement {
     Requirement(Node::AllOf(all.into_iter().collect()))
@@ -95,10 +124,15 @@ pub fn any_of(any: impl IntoIterator<Item = Requirement>) -> Requirement {
     Requirement(Node::AnyOf(any.into_iter().collect()))
 }
 
-/// How far a caller is from meeting a requirement, in that order.
+/// How far a caller is from meeting a requirement, in that order: of several demands the worst counts, so that a denial
+/// beats what is unknown, and of several alternatives the best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Judgement {
     Met,
+    /// Somebody must be asked first.
+    Unknown,
+    /// Somebody was asked and gave no answer.
+    Unavailable,
     /// More scopes would do.
     ScopeMissing,
     /// Nothing that a token could add would do.
@@ -142,13 +176,14 @@ impl Requirement {
             | (Node::Role(own), Node::Role(other))
             | (Node::Permission(own), Node::Permission(other)) => own == other,
             (Node::Policy(_, own), Node::Policy(_, other)) => Arc::ptr_eq(own, other),
+            (Node::Asked(_, own), Node::Asked(_, other)) => Arc::ptr_eq(own, other),
             _ => false,
         }
     }
 
     /// A claim that cannot be read counts as absent and meets nothing. A test of the application's own may ask for what a
     /// caller is not, which such a claim would meet: it is not even asked.
-    pub(crate) fn judge(&self, caller: &Principal, roles: &Roles) -> Judgement {
+    pub(crate) fn judge(&self, caller: &Principal, roles: &Roles, answers: &Answers) -> Judgement {
         let unread = caller.unread();
         let is_unread = |reading: Reading| reading == Reading::Unusual;
         match &self.0 {
@@ -169,12 +204,24 @@ impl Requirement {
             Node::Permission(_) => Judgement::Forbidden,
             Node::Policy(..) if unread.is_anything() => Judgement::Unreadable,
             Node::Policy(_, test) => Judgement::met_or_forbidden(test(caller)),
+            Node::Asked(..) if unread.is_anything() => Judgement::Unreadable,
+            Node::Asked(_, question) => match answers.of(question) {
+                None => Judgement::Unknown,
+                Some(Ok(met)) => Judgement::met_or_forbidden(met),
+                Some(Err(())) => Judgement::Unavailable,
+            },
             Node::AllOf(all) => {
-                let worst = all.iter().map(|one| one.judge(caller, roles)).max();
+                let worst = all
+                    .iter()
+                    .map(|one| one.judge(caller, roles, answers))
+                    .max();
                 worst.unwrap_or(Judgement::Forbidden)
             }
             Node::AnyOf(any) => {
-                let best = any.iter().map(|one| one.judge(caller, roles)).min();
+                let best = any
+                    .iter()
+                    .map(|one| one.judge(caller, roles, answers))
+                    .min();
                 best.unwrap_or(Judgement::Forbidden)
             }
         }
@@ -185,25 +232,47 @@ impl Requirement {
     pub(crate) fn scopes_needed<'a>(
         &'a self,
         caller: &Principal,
-        roles: &Roles,
+        (roles, answers): (&Roles, &Answers),
         needed: &mut Vec<&'a str>,
     ) {
         match &self.0 {
             Node::Scope(name) if !needed.contains(&&**name) => needed.push(name),
             Node::AllOf(all) => {
                 for one in all {
-                    one.scopes_needed(caller, roles, needed);
+                    one.scopes_needed(caller, (roles, answers), needed);
                 }
             }
             Node::AnyOf(any) => {
                 let reachable = any
                     .iter()
-                    .find(|one| one.judge(caller, roles) < Judgement::Forbidden);
+                    .find(|one| one.judge(caller, roles, answers) < Judgement::Forbidden);
                 if let Some(one) = reachable {
-                    one.scopes_needed(caller, roles, needed);
+                    one.scopes_needed(caller, (roles, answers), needed);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The first question whose answer is not known and decides.
+    pub(crate) fn open_question(
+        &self,
+        caller: &Principal,
+        roles: &Roles,
+        answers: &Answers,
+    ) -> Option<Asked> {
+        match &self.0 {
+            Node::Asked(_, question) if answers.of(question).is_none() => Some(Asked {
+                answer: question(caller),
+                question: Arc::clone(question),
+            }),
+            Node::AllOf(list) | Node::AnyOf(list) => {
+                let mut open = list
+                    .iter()
+                    .filter(|one| one.judge(caller, roles, answers) == Judgement::Unknown);
+                open.find_map(|one| one.open_question(caller, roles, answers))
+            }
+            _ => None,
         }
     }
 
@@ -215,7 +284,11 @@ impl Requirement {
             Node::Role(name) => each("role", name),
             Node::Permission(name) => each("permission", name),
             Node::AllOf(list) | Node::AnyOf(list) => list.iter().for_each(|one| one.names(each)),
-            Node::Public | Node::Optional | Node::Authenticated | Node::Policy(..) => {}
+            Node::Public
+            | Node::Optional
+            | Node::Authenticated
+            | Node::Policy(..)
+            | Node::Asked(..) => {}
         }
     }
 
@@ -259,7 +332,7 @@ impl fmt::Display for Requirement {
             Node::Scope(name) => write!(f, "scope {name}"),
             Node::Role(name) => write!(f, "role {name}"),
             Node::Permission(name) => write!(f, "permission {name}"),
-            Node::Policy(name, _) => write!(f, "policy {name}"),
+            Node::Policy(name, _) | Node::Asked(name, _) => write!(f, "policy {name}"),
             Node::AllOf(list) => Self::write_joined(list, "and", f),
             Node::AnyOf(list) => Self::write_joined(list, "or", f),
         }
@@ -279,6 +352,36 @@ impl Judgement {
         } else {
             Judgement::Forbidden
         }
+    }
+}
+
+/// A question under way.
+pub(crate) struct Asked {
+    question: Arc<Question>,
+    pub(crate) answer: BoxFuture<Result<bool, SourceError>>,
+}
+
+impl Asked {
+    /// What came of it, as [`Answers`] keep it.
+    pub(crate) fn answered(self, answer: Result<bool, ()>, answers: &mut Answers) {
+        answers.0.push((self.question, answer));
+    }
+}
+
+/// What was answered about the caller of a request.
+#[derive(Clone, Default)]
+pub(crate) struct Answers(Vec<(Arc<Question>, Result<bool, ()>)>);
+
+impl Answers {
+    fn of(&self, question: &Arc<Question>) -> Option<Result<bool, ()>> {
+        let mut known = self.0.iter();
+        known.find_map(|(known, answer)| Arc::ptr_eq(known, question).then_some(*answer))
+    }
+}
+
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Answers").field(&self.0.len()).finish()
     }
 }
 
@@ -335,7 +438,7 @@ mod tests {
 
     fn needed(requirement: &Requirement, caller: &Principal) -> String {
         let mut scopes = Vec::new();
-        requirement.scopes_needed(caller, &roles(), &mut scopes);
+        requirement.scopes_needed(caller, (&roles(), &Answers::default()), &mut scopes);
         scopes.join(" ")
     }
 
@@ -343,9 +446,15 @@ mod tests {
     fn a_missing_role_outweighs_a_missing_scope() {
         let caller = Principal::new("i", "alice");
         let both = all_of([scope("a"), role("admin")]);
-        assert_eq!(both.judge(&caller, &roles()), Judgement::Forbidden);
+        assert_eq!(
+            both.judge(&caller, &roles(), &Answers::default()),
+            Judgement::Forbidden
+        );
         let one = any_of([role("admin"), scope("a")]);
-        assert_eq!(one.judge(&caller, &roles()), Judgement::ScopeMissing);
+        assert_eq!(
+            one.judge(&caller, &roles(), &Answers::default()),
+            Judgement::ScopeMissing
+        );
     }
 
     #[test]
@@ -362,9 +471,12 @@ mod tests {
     #[test]
     fn roles_give_permissions() {
         let admin = Principal::new("i", "root").roles(["admin"]);
-        assert_eq!(permission("delete").judge(&admin, &roles()), Judgement::Met);
         assert_eq!(
-            permission("erase").judge(&admin, &roles()),
+            permission("delete").judge(&admin, &roles(), &Answers::default()),
+            Judgement::Met
+        );
+        assert_eq!(
+            permission("erase").judge(&admin, &roles(), &Answers::default()),
             Judgement::Forbidden
         );
     }
@@ -405,7 +517,10 @@ mod tests {
     #[test]
     fn nobody_meets_one_of_nothing() {
         let caller = Principal::new("i", "alice");
-        assert_eq!(any_of([]).judge(&caller, &roles()), Judgement::Forbidden);
+        assert_eq!(
+            any_of([]).judge(&caller, &roles(), &Answers::default()),
+            Judgement::Forbidden
+        );
         assert!(any_of([]).is_ill_formed());
     }
 }

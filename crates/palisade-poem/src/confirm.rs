@@ -3,7 +3,8 @@
 use crate::reply::into_response;
 use palisade_core::{Grant, TakenRoute, TemplateSyntax};
 use poem::{
-    Endpoint, IntoEndpoint, IntoResponse, PathPattern, Request, Response, Result, error::RouteError,
+    Endpoint, IntoEndpoint, IntoResponse, PathPattern, Request, Response, Result,
+    error::{NotFoundError, RouteError},
 };
 use std::{any::type_name, fmt};
 
@@ -189,7 +190,12 @@ impl<E: Endpoint> Endpoint for Nested<E> {
                 grant.leave_to_routes();
                 return Ok(());
             }
-            grant.confirm_template(mount, TemplateSyntax::Poem)
+            // Its bare root, too, may be taken by what stands for everything beneath.
+            let beneath = PathPattern(format!("{}/*rest", mount.trim_end_matches('/')).into());
+            grant.confirm(&TakenRoute {
+                opaque: true,
+                ..taken(&request, Some(&beneath))
+            })
         });
         if let Some(Err(reply)) = confirmed {
             return Ok(into_response(reply));
@@ -210,28 +216,48 @@ fn taken<'a>(request: &'a Request, template: Option<&'a PathPattern>) -> TakenRo
 }
 
 /// Replaces the answer of a route that nothing confirmed and that has another rule than the one that was applied.
-pub(crate) fn withhold_unconfirmed(
-    grant: &Grant,
-    template: Option<PathPattern>,
-    answer: Response,
-) -> Response {
-    let Some(template) = template.filter(|_| !grant.is_settled()) else {
-        return answer;
+///
+/// `E` is the application. Where poem's own `Route` is in it, and a middleware has made the answer anew so that it does not
+/// tell the route, nothing can be known of the rule, either; only an answer that says that there is no route may pass.
+pub(crate) fn withhold_unconfirmed<E>(grant: &Grant, answer: Result<Response>) -> Response {
+    let (template, is_no_route) = match &answer {
+        Ok(answer) => (answer.data::<PathPattern>().cloned(), false),
+        Err(error) => (
+            error.data::<PathPattern>().cloned(),
+            error.is::<NotFoundError>(),
+        ),
     };
-    match grant.confirm_template(&template.0, TemplateSyntax::Poem) {
+    let answer = answer.unwrap_or_else(|error| error.into_response());
+    if grant.is_settled() {
+        return answer;
+    }
+    let confirmed = match template {
+        Some(template) => grant.confirm_template(&template.0, TemplateSyntax::Poem),
+        None if has_own_routes::<E>() && !is_no_route => {
+            grant.confirm_template("/*rest", TemplateSyntax::Poem)
+        }
+        None => Ok(()),
+    };
+    match confirmed {
         Ok(()) => answer,
         Err(reply) => into_response(reply),
     }
 }
 
+/// Whether poem's own `Route` is in an application. Types that box what they hold do not tell.
+fn has_own_routes<E>() -> bool {
+    type_name::<E>().contains("poem::route::router::Route")
+}
+
 /// Says at the start that the routes of an application cannot be confirmed before they run.
 pub(crate) fn warn_of_own_routes<E>() {
-    // Types that box what they hold do not tell; then the first answer that is withheld does.
-    if type_name::<E>().contains("poem::route::router::Route") {
+    // Of types that box, the first answer that is withheld tells.
+    if has_own_routes::<E>() {
         tracing::warn!(
             target: "palisade",
             "this application uses poem::Route: which route a request takes is known only after its \
-             handler has run. Use palisade_poem::Route in its place, and it is confirmed before"
+             handler has run, and not at all where a middleware makes its response anew: that one is \
+             answered with 500. Use palisade_poem::Route in its place, and each route is confirmed before"
         );
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use futures_util::FutureExt;
 use palisade_core::{Exchange, Grant, Palisade, Verdict};
-use poem::{Endpoint, IntoResponse, Middleware, PathPattern, Request, Response, Result};
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 use std::{future::poll_fn, panic::AssertUnwindSafe};
 
 /// Wraps an application in its security policy.
@@ -80,14 +80,9 @@ impl<E: Endpoint> Security<E> {
                     .catch_unwind()
                     .await
                 {
-                    Ok(Ok(output)) => {
-                        let answer = output.into_response();
-                        let template = answer.data::<PathPattern>().cloned();
-                        withhold_unconfirmed(&admission.grant, template, answer)
-                    }
-                    Ok(Err(error)) => {
-                        let template = error.data::<PathPattern>().cloned();
-                        withhold_unconfirmed(&admission.grant, template, error.into_response())
+                    Ok(answer) => {
+                        let answer = answer.map(IntoResponse::into_response);
+                        withhold_unconfirmed::<E>(&admission.grant, answer)
                     }
                     Err(_) => into_response(exchange.panicked()),
                 }

@@ -1,7 +1,7 @@
 //! The security layer.
 
 #[cfg(feature = "axum")]
-use crate::confirm::{Confirm, Mount, confirm_route, mounts_of};
+use crate::confirm::{Confirm, PlaceKind, Places, confirm_route, places_of};
 use crate::{
     body::GuardedBody,
     head::{Head, Outgoing},
@@ -10,7 +10,7 @@ use crate::{
 #[cfg(feature = "axum")]
 use axum::{
     ServiceExt,
-    extract::{MatchedPath, connect_info::IntoMakeServiceWithConnectInfo},
+    extract::{MatchedPath, OriginalUri, connect_info::IntoMakeServiceWithConnectInfo},
     routing::future::RouteFuture,
 };
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use http::{Request, Response};
 use palisade_core::{Exchange, Grant, Palisade, Reply, Verdict};
 use pin_project_lite::pin_project;
 #[cfg(feature = "axum")]
-use std::{convert::Infallible, error::Error};
+use std::{any::type_name, convert::Infallible, error::Error};
 use std::{
     fmt,
     future::Future,
@@ -55,8 +55,8 @@ impl SecurityLayer {
 
 #[cfg(feature = "axum")]
 impl SecurityLayer {
-    /// Says that the routes beneath a `nest_service`, or for `""` those of a `fallback_service`, confirm
-    /// themselves, because [`confirm`](crate::confirm()) was put on the router that is mounted there.
+    /// Says that the routes beneath a `nest_service` confirm themselves, or those of the
+    /// `fallback_service` of a router that is nested there (for `""`, of the whole router), because [`confirm`](crate::confirm()) was put on the router that is mounted there.
     ///
     /// What is mounted as a service finds its way in a manner of its own. A request beneath it passes
     /// only if no rule that could be meant for a route there is stricter than the one that was
@@ -87,17 +87,25 @@ impl SecurityLayer {
     /// the other frameworks. To make the result a part of another router, use
     /// `Router::fallback_service`.
     pub fn around(self, router: axum::Router) -> SecuredRouter {
-        let mounts = mounts_of(&router).into_iter().map(|prefix| Mount {
-            confirms: self.confirmed_mounts.contains(&prefix),
-            prefix,
+        let places = places_of(&router).map(|mut places| {
+            for place in &mut places {
+                place.confirms = place.kind != PlaceKind::FallbackHandler
+                    && self.confirmed_mounts.contains(&place.prefix);
+            }
+            places
         });
-        let mounts: Vec<Mount> = mounts.collect();
-        let has_fallback = mounts.iter().any(|mount| mount.prefix.is_empty());
-        let confirm = Confirm::with_mounts(mounts);
-        let router = match router.has_routes() {
-            _ if has_fallback => router.layer(confirm),
-            true => router.route_layer(confirm),
-            false => router,
+        let router = match places {
+            // A release of axum that shows its routers otherwise: what has no template is refused.
+            None => router.layer(Confirm::default()),
+            Some(places) => {
+                let has_fallback = places.iter().any(|place| place.kind != PlaceKind::Mount);
+                let confirm = Confirm::at(places, has_fallback);
+                match router.has_routes() {
+                    _ if has_fallback => router.layer(confirm),
+                    true => router.route_layer(confirm),
+                    false => router,
+                }
+            }
         };
         // As `axum::serve` does with a router: routes are made now, not on each request.
         self.layer(Routes(router.with_state(())))
@@ -140,7 +148,11 @@ where
         let grant = request.extensions().get::<Grant>();
         if let Some(grant) = grant.filter(|grant| grant.is_from(&self.palisade)) {
             let method = request.method().as_str().as_bytes();
-            let state = match grant.confirm_unchanged(method, Head::of(&request).path()) {
+            let unchanged = grant.confirm_unchanged(method, Head::of(&request).path());
+            #[cfg(feature = "axum")]
+            let unchanged =
+                unchanged.and_then(|()| confirm_inside_routing::<S, B>(grant, &request));
+            let state = match unchanged {
                 Ok(()) => State::Running {
                     future: self
                         .inner
@@ -228,15 +240,14 @@ where
 {
     let admission = match verdict {
         Verdict::Admit(admission) => admission,
-        Verdict::Answer(reply) | Verdict::Refuse(reply) => return State::Answered { reply: Some(reply) },
+        Verdict::Answer(reply) | Verdict::Refuse(reply) => {
+            return State::Answered { reply: Some(reply) };
+        }
     };
     admission.edits.make_in(request.headers_mut());
     #[cfg(feature = "axum")]
-    if request.extensions().get::<MatchedPath>().is_some() {
-        warn_inside_routing();
-        if let Err(reply) = confirm_route(&admission.grant, &request, &[]) {
-            return State::Answered { reply: Some(reply) };
-        }
+    if let Err(reply) = confirm_inside_routing::<S, B>(&admission.grant, &request) {
+        return State::Answered { reply: Some(reply) };
     }
     request.extensions_mut().insert(admission.grant);
     let request = request.map(|body| GuardedBody::new(body, admission.body));
@@ -246,6 +257,23 @@ where
             reply: Some(exchange.panicked()),
         },
     }
+}
+
+/// Confirms the route of a request at a layer that stands inside of axum's routing, where nothing further inside does.
+///
+/// Where axum names no route, as beneath `nest_service` and in a fallback, the rule must be as strict as that of any
+/// route that could be meant.
+#[cfg(feature = "axum")]
+fn confirm_inside_routing<S, B>(grant: &Grant, request: &Request<B>) -> Result<(), Reply> {
+    let extensions = request.extensions();
+    let is_inside =
+        extensions.get::<MatchedPath>().is_some() || extensions.get::<OriginalUri>().is_some();
+    // Middleware around a router that `around` wrapped names it in its type.
+    if !is_inside || type_name::<S>().contains(type_name::<Routes>()) {
+        return Ok(());
+    }
+    warn_inside_routing();
+    confirm_route(grant, request, &Places::default())
 }
 
 /// Says once that the layer stands where axum has chosen a route already.

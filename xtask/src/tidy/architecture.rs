@@ -33,6 +33,43 @@ fn every_invariant_names_tests_that_exist() {
     assert_none(wrong, "the invariants of ARCHITECTURE.md");
 }
 
+/// The stages that explanations name are those that the page draws, in this order, and each has a file.
+#[test]
+fn the_stages_are_drawn_in_their_order() {
+    let stages = file("crates/palisade-core/src/engine/stage/mod.rs").text;
+    let words = stages.split("fn as_str").nth(1).unwrap_or_default();
+    let words = words.split('}').next().unwrap_or_default();
+    let names: Vec<&str> = words.split('"').skip(1).step_by(2).collect();
+    let page = file("ARCHITECTURE.md").text;
+    let drawn = page
+        .split("## ")
+        .find(|part| part.starts_with("Bird's eye"));
+    let drawn = drawn.unwrap_or_default().lines().filter_map(|line| {
+        let (number, rest) = line.trim().split_once(' ')?;
+        let number: usize = number.parse().ok()?;
+        Some((number, rest.split_whitespace().next()?))
+    });
+    let drawn: Vec<_> = drawn.collect();
+    let listed: Vec<_> = (1..).zip(names.iter().copied()).collect();
+    assert_eq!(
+        drawn, listed,
+        "the drawing of ARCHITECTURE.md beside `Stage`"
+    );
+
+    let files = files();
+    let is_room = |name: &&str| {
+        let name = if name.ends_with("_limits") {
+            "limits"
+        } else {
+            name
+        };
+        let path = format!("crates/palisade-core/src/engine/stage/{name}.rs");
+        files.iter().any(|file| file.path == path)
+    };
+    let homeless: Vec<_> = names.iter().filter(|name| !is_room(name)).collect();
+    assert!(homeless.is_empty(), "stages without a file: {homeless:?}");
+}
+
 /// Number and tests of each item of the numbered list under the heading that speaks of invariants.
 pub(super) fn invariants(text: &str) -> Vec<(usize, Vec<String>)> {
     let mut invariants: Vec<(usize, String)> = Vec::new();

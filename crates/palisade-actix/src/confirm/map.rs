@@ -3,23 +3,46 @@
 //! `ResourceMap` answers questions about a path, but lists its routes only in its `Debug` form. That form is read here.
 //! A test pins it; if a release of actix-web should change it, every request is refused until this is repaired.
 
-use super::ConfirmedRoutes;
 use actix_web::dev::{ResourceMap, ServiceRequest};
 use palisade_core::{RouteMap, TemplateSyntax};
-use std::{collections::HashMap, iter::Peekable, str::Chars};
+use std::{
+    collections::{HashMap, HashSet},
+    iter::Peekable,
+    str::Chars,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+/// What the URL of a mark is.
+pub(super) const MARKED: &str = "palisade:confirmed";
+
+/// The name of an external resource that says of a route that it confirms itself.
+pub(super) fn mark(template: &str) -> String {
+    // Of two resources of one name, only one stays.
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{MARKED} {number} {template}")
+}
+
+/// The template that a name [marks](mark).
+fn marked(name: &str) -> Option<&str> {
+    let (_, template) = name
+        .strip_prefix(MARKED)?
+        .strip_prefix(' ')?
+        .split_once(' ')?;
+    Some(template)
+}
 
 /// The routes that do not confirm themselves.
 ///
 /// `None`: the list of routes cannot be read.
 pub(crate) fn unconfirmed(request: &ServiceRequest) -> Option<RouteMap> {
     let mut leaves = Vec::new();
-    read(request.resource_map())?.leaves("", &mut leaves)?;
+    let map = read(request.resource_map())?;
+    map.leaves("", &mut leaves)?;
+    let mut marks = Vec::new();
+    map.marks("", &mut marks)?;
     let mut confirmed: HashMap<&str, usize> = HashMap::new();
-    for template in request
-        .app_data::<ConfirmedRoutes>()
-        .map(|routes| routes.0.as_slice())
-        .unwrap_or_default()
-    {
+    for template in &marks {
         *confirmed.entry(template).or_default() += 1;
     }
     // A route that was registered once more, elsewhere, does not confirm itself.
@@ -35,7 +58,7 @@ pub(crate) fn unconfirmed(request: &ServiceRequest) -> Option<RouteMap> {
 }
 
 /// A value in the form that `#[derive(Debug)]` gives it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Shown {
     /// The text of a string, the name of anything else.
     text: String,
@@ -54,20 +77,49 @@ impl Shown {
         fields.find(|(own, _)| own == name).map(|(_, value)| value)
     }
 
-    /// Adds the templates of all routes beneath a node, and whether each takes what lies beneath it.
-    fn leaves(&self, prefix: &str, leaves: &mut Vec<(String, bool)>) -> Option<()> {
-        let definition = self.field("pattern")?;
-        let patterns = definition.field("patterns")?;
+    /// Adds the templates of the routes beneath a node that are marked as confirming themselves.
+    fn marks(&self, prefix: &str, marks: &mut Vec<String>) -> Option<()> {
+        let named = |node: &Self| Some(node.field("named")?.parts.clone());
         let nodes = self.field("nodes")?;
-        let texts: Vec<&str> = match &*patterns.text {
+        let nodes: &[(String, Shown)] = match nodes.parts.first() {
+            Some((_, list)) => &list.parts,
+            None => &[],
+        };
+        // A node repeats the names of those beneath it.
+        let mut beneath = HashSet::new();
+        for (_, node) in nodes {
+            beneath.extend(named(node)?.into_iter().map(|(name, _)| name));
+        }
+        let own = named(self)?;
+        let own = own.iter().filter(|(name, _)| !beneath.contains(name));
+        let own = own.filter_map(|(name, _)| marked(name));
+        marks.extend(own.map(|template| format!("{prefix}{template}")));
+        for (_, node) in nodes {
+            for text in node.patterns()? {
+                node.marks(&format!("{prefix}{text}"), marks)?;
+            }
+        }
+        Some(())
+    }
+
+    /// What a node is taken by.
+    fn patterns(&self) -> Option<Vec<&str>> {
+        let patterns = self.field("pattern")?.field("patterns")?;
+        Some(match &*patterns.text {
             "Single" => vec![&patterns.parts.first()?.1.text],
             "List" => {
                 let list = &patterns.parts.first()?.1.parts;
                 list.iter().map(|(_, pattern)| &*pattern.text).collect()
             }
             _ => return None,
-        };
-        for text in texts {
+        })
+    }
+
+    /// Adds the templates of all routes beneath a node, and whether each takes what lies beneath it.
+    fn leaves(&self, prefix: &str, leaves: &mut Vec<(String, bool)>) -> Option<()> {
+        let definition = self.field("pattern")?;
+        let nodes = self.field("nodes")?;
+        for text in self.patterns()? {
             let template = format!("{prefix}{text}");
             match &*nodes.text {
                 "None" => leaves.push((template, definition.field("is_prefix")?.text == "true")),
@@ -215,5 +267,36 @@ mod tests {
             leaves,
             expected.map(|template| (template.to_owned(), false))
         );
+    }
+
+    /// Each call of `routes` counts, also in a scope; the same path elsewhere is another one.
+    #[actix_web::test]
+    async fn routes_of_each_part_are_marked() {
+        use crate::confirm::routes;
+        let seen = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&seen);
+        let ok = || async { HttpResponse::Ok().finish() };
+        let app = App::new()
+            .configure(routes(|routes| {
+                routes.route("/a", web::get().to(ok));
+                routes.scope("/s", |routes| {
+                    routes.route("/{id}", web::get().to(ok));
+                });
+            }))
+            .configure(routes(|routes| {
+                routes.route("/b", web::get().to(ok));
+            }))
+            .service(web::scope("/t").configure(routes(|routes| {
+                routes.route("/c", web::get().to(ok));
+            })))
+            .route("/c", web::get().to(ok))
+            .external_resource("far", "https://example.com/{x}")
+            .wrap_fn(move |request, service| {
+                *told.lock().unwrap() = unconfirmed(&request).map(|map| format!("{map:?}"));
+                actix_web::dev::Service::call(service, request)
+            });
+        let app = actix_web::test::init_service(app).await;
+        let _ = actix_web::test::call_service(&app, TestRequest::get().uri("/").to_request()).await;
+        assert_eq!(seen.lock().unwrap().take().unwrap(), "[\"/c\"]");
     }
 }

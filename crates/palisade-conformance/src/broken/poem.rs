@@ -14,6 +14,8 @@ pub(super) const EDITS_DROPPED_ON_ERRORS: Broken = Broken {
     framework: "poem",
     mistake: "drops its edits on errors",
     found_by: &["adapters: an error leaves through the layer"],
+    only_core_knows: false,
+    tells: None,
     start: |fixture| start(fixture, forget),
 };
 
@@ -22,7 +24,19 @@ pub(super) const SECOND_AUTHORIZATION_IGNORED: Broken = Broken {
     framework: "poem",
     mistake: "ignores a second authorization line",
     found_by: &["adapters: two authorization lines"],
+    only_core_knows: false,
+    tells: None,
     start: |fixture| start(fixture, hide_second),
+};
+
+/// It says which credential it refuses.
+pub(super) const CREDENTIALS_IN_REFUSALS: Broken = Broken {
+    framework: "poem",
+    mistake: "sends refused credentials back",
+    found_by: &["adapters: a refusal is core's own [not allowed]"],
+    only_core_knows: false,
+    tells: Some("answer"),
+    start: |fixture| start(fixture, send_back),
 };
 
 /// Where an error waits while the layer edits something else.
@@ -52,6 +66,20 @@ async fn restore<E: Endpoint>(layered: Arc<E>, mut request: Request) -> Result<R
 fn hide_second(routes: App, palisade: Palisade) -> App {
     let layered = routes.with(SecurityLayer::new(palisade));
     layered.around(take_first).boxed()
+}
+
+fn send_back(routes: App, palisade: Palisade) -> App {
+    let layered = routes.with(SecurityLayer::new(palisade));
+    layered.around(quote).boxed()
+}
+
+async fn quote<E: Endpoint>(layered: Arc<E>, request: Request) -> Result<Response> {
+    let credential = request.headers().get(AUTHORIZATION).cloned();
+    let mut answer = layered.call(request).await?.into_response();
+    if let Some(credential) = credential.filter(|_| answer.status().is_client_error()) {
+        answer.headers_mut().insert("x-refused", credential);
+    }
+    Ok(answer)
 }
 
 async fn take_first<E: Endpoint>(layered: Arc<E>, mut request: Request) -> Result<E::Output> {

@@ -38,6 +38,9 @@ pub(super) enum Declared {
     Method,
     /// A mount, or a route that one of the routers does not have.
     Mount,
+    /// What answers where no route does: poem has none, axum's may be a router of its own, and a router of axum that
+    /// mounts the whole application answers by itself beside it.
+    Fallback,
 }
 
 /// What a framework did, for comparison.
@@ -65,6 +68,7 @@ impl fmt::Display for Declared {
             Self::Overlap => "two routes could be meant",
             Self::Method => "a method that the route does not have",
             Self::Mount => "mounts",
+            Self::Fallback => "fallbacks, or nothing is there that could be secured",
         })
     }
 }
@@ -89,6 +93,7 @@ pub(super) fn difference(
         .any(|outcome| matches!(outcome, Outcome::Refused(_)));
     let declared = match layer {
         // What the layer itself refuses is refused everywhere.
+        true if table.outer().is_some() => Some(Declared::Fallback),
         true => rewriting(table),
         false if outcomes.contains(&Outcome::Unconfirmed) => Some(Declared::Unconfirmed),
         false => declared(table, sent),
@@ -109,7 +114,7 @@ fn outcome(exchange: &Exchange) -> Outcome {
 fn rewriting(table: &Table) -> Option<Declared> {
     let outside = table
         .rewriting
-        .is_some_and(|rewriting| rewriting.place == Place::Outside);
+        .is_some_and(|rewriting| matches!(rewriting.place, Place::Outside | Place::Around));
     outside.then_some(Declared::Rewriting)
 }
 
@@ -136,6 +141,8 @@ fn declared(table: &Table, sent: &Sent) -> Option<Declared> {
     };
     if table.rewriting.is_some() {
         Some(Declared::Rewriting)
+    } else if !table.fallbacks().is_empty() {
+        Some(Declared::Fallback)
     } else if path.contains('%') {
         Some(Declared::Encoded)
     } else if path.contains("//") || path.ends_with('/') {

@@ -5,7 +5,7 @@ use std::fmt;
 use super::path::Sent;
 use super::policy::{Callers, Policy, Rule};
 use super::serve::{Answer, Audited, Ran, Server};
-use super::table::{Place, Placed, Table};
+use super::table::{MountKind, Place, Placed, Rewriting, Slashes, Table};
 use super::template::{Dialect, Segment, Template, segments};
 
 /// What happened to one request.
@@ -81,6 +81,11 @@ pub(super) fn judge(
     sent: &Sent,
     exchange: &Exchange,
 ) -> Option<Hole> {
+    let beside = exchange.ran.is_empty() && exchange.audited.is_empty();
+    if beside && table.outer().is_some() && server.dialect() == Dialect::Axum {
+        // The router that mounts the application has nothing there.
+        return None;
+    }
     if exchange.ran.len() > 1 || exchange.audited.len() != 1 {
         return Some(Hole {
             kind: Kind::Twice,
@@ -91,6 +96,10 @@ pub(super) fn judge(
     let withheld = exchange.answer.route.is_none();
     if withheld && server.may_withhold() {
         return None;
+    }
+    let mut fallbacks = table.fallbacks().into_iter();
+    if fallbacks.any(|(_, fallback)| fallback.id == ran.route) {
+        return judge_fallback(table, policy, sent, ran);
     }
     let placed = table.placed(server.dialect());
     let mut own_paths: Vec<&Placed<'_>> = placed
@@ -112,6 +121,51 @@ pub(super) fn judge(
     holes.into_iter().next()
 }
 
+/// The hole, if a handler ran that answers where no route does. It goes by the path, so the rule of the path is its own.
+fn judge_fallback(table: &Table, policy: &Policy, sent: &Sent, ran: &Ran) -> Option<Hole> {
+    let path = path_as_routed(table, sent);
+    let literal = segments(&path).into_iter();
+    let place = Template(literal.map(|text| Segment::literal(&text)).collect());
+    let own = own(policy, &place, &sent.method);
+    let applied = applied(policy, ran, &sent.method);
+    let guarded = guardrails(policy, &place, &path);
+    let allowed = applied.map_or(Callers::KNOWN, |rule| rule.demand.admits());
+    let admitted = admitted(policy, own);
+    let passes = allowed.and(guarded).is_within(admitted) && admitted.contains(sent.caller);
+    let kind = if !guarded.contains(sent.caller) {
+        Kind::Guardrail
+    } else if passes {
+        return None;
+    } else if table.rewriting.is_some() {
+        Kind::Rewritten
+    } else if path.contains('%') {
+        Kind::Encoded
+    } else {
+        Kind::OtherRoute
+    };
+    Some(Hole {
+        kind,
+        story: format!(
+            "{:?} ran the fallback #{} by the path {:?}\nthe rule of the path: {}\napplied rule: {}",
+            sent.caller,
+            ran.route,
+            ran.path,
+            told(own),
+            applied.map_or_else(|| "none".to_owned(), rule_told),
+        ),
+    })
+}
+
+/// Whom the rule of a route lets in.
+fn admitted(policy: &Policy, own: Own<'_>) -> Callers {
+    match own {
+        Own::Rule(rule) => rule.demand.admits(),
+        Own::OtherMethod => Callers::NONE,
+        Own::Unlisted if policy.unlisted_authenticated => Callers::KNOWN,
+        Own::Unlisted => Callers::NONE,
+    }
+}
+
 /// The hole, if the route was taken by this one of its paths.
 fn judge_path(
     server: Server,
@@ -128,24 +182,17 @@ fn judge_path(
         Some(rule) if is_part_of(rule, route, &path_as_judged(table, sent)) => Own::Rule(rule),
         _ => own(policy, route, &sent.method),
     };
-    let admitted = match own {
-        Own::Rule(rule) => rule.demand.admits(),
-        Own::OtherMethod => Callers::NONE,
-        Own::Unlisted if policy.unlisted_authenticated => Callers::KNOWN,
-        Own::Unlisted => Callers::NONE,
-    };
-    let allowed = match applied {
-        Some(rule) => rule.demand.admits(),
-        None => Callers::KNOWN,
-    };
-    let guarded = guardrails(policy, route, &path_as_routed(table, sent));
+    let admitted = admitted(policy, own);
+    let allowed = applied.map_or(Callers::KNOWN, |rule| rule.demand.admits());
+    let path = path_as_routed(table, sent);
+    let guarded = guardrails(policy, &without_empty_wildcard(route, &path), &path);
     let rule_holds = allowed.and(guarded).is_within(admitted);
-    let kind = if !rule_holds {
+    let kind = if !guarded.contains(sent.caller) {
+        Kind::Guardrail
+    } else if !rule_holds {
         diagnose(table, policy, placed, sent, ran, own, applied)
     } else if !admitted.contains(sent.caller) {
         Kind::OtherRoute
-    } else if !guarded.contains(sent.caller) {
-        Kind::Guardrail
     } else {
         return None;
     };
@@ -188,7 +235,7 @@ fn with_slash(
 fn path_as_judged(table: &Table, sent: &Sent) -> String {
     let outside = table
         .rewriting
-        .filter(|rewriting| rewriting.place == Place::Outside);
+        .filter(|rewriting| matches!(rewriting.place, Place::Outside | Place::Around));
     outside.map_or_else(
         || sent.path().to_owned(),
         |rewriting| rewriting.slashes.rewrite(sent.path()),
@@ -198,8 +245,10 @@ fn path_as_judged(table: &Table, sent: &Sent) -> String {
 /// The path that the router saw.
 fn path_as_routed(table: &Table, sent: &Sent) -> String {
     match table.rewriting {
-        Some(rewriting) => rewriting.slashes.rewrite(sent.path()),
-        None => sent.path().to_owned(),
+        Some(rewriting) if rewriting.place != Place::Around => {
+            rewriting.slashes.rewrite(sent.path())
+        }
+        _ => sent.path().to_owned(),
     }
 }
 
@@ -270,6 +319,18 @@ fn guardrails(policy: &Policy, route: &Template, path: &str) -> Callers {
     above.fold(Callers::ALL, |all, rule| all.and(rule.demand.admits()))
 }
 
+/// The route without its wildcard, where that has matched nothing: what was taken lies beneath no more than the rest.
+fn without_empty_wildcard(route: &Template, path: &str) -> Template {
+    let mut taken = route.clone();
+    let last = taken.0.len().saturating_sub(1);
+    let is_empty = segments(path).get(last).is_none_or(String::is_empty);
+    if is_empty && taken.0.last() == Some(&Segment::Wildcard) {
+        taken.0.pop();
+        taken.0.push(Segment::literal(""));
+    }
+    taken
+}
+
 /// A plain request for a route that only one route can take, by the route's own rule: whether the caller must get in.
 pub(super) fn ordinary(
     server: Server,
@@ -281,6 +342,10 @@ pub(super) fn ordinary(
         .rewriting
         .is_some_and(|rewriting| rewriting.place != Place::Outside)
     {
+        return None;
+    }
+    // What nothing confirms is refused where it is uncertain.
+    if table.has(MountKind::Foreign) {
         return None;
     }
     let routes = table.placed(server.dialect());
@@ -344,6 +409,15 @@ fn diagnose(
     applied: Option<&Rule>,
 ) -> Kind {
     let path = sent.path();
+    if let Some(Rewriting { place, slashes }) = table.rewriting
+        && place == Place::Around
+        && path_as_judged(table, sent) != path
+    {
+        return match slashes {
+            Slashes::Decode => Kind::Encoded,
+            _ => Kind::Slash,
+        };
+    }
     if table.rewriting.is_some() && !path.ends_with(&ran.path) {
         return Kind::Rewritten;
     }

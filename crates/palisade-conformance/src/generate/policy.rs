@@ -156,11 +156,12 @@ impl Rule {
 }
 
 impl Policy {
-    pub(super) fn random(random: &mut Random, table: &Table) -> Self {
+    /// With `reports`, there are more guardrails, so that few tables show them passed.
+    pub(super) fn random(random: &mut Random, table: &Table, reports: bool) -> Self {
         let mut policy = Self {
             rules: Vec::new(),
             unlisted_authenticated: random.chance(40),
-            reports: false,
+            reports,
         };
         for placed in table.placed(Dialect::Actix) {
             if random.chance(85) {
@@ -182,6 +183,9 @@ impl Policy {
         if random.chance(40) {
             policy.add(random, Template(vec![Segment::Wildcard]), &[]);
         }
+        if reports {
+            policy.add_guardrails(random, table);
+        }
         policy.add_roots(random);
         if NAMES_ROUTES && random.chance(30) {
             policy.add_part_of_a_route(random, table);
@@ -202,6 +206,32 @@ impl Policy {
             if random.chance(95) {
                 self.add(random, template, &[]);
             }
+        }
+    }
+
+    /// Adds guardrails on what lies beneath mounts, and beneath routes that end in a slash.
+    fn add_guardrails(&mut self, random: &mut Random, table: &Table) {
+        let routes = table.placed(Dialect::Actix).into_iter();
+        let slashes = routes
+            .map(|placed| placed.template)
+            .filter(|template| template.0.last().is_some_and(Segment::is_slash));
+        for place in table.mounts().into_iter().chain(slashes) {
+            let stem = Template(place.stem().to_vec());
+            if stem.0.is_empty() || random.chance(40) {
+                continue;
+            }
+            let beneath = stem.join(&Template(vec![Segment::Wildcard]));
+            let template = as_rule(random, &beneath);
+            self.rules
+                .retain(|rule| !rule.template.is_same_as(&template));
+            self.rules.push(Rule {
+                template,
+                methods: Vec::new(),
+                demand: Demand::Role,
+                always: true,
+                same_slash: false,
+                route: None,
+            });
         }
     }
 
@@ -255,7 +285,7 @@ impl Policy {
             route: None,
         };
         match random.below(10) {
-            0 if rule.demand.admits() != Callers::ALL => rule.always = true,
+            0 | 4 | 5 if rule.demand.admits() != Callers::ALL => rule.always = true,
             1 | 2 if !methods.is_empty() => rule.methods = methods.to_vec(),
             3 if !methods.is_empty() => {
                 let mut other = rule.clone();

@@ -42,6 +42,16 @@ fn candidates(case: &Case) -> Vec<Case> {
         smaller.policy.rules.remove(index);
         candidates.push(smaller);
     }
+    if case.table.fallback.is_some() {
+        let mut smaller = case.clone();
+        smaller.table.fallback = None;
+        candidates.push(smaller);
+    }
+    if case.table.forgets {
+        let mut smaller = case.clone();
+        smaller.table.forgets = false;
+        candidates.push(smaller);
+    }
     if case.table.rewriting.is_some() {
         let mut smaller = case.clone();
         smaller.table.rewriting = None;
@@ -89,6 +99,15 @@ fn without_one(items: &[Item]) -> Vec<Vec<Item>> {
         fewer.remove(index);
         all.push(fewer);
         if let Item::Mount(mount) = item {
+            if mount.fallback.is_some() {
+                let mut fewer = items.to_vec();
+                let mut mount = mount.clone();
+                mount.fallback = None;
+                if let Some(slot) = fewer.get_mut(index) {
+                    *slot = Item::Mount(mount);
+                }
+                all.push(fewer);
+            }
             for inner in without_one(&mount.items) {
                 let mut fewer = items.to_vec();
                 let mut mount = mount.clone();

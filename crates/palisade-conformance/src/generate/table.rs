@@ -1,9 +1,9 @@
 //! Random route tables, as data.
 
-use std::fmt;
+mod show;
 
 use super::random::Random;
-use super::template::{Dialect, Segment, Spelling, Template};
+use super::template::{Dialect, Segment, Spelling, Template, canonical};
 
 /// The literals of tables, policies and paths: few, so that they meet.
 pub(super) const LITERALS: [&str; 14] = [
@@ -15,7 +15,10 @@ pub(super) const LITERALS: [&str; 14] = [
 pub(super) struct Table {
     /// In the order of registration.
     pub(super) items: Vec<Item>,
+    pub(super) fallback: Option<Fallback>,
     pub(super) rewriting: Option<Rewriting>,
+    /// Whether a middleware makes responses anew, on poem: what its router noted in them is lost.
+    pub(super) forgets: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +58,7 @@ pub(super) struct Mount {
     pub(super) prefix: Template,
     pub(super) kind: MountKind,
     pub(super) items: Vec<Item>,
+    pub(super) fallback: Option<Fallback>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,20 @@ pub(super) enum MountKind {
     Nest,
     /// `nest_service` on axum, a scope, `nest_no_strip` on poem.
     Service,
+    /// The same on axum, and poem's own `Route` on poem, where nothing confirms the routes beneath.
+    Foreign,
+    /// The whole application, secured on its own and mounted by a router that knows nothing of it, on axum; a nest
+    /// elsewhere.
+    Outer,
+}
+
+/// What answers where no route does: on axum and actix-web.
+#[derive(Clone, Debug)]
+pub(super) struct Fallback {
+    /// What its handler answers.
+    pub(super) id: usize,
+    /// Routes of a router in the place of the handler, on axum. Empty: the handler.
+    pub(super) items: Vec<Item>,
 }
 
 /// A middleware that changes paths.
@@ -79,6 +97,8 @@ pub(super) enum Place {
     Inside,
     /// Inside of one security layer and outside of another of the same policy.
     Between,
+    /// Outside of the layer, and undone inside of it.
+    Around,
 }
 
 /// What a middleware does to a path, after the modes of `NormalizePath`.
@@ -87,6 +107,8 @@ pub(super) enum Slashes {
     Trim,
     MergeOnly,
     Always,
+    /// No mode of `NormalizePath`: characters are encoded only where they must be.
+    Decode,
 }
 
 /// A route with its whole path.
@@ -100,9 +122,12 @@ pub(super) struct Placed<'a> {
 
 impl Slashes {
     pub(super) fn rewrite(self, path: &str) -> String {
+        if self == Self::Decode {
+            return decode(path);
+        }
         let path = match self {
             Self::Always => format!("{path}/"),
-            Self::MergeOnly => path.to_owned(),
+            Self::MergeOnly | Self::Decode => path.to_owned(),
             Self::Trim => path.trim_end_matches('/').to_owned(),
         };
         let mut merged = String::new();
@@ -118,6 +143,29 @@ impl Slashes {
     }
 }
 
+impl Rewriting {
+    fn random(random: &mut Random) -> Self {
+        let place = random.pick(&[
+            Place::Outside,
+            Place::Inside,
+            Place::Inside,
+            Place::Between,
+            Place::Around,
+            Place::Around,
+        ]);
+        let slashes = match place {
+            Place::Around => random.pick(&[Slashes::Decode, Slashes::Decode, Slashes::Trim]),
+            _ => random.pick(&[
+                Slashes::Trim,
+                Slashes::Trim,
+                Slashes::MergeOnly,
+                Slashes::Always,
+            ]),
+        };
+        Self { place, slashes }
+    }
+}
+
 impl Route {
     pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
         [&self.template].into_iter().chain(&self.also)
@@ -125,7 +173,8 @@ impl Route {
 }
 
 impl Table {
-    pub(super) fn random(random: &mut Random) -> Self {
+    /// With `reports`, paths are rewritten more often, so that few tables show what comes of it.
+    pub(super) fn random(random: &mut Random, reports: bool) -> Self {
         let mut made = Vec::new();
         let count = 1 + random.below(5);
         let mut items = items(random, 0, count, &mut made);
@@ -144,22 +193,74 @@ impl Table {
         } else {
             random.shuffle(&mut items);
         }
-        let rewriting = random.chance(20).then(|| Rewriting {
-            place: random.pick(&[Place::Outside, Place::Inside, Place::Between]),
-            slashes: random.pick(&[
-                Slashes::Trim,
-                Slashes::Trim,
-                Slashes::MergeOnly,
-                Slashes::Always,
-            ]),
-        });
-        Self { items, rewriting }
+        let mut table = Self {
+            items,
+            fallback: fallback(random, 0, 8, &mut made),
+            rewriting: random
+                .chance(if reports { 60 } else { 20 })
+                .then(|| Rewriting::random(random)),
+            forgets: random.chance(6),
+        };
+        if table.rewriting.is_none() && random.chance(7) {
+            table.items = vec![Item::Mount(Mount {
+                prefix: Template(prefix(random)),
+                kind: MountKind::Outer,
+                items: table.items,
+                fallback: table.fallback.take(),
+            })];
+        }
+        table
+    }
+
+    /// The application that is secured on its own, if another router mounts it.
+    pub(super) fn outer(&self) -> Option<&Mount> {
+        match self.items.as_slice() {
+            [Item::Mount(mount)] if mount.kind == MountKind::Outer => Some(mount),
+            _ => None,
+        }
+    }
+
+    /// Whether a mount is of the kind.
+    pub(super) fn has(&self, kind: MountKind) -> bool {
+        fn has(items: &[Item], kind: MountKind) -> bool {
+            items.iter().any(|item| match item {
+                Item::Mount(mount) => mount.kind == kind || has(&mount.items, kind),
+                Item::Route(_) => false,
+            })
+        }
+        has(&self.items, kind)
+    }
+
+    /// The fallbacks, each with the prefix of its mount.
+    pub(super) fn fallbacks(&self) -> Vec<(Template, &Fallback)> {
+        fn find<'a>(
+            items: &'a [Item],
+            prefix: &Template,
+            found: &mut Vec<(Template, &'a Fallback)>,
+        ) {
+            for item in items {
+                if let Item::Mount(mount) = item {
+                    let prefix = prefix.join(&mount.prefix);
+                    found.extend(mount.fallback.iter().map(|own| (prefix.clone(), own)));
+                    find(&mount.items, &prefix, found);
+                }
+            }
+        }
+        let own = self.fallback.iter().map(|own| (Template::default(), own));
+        let mut found: Vec<_> = own.collect();
+        find(&self.items, &Template::default(), &mut found);
+        found
     }
 
     /// The routes as a framework sees them: the root of a mount has no form with a slash on axum and poem.
     pub(super) fn placed(&self, dialect: Dialect) -> Vec<Placed<'_>> {
         let mut placed = Vec::new();
         place(&self.items, &Template::default(), dialect, &mut placed);
+        if dialect == Dialect::Axum {
+            for (prefix, fallback) in self.fallbacks() {
+                place(&fallback.items, &prefix, dialect, &mut placed);
+            }
+        }
         placed
     }
 
@@ -228,18 +329,15 @@ fn items(random: &mut Random, depth: usize, count: usize, made: &mut Vec<usize>)
     let mut items: Vec<Item> = Vec::new();
     for _ in 0..count {
         if depth < 2 && random.chance(18) {
-            let prefix = match random.below(20) {
-                0 | 1 => Vec::new(),
-                2 => vec![Segment::Parameter],
-                3..=5 => vec![literal(random), literal(random)],
-                _ => vec![literal(random)],
+            let prefix = match random.chance(10) {
+                true => Vec::new(),
+                false => prefix(random),
             };
-            let count = 1 + random.below(3);
-            items.push(Item::Mount(Mount {
-                prefix: Template(prefix),
-                kind: random.pick(&[MountKind::Nest, MountKind::Service]),
-                items: self::items(random, depth + 1, count, made),
-            }));
+            items.push(mount(random, prefix, depth, made));
+            if random.chance(15) {
+                let overlapping = overlapping(random, &items);
+                items.push(mount(random, overlapping, depth, made));
+            }
             continue;
         }
         let known: Vec<&Template> = items.iter().filter_map(template_of).collect();
@@ -263,6 +361,85 @@ fn items(random: &mut Random, depth: usize, count: usize, made: &mut Vec<usize>)
         }));
     }
     items
+}
+
+fn mount(random: &mut Random, prefix: Vec<Segment>, depth: usize, made: &mut Vec<usize>) -> Item {
+    let count = 1 + random.below(3);
+    let kind = random.pick(&[
+        MountKind::Nest,
+        MountKind::Nest,
+        MountKind::Service,
+        MountKind::Service,
+        MountKind::Foreign,
+    ]);
+    // axum merges no routers of which both have a fallback.
+    let chance = if prefix.is_empty() { 0 } else { 8 };
+    Item::Mount(Mount {
+        prefix: Template(prefix),
+        kind,
+        items: self::items(random, depth + 1, count, made),
+        fallback: fallback(random, depth + 1, chance, made),
+    })
+}
+
+/// Where a mount is: mostly a literal.
+fn prefix(random: &mut Random) -> Vec<Segment> {
+    match random.below(20) {
+        0 | 1 => vec![Segment::Parameter],
+        2 => vec![Segment::Prefixed],
+        3 => vec![literal(random), Segment::Parameter],
+        4..=6 => vec![literal(random), literal(random)],
+        _ => vec![literal(random)],
+    }
+}
+
+/// Where a mount is whose paths another mount could take, too.
+fn overlapping(random: &mut Random, items: &[Item]) -> Vec<Segment> {
+    let mut mounts = items.iter().filter_map(|item| match item {
+        Item::Mount(mount) => Some(&mount.prefix),
+        Item::Route(_) => None,
+    });
+    let mut prefix = mounts.next_back().cloned().unwrap_or_default().0;
+    match prefix.last_mut() {
+        Some(last) if random.chance(60) => *last = Segment::Parameter,
+        _ => prefix.push(literal(random)),
+    }
+    prefix
+}
+
+fn fallback(
+    random: &mut Random,
+    depth: usize,
+    chance: usize,
+    made: &mut Vec<usize>,
+) -> Option<Fallback> {
+    if !random.chance(chance) {
+        return None;
+    }
+    made.push(made.len());
+    let id = made.len();
+    let count = if random.chance(40) {
+        1 + random.below(3)
+    } else {
+        0
+    };
+    Some(Fallback {
+        id,
+        // Deep, so that there are no mounts in it.
+        items: items(random, depth + 2, count, made),
+    })
+}
+
+/// A path in which no character is encoded that need not be.
+fn decode(path: &str) -> String {
+    let segments = path.split('/').map(|segment| {
+        let decoded = percent_encoding::percent_decode_str(segment).decode_utf8();
+        match decoded {
+            Ok(decoded) if !decoded.contains(['/', '%']) => canonical(&decoded),
+            _ => segment.to_owned(),
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 /// A literal, a parameter and a wildcard in one place, where routers and rules must choose between them.
@@ -409,42 +586,4 @@ fn sort(items: &mut [Item]) {
             .join(&Template(vec![Segment::Wildcard]))
             .ranks(),
     });
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(Rewriting { place, slashes }) = self.rewriting {
-            writeln!(f, "paths are rewritten {place:?} of the layer: {slashes:?}")?;
-        }
-        show(&self.items, 0, f)
-    }
-}
-
-fn show(items: &[Item], depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let indent = "  ".repeat(depth + 1);
-    for item in items {
-        match item {
-            Item::Route(route) => {
-                let methods = match route.methods.is_empty() {
-                    true => "any".to_owned(),
-                    false => route.methods.join(" "),
-                };
-                let templates: Vec<String> = route
-                    .templates()
-                    .map(|template| format!("{template}"))
-                    .collect();
-                writeln!(
-                    f,
-                    "{indent}#{} {templates:?} {methods} {:?}",
-                    route.id, route.style
-                )?;
-            }
-            Item::Mount(mount) => {
-                let prefix = mount.prefix.to_string();
-                writeln!(f, "{indent}{:?} {prefix:?}", mount.kind)?;
-                show(&mount.items, depth + 1, f)?;
-            }
-        }
-    }
-    Ok(())
 }

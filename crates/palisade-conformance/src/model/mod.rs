@@ -1,5 +1,6 @@
 //! What a case is, as plain data: files, cases, steps and the values in them. All other modules read it; it does nothing.
 
+mod explained;
 mod issuer;
 mod step;
 mod token;
@@ -12,6 +13,7 @@ use std::path::Path;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+pub use explained::Explained;
 pub(crate) use issuer::{IssuerText, WordOr};
 pub(crate) use step::{Expectation, Revoke, Sending, Step};
 pub(crate) use token::{ABSENT, Tamper, Token, object};

@@ -2,14 +2,14 @@
 //! it.
 
 use super::{
-    caching::Caching,
     compiled::Compiled,
-    confirm::KnownRoutes,
+    confirm::known::KnownRoutes,
     counters::RequestCounters,
-    describe::Description,
+    description::Description,
     lineage::Lineage,
     metadata::Resource,
     overlaps,
+    response::caching::Caching,
     schemes::Schemes,
     stage::{
         firewall::FirewallStage, host::HostStage, https::HttpsStage, limits::Limits,
@@ -22,6 +22,7 @@ use crate::{
     fields::KnownFields,
     headers::CompiledHeaders,
     methods::Methods,
+    part::Fittings,
     policy::{Limit, LimitKey, Policy, Unlisted},
     problem::Problems,
     requirement::Roles,
@@ -91,6 +92,7 @@ fn compile_parts(
             mistakes.add(format!("methods[{index}]"), message);
         }
     }
+    let https = HttpsStage::compile(&policy.https, mistakes);
     let host = HostStage::compile(&policy.host, mistakes);
     let headers = CompiledHeaders::compile(&policy.headers, &mut known, mistakes);
     let resource = Resource::of(policy, mistakes);
@@ -114,6 +116,15 @@ fn compile_parts(
         before.map(|before| &before.limits),
         mistakes,
     );
+    let scopes = scopes(policy);
+    let metadata = resource.map(|resource| resource.metadata(policy, &schemes, &scopes));
+    let mut fittings = Fittings::default();
+    if let Some(metadata) = metadata {
+        fittings.endpoint(metadata);
+    }
+    for part in policy.parts() {
+        part.fit(context, &mut fittings, mistakes);
+    }
     // Rules are checked even if a limit is broken, against the limits that are left: none.
     let no_limits = Limits::none(policy);
     let custom = policy.custom_schemes().iter().map(|own| own.name());
@@ -129,7 +140,7 @@ fn compile_parts(
         known: &mut known,
         mistakes,
     }
-    .compile(&policy.rules);
+    .compile(&policy.rules, fittings.endpoints);
     if mistakes.is_empty() {
         overlaps::check(&rules, &schemes, mistakes);
     }
@@ -140,21 +151,19 @@ fn compile_parts(
         return None;
     }
 
-    let scopes = scopes(policy);
     let no_store = known.add(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(Compiled {
         ports: policy.ports().clone(),
         lineage,
         firewall: FirewallStage::new(&policy.firewall),
         host,
-        https: HttpsStage::new(&policy.https),
+        https,
         preflight: PreflightStage { cors },
         methods,
         usually_private: is_usually_private(&headers, &known),
         headers,
         known,
         no_store,
-        metadata: resource.map(|own| own.metadata(policy, &schemes, &scopes)),
         schemes,
         roles,
         scopes,

@@ -1,11 +1,10 @@
 //! A policy in the form that requests are judged by.
 
 use super::{
-    confirm::KnownRoutes,
+    confirm::known::KnownRoutes,
     counters::RequestCounters,
-    describe::Description,
+    description::Description,
     lineage::Lineage,
-    metadata::Metadata,
     schemes::{Asker, Schemes},
     stage::{
         firewall::FirewallStage,
@@ -46,7 +45,6 @@ pub(crate) struct Compiled {
     pub(crate) no_store: usize,
     /// Whether a response stays out of shared caches where its handler says nothing of caching.
     pub(crate) usually_private: bool,
-    pub(crate) metadata: Option<Metadata>,
     pub(super) schemes: Schemes,
     pub(crate) roles: Roles,
     /// Scopes that a rule or `scopes` names.

@@ -4,6 +4,7 @@
 //! own. Where a framework tells the template of the route that it took, that template is compared here: the rule that
 //! was applied must be the most specific one for all that the route can match, or be at least as strict.
 
+pub(super) mod known;
 mod map;
 #[cfg(test)]
 mod tests;
@@ -13,37 +14,20 @@ pub use map::RouteMap;
 use super::{
     compiled::Compiled,
     exchange::Exchange,
-    stage::rule::{CompiledRule, OwnRule},
+    judged::{Confirmation, Judged},
+    stage::rule::OwnRule,
 };
 use crate::{
     engine::Grant,
-    methods::MethodId,
     policy::{Uncertain, Unlisted},
     problem::{Code, Reason},
     reply::Reply,
     rule::template::{RouteTemplate, TemplateSyntax},
 };
-use arc_swap::ArcSwap;
-use foldhash::fast::RandomState;
-use smallvec::SmallVec;
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU8, Ordering},
-    },
-};
+use std::{borrow::Cow, sync::atomic::Ordering};
 
 /// The most characters of a path that the log repeats.
 const LONGEST_SHOWN: usize = 200;
-
-/// A path, mostly without an allocation of its own.
-pub(crate) type PathBytes = SmallVec<[u8; 64]>;
-
-/// So many templates of routes are remembered; those of applications that have more are read on each request.
-const MOST_ROUTES: usize = 1024;
 
 /// The route that a framework took for a request, as an adapter tells it.
 #[derive(Debug, Clone, Copy)]
@@ -58,44 +42,6 @@ pub struct TakenRoute<'a> {
     pub syntax: TemplateSyntax,
     /// Whether the template is that of a mount, beneath which something else finds its way, in whatever manner.
     pub opaque: bool,
-}
-
-/// What a request was judged by.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) method: MethodId,
-    pub(crate) path: PathBytes,
-}
-
-/// Whether a grant's rule has been found to be that of the route.
-#[derive(Debug, Default)]
-pub(crate) struct Confirmation {
-    state: AtomicU8,
-    /// Why it is not, where the policy only reports it. The first reason stays.
-    reported: OnceLock<&'static str>,
-}
-
-impl Confirmation {
-    const CONFIRMED: u8 = 1;
-    const PROMISED: u8 = 2;
-    const LEFT: u8 = 3;
-
-    fn set(&self, to: u8) {
-        self.state.store(to, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_confirmed(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == Self::CONFIRMED || self.reported.get().is_some()
-    }
-
-    fn is_broken_promise(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == Self::PROMISED
-    }
-
-    /// Why the rule may not be that of the route, where the policy only reports it.
-    pub(crate) fn reported(&self) -> Option<&'static str> {
-        self.reported.get().copied()
-    }
 }
 
 impl Grant {
@@ -305,7 +251,7 @@ impl Compiled {
         if rule.is_some() && *applied.template == *template {
             return Ok(());
         }
-        let route = self.routes.get(self, template, taken.syntax);
+        let route = self.routes.get(&self.rules, template, taken.syntax);
         if !route.is_route_of(&judged.path, applied) {
             return Err(Mismatch {
                 cause: OTHER_ROUTE,
@@ -406,69 +352,5 @@ fn stem(path: &[u8], same_with_slash: bool) -> &[u8] {
     match path {
         [stem @ .., b'/'] if same_with_slash => stem,
         path => path,
-    }
-}
-
-/// The templates that requests have taken, read once.
-#[derive(Default)]
-pub(crate) struct KnownRoutes(ArcSwap<HashMap<Box<str>, Readings, RandomState>>);
-
-/// A template in each syntax in which it was met: nearly always one.
-type Readings = SmallVec<[Arc<KnownRoute>; 1]>;
-
-/// One of them.
-struct KnownRoute {
-    syntax: TemplateSyntax,
-    template: RouteTemplate,
-    /// Where the rules are whose path matches all that it can match.
-    place: Option<usize>,
-}
-
-impl KnownRoutes {
-    fn get(&self, policy: &Compiled, template: &str, syntax: TemplateSyntax) -> Arc<KnownRoute> {
-        let known = self.0.load();
-        let mut readings = known.get(template).into_iter().flatten();
-        if let Some(route) = readings.find(|route| route.syntax == syntax) {
-            return Arc::clone(route);
-        }
-        let route = Arc::new(KnownRoute::new(policy, template, syntax));
-        if known.len() < MOST_ROUTES {
-            self.0.rcu(|known| {
-                let mut known = HashMap::clone(known);
-                let readings = known.entry(template.into()).or_default();
-                // Another thread may have been faster.
-                if !readings.iter().any(|known| known.syntax == syntax) {
-                    readings.push(Arc::clone(&route));
-                }
-                known
-            });
-        }
-        route
-    }
-}
-
-impl KnownRoute {
-    fn new(policy: &Compiled, template: &str, syntax: TemplateSyntax) -> Self {
-        let template = RouteTemplate::parse(template, syntax);
-        Self {
-            syntax,
-            place: policy.rules.covering(&template),
-            template,
-        }
-    }
-
-    fn is_route_of(&self, path: &[u8], applied: &CompiledRule) -> bool {
-        std::str::from_utf8(path).is_ok_and(|path| match applied.same_with_slash {
-            true => self.template.fits_loosely(path),
-            false => self.template.fits(path),
-        })
-    }
-}
-
-impl fmt::Debug for KnownRoutes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KnownRoutes")
-            .field(&self.0.load().len())
-            .finish()
     }
 }

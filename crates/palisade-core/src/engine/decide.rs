@@ -7,31 +7,19 @@ use super::{
         Stage, client,
         cross_origin::CrossOrigin,
         judge::Missing,
-        limits::{When, Who},
+        limits::{Charged, When, Who},
         read::{Found, Reading},
-        rule::{CompiledRule, Listed},
+        rule::Listed,
     },
 };
 use crate::{
-    head::RequestHead, methods::MethodId, policy::Unlisted, problem::Reason, reply::Reply,
-    scheme::RemoteVerification, view::View,
+    engine::decision::{Decision, Heard, Wait},
+    head::RequestHead,
+    methods::MethodId,
+    policy::Unlisted,
+    problem::{Code, Reason},
+    view::View,
 };
-
-/// A decision about a request, before it is a verdict.
-pub(super) enum Decision {
-    /// Core answers itself.
-    Answer(Answer),
-    Refuse(Reason),
-    Admit,
-    /// Somebody must be asked about the credential first.
-    Wait(RemoteVerification),
-}
-
-/// What core answers, and what explanations call it.
-pub(super) struct Answer {
-    pub(super) name: &'static str,
-    pub(super) reply: Reply,
-}
 
 impl Compiled {
     /// Judges a request's head, stage by stage.
@@ -63,14 +51,10 @@ impl Compiled {
 
         let method = arrival.method.unwrap_or(MethodId::GET);
         arrival.path = target.path.as_bytes().into();
-        let is_metadata = self.is_metadata(target.path);
         // Looked up first, because host and HTTPS do not concern a probe; judged when its turn comes.
-        let listed = match is_metadata {
-            true => Listed::Unlisted,
-            false => self
-                .rules
-                .look_up(target.path, method, matched, record, &self.lineage),
-        };
+        let listed = self
+            .rules
+            .look_up(target.path, method, matched, record, &self.lineage);
         let rule = self.rule_or_unlisted(matched.rule);
 
         let client = client::judge(head, arrival, &self.lineage);
@@ -80,11 +64,17 @@ impl Compiled {
         let host = record.stage(Stage::Host, host, |host| self.host.tell(host))?;
 
         let https = self.https.judge(&view, &host, arrival, rule.probe);
-        if https.is_err() {
-            record.credential_exposed =
-                !view.authorization().is_empty() || self.schemes.are_presented(rule, &view);
+        let redirect = https.map(|()| None).or_else(|reason| {
+            let authorization = !view.authorization().is_empty();
+            record.credential_exposed = authorization || self.schemes.are_presented(rule, &view);
+            let on_purpose = authorization || self.schemes.are_sent_on_purpose(rule, &view);
+            let redirect = self.https.redirect(&view, arrival, on_purpose);
+            redirect.map(Some).ok_or(reason)
+        });
+        let redirect = record.stage(Stage::Https, redirect, |_| self.https.tell(arrival))?;
+        if let Some(answer) = redirect {
+            return Ok(Decision::Answer(answer));
         }
-        record.stage(Stage::Https, https, |_| self.https.tell(arrival))?;
 
         let answer = self.preflight.judge(&view, method, effects);
         let answer = record.stage(Stage::Preflight, answer, |answer| {
@@ -93,10 +83,6 @@ impl Compiled {
         if let Some(answer) = answer {
             return Ok(Decision::Answer(answer));
         }
-        if is_metadata {
-            return self.serve_metadata(method, &view, facts);
-        }
-
         let listing = self.rules.judge(&target, rule, &listed, matched);
         if matches!(listed, Listed::Unlisted) && self.rules.answer_unlisted == Unlisted::NotFound {
             self.lineage
@@ -127,49 +113,90 @@ impl Compiled {
         let judged = site.judge(&reading, &self.schemes, &self.preflight);
         record.stage(Stage::CrossOrigin, judged, |_| site.tell())?;
 
-        let found = self.limit_arrival(reading.found, rule, &view, facts)?;
-        if self.rules.answer_unlisted == Unlisted::NotFound
-            && let Some(reason) = facts.matched.no_rule.take()
-        {
-            let told = |_: &Reason| self.rules.tell(&listed, &facts.matched);
-            return Err(facts.record.stage(Stage::Judge, *reason, told));
+        if let Found::One(candidate) = &reading.found {
+            self.keep_from_handler(candidate, &view, &mut effects.edits);
         }
-
-        match found {
-            Found::Nothing => self.decide_anonymous(facts, Missing::Nothing),
-            Found::UnknownAuthorization => self.decide_anonymous(facts, Missing::Unknown),
-            Found::Malformed { scheme, cause } => {
-                let told = self.schemes.bearer_presented(rule, &view);
-                let reason = self.schemes.invalid_request(told, cause);
-                Err(self.refuse_malformed(scheme, reason, facts))
-            }
-            Found::One(candidate) => self.verify(candidate, &view, facts),
+        if record.explains() {
+            matched.told = self.rules.tell(&listed, matched);
+        }
+        let who = Who {
+            client: arrival.client,
+            caller: None,
+            view: Some(&view),
+        };
+        let charged = self
+            .limits
+            .charge(When::Arrival, &rule.limits, who, effects, record);
+        match charged {
+            Charged::Now(charged) => self.go_on(charged, &reading.found, facts),
+            Charged::Later(counting) => Ok(Decision::Wait(Wait::AddressLimits(
+                counting,
+                reading.found.hold(),
+            ))),
         }
     }
 
-    /// Stage 9.
-    fn limit_arrival<'h>(
+    /// From stage 9 on: nothing here looks at the head.
+    fn go_on(
         &self,
-        found: Found<'h>,
-        rule: &CompiledRule,
-        view: &View<'_>,
+        charged: Result<(), Reason>,
+        found: &Found<'_>,
         facts: &mut Facts,
-    ) -> Result<Found<'h>, Reason> {
-        let who = Who {
-            client: facts.arrival.client,
-            caller: None,
-            view: Some(view),
-        };
-        let (effects, record) = (&mut facts.effects, &mut facts.record);
-        let charged = self
-            .limits
-            .charge(When::Arrival, rule, who, effects, record);
-        let found = charged.and_then(|()| self.stop_guessing(found, view, facts));
+    ) -> Result<Decision, Reason> {
+        let looks = charged.and_then(|()| self.stop_guessing(found, facts));
         let Facts {
-            effects, record, ..
+            matched,
+            effects,
+            record,
+            ..
         } = facts;
-        record.stage(Stage::AddressLimits, found, |_| {
+        let looks = record.stage(Stage::AddressLimits, looks, |_| {
             self.limits.tell(When::Arrival, &effects.charged)
-        })
+        })?;
+        if self.rules.answer_unlisted == Unlisted::NotFound
+            && let Some(reason) = matched.no_rule.take()
+        {
+            return Err(record.stage(Stage::Judge, *reason, |_| matched.told.clone()));
+        }
+        match found {
+            Found::One(candidate) if looks => self.verify(candidate, facts),
+            Found::Nothing | Found::One(_) => self.decide_anonymous(facts, Missing::Nothing),
+            Found::UnknownAuthorization => self.decide_anonymous(facts, Missing::Unknown),
+            &Found::Malformed {
+                scheme,
+                told,
+                cause,
+            } => {
+                let reason = self.schemes.invalid_request(told, cause);
+                Err(self.refuse_malformed(scheme, reason, facts))
+            }
+        }
+    }
+
+    /// Goes on with what was waited for.
+    pub(super) fn resume(&self, wait: Wait, heard: Heard, facts: &mut Facts) -> Decision {
+        facts.record.waited(&*self.ports.clock);
+        let (effects, record) = (&mut facts.effects, &mut facts.record);
+        let decided = match (wait, heard) {
+            (Wait::AddressLimits(counting, hold), Heard::Counts(answer)) => {
+                let charged = self.limits.counted(counting, answer, effects, record);
+                self.go_on(charged, &hold.0, facts)
+            }
+            (Wait::Verify(_), Heard::Outcome(outcome)) => self.settle(outcome, facts),
+            (Wait::CallerLimits(counting), Heard::Counts(answer)) => {
+                let charged = self.limits.counted(counting, answer, effects, record);
+                self.go_on_with_caller(charged, facts)
+            }
+            (Wait::Judge(asked), Heard::Answer(answer)) => {
+                let answer = answer.map_err(|source| record.remark(|| source.to_string()));
+                asked.answered(answer, &mut facts.identity.answers);
+                self.judge_or_ask(facts)
+            }
+            _ => Err(Reason::new(
+                Code::InternalError,
+                "answer_to_another_question",
+            )),
+        };
+        decided.unwrap_or_else(Decision::Refuse)
     }
 }

@@ -1,7 +1,12 @@
 //! One request and its response.
 
 use super::{
-    Grant, compiled::Compiled, confirm::Judged, decide::Decision, facts::Facts, grant::Asked,
+    Grant,
+    compiled::Compiled,
+    decision::{Decision, Wait},
+    facts::{Facts, Identity, Record},
+    grant::Asked,
+    judged::Judged,
     trace::Trace,
 };
 use crate::{
@@ -11,7 +16,7 @@ use crate::{
     methods::MethodId,
     problem::{Code, Reason},
     reply::Reply,
-    scheme::RemoteVerification,
+    request_id::RequestId,
 };
 use std::{
     fmt,
@@ -58,8 +63,17 @@ pub struct Exchange {
 /// How far the decision is.
 enum Step {
     Decided(Decision),
-    Waiting(RemoteVerification),
+    Waiting(Wait),
     HandedOut,
+}
+
+impl Step {
+    fn of(decision: Decision) -> Self {
+        match decision {
+            Decision::Wait(wait) => Step::Waiting(wait),
+            decision => Step::Decided(decision),
+        }
+    }
 }
 
 impl Exchange {
@@ -70,54 +84,51 @@ impl Exchange {
     ) -> Self {
         // Made where it stays: the facts are large to move.
         let mut exchange = Self {
-            facts: Facts::new(&policy, head, trace),
+            facts: policy.facts(head, trace),
             policy,
             grant: None,
             body: None,
             closed: false,
             step: Step::HandedOut,
         };
-        exchange.step = match exchange.policy.decide(head, &mut exchange.facts) {
-            Decision::Wait(remote) => Step::Waiting(remote),
-            decision => Step::Decided(decision),
-        };
+        exchange.step = Step::of(exchange.policy.decide(head, &mut exchange.facts));
         exchange
     }
 
     /// The verdict, as soon as it is there. A request that needs no answer from elsewhere has
     /// it at once. Call it until it is ready, and then no more.
     pub fn poll_decide(&mut self, context: &mut Context<'_>) -> Poll<Verdict> {
-        let decision = match std::mem::replace(&mut self.step, Step::HandedOut) {
-            Step::Decided(decision) => decision,
-            Step::Waiting(mut remote) => match remote.as_mut().poll(context) {
-                Poll::Ready(outcome) => {
-                    self.facts.record.waited(&*self.policy.ports.clock);
-                    let settled = self.policy.settle(outcome, &mut self.facts);
-                    settled.unwrap_or_else(Decision::Refuse)
+        loop {
+            let decision = match std::mem::replace(&mut self.step, Step::HandedOut) {
+                Step::Decided(decision) => decision,
+                Step::Waiting(mut wait) => match wait.poll(context) {
+                    Poll::Ready(heard) => {
+                        let decision = self.policy.resume(wait, heard, &mut self.facts);
+                        self.step = Step::of(decision);
+                        continue;
+                    }
+                    Poll::Pending => {
+                        self.step = Step::Waiting(wait);
+                        return Poll::Pending;
+                    }
+                },
+                Step::HandedOut => {
+                    Decision::Refuse(Reason::new(Code::InternalError, "verdict_asked_twice"))
                 }
-                Poll::Pending => {
-                    self.step = Step::Waiting(remote);
-                    return Poll::Pending;
+            };
+            return Poll::Ready(match decision {
+                Decision::Refuse(reason) => Verdict::Refuse(self.refuse(reason)),
+                Decision::Answer(answer) => {
+                    self.facts.record.answered = Some(answer.name);
+                    Verdict::Answer(answer.reply)
                 }
-            },
-            Step::HandedOut => {
-                Decision::Refuse(Reason::new(Code::InternalError, "verdict_asked_twice"))
-            }
-        };
-        Poll::Ready(match decision {
-            Decision::Refuse(reason) => Verdict::Refuse(self.refuse(reason)),
-            Decision::Answer(answer) => {
-                self.facts.record.answered = Some(answer.name);
-                Verdict::Answer(answer.reply)
-            }
-            Decision::Admit => self.admit(),
-            Decision::Wait(remote) => {
-                // Only `open` asks; `settle` never does.
-                self.step = Step::Waiting(remote);
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-        })
+                Decision::Admit => self.admit(),
+                Decision::Wait(wait) => {
+                    self.step = Step::Waiting(wait);
+                    continue;
+                }
+            });
+        }
     }
 
     /// The proof that the request was admitted, once it was.
@@ -180,7 +191,11 @@ impl Exchange {
                 path: std::mem::take(&mut self.facts.arrival.path),
             },
             self.facts.record.request_id,
-            self.facts.identity.caller.take(),
+            Identity {
+                caller: self.facts.identity.caller.take(),
+                answers: std::mem::take(&mut self.facts.identity.answers),
+                ..Identity::default()
+            },
             self.facts.effects.nonce.take(),
         );
         self.grant = Some(grant.clone());
@@ -189,6 +204,15 @@ impl Exchange {
             edits: std::mem::take(&mut self.facts.effects.edits),
             body,
         })
+    }
+}
+
+impl Compiled {
+    /// What is known of a request before any stage has looked at it.
+    fn facts(&self, head: &dyn RequestHead, trace: Option<Box<Trace>>) -> Facts {
+        let request_id = RequestId::from_bytes(self.lineage.ids.draw());
+        let record = Record::new(&self.ports, request_id, trace);
+        Facts::new(head, self.https.is_secure(head.tls()), record)
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     audit::printable,
+    engine::stage::limits::LimitReport,
     head::{HttpResponse, RequestHead},
     jwt::PrincipalKind,
     principal::Principal,
@@ -114,24 +115,6 @@ pub struct PrincipalReport {
     pub claims_passed_over: Vec<String>,
 }
 
-/// One quota after the request was charged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct LimitReport {
-    /// Its name, as in the `RateLimit` header.
-    pub name: String,
-    /// The quota, such as `100/minute`.
-    pub quota: String,
-    /// How many units are left.
-    pub remaining: u32,
-    /// Seconds until a unit is back if none is left, else until all are.
-    pub seconds: u32,
-    /// Whether too little was left for this request.
-    pub exceeded: bool,
-    /// Whether it is only watched.
-    pub shadow: bool,
-}
-
 impl Palisade {
     /// Decides about a request as a server would, by the same code, and tells how.
     ///
@@ -200,7 +183,7 @@ impl Exchange {
         let principal = grant.and_then(|grant| grant.principal()).or(caller);
         let rule = self.policy.rule(self.facts.matched.rule);
         let scheme = self.facts.identity.scheme;
-        let scheme = scheme.and_then(|index| self.policy.schemes.get(index));
+        let scheme = scheme.and_then(|id| self.policy.schemes.get(id));
         Explanation {
             policy: self.policy.fingerprint.clone(),
             stages: reports(trace.stages, ending),

@@ -1,24 +1,29 @@
 //! What is known of a request, each part with one owner: the stages that may write it.
 
-use super::{compiled::Compiled, confirm::PathBytes, trace::Trace};
+use super::{stage::Stage, trace::Trace};
 use crate::{
     audit::AuditLevel,
     cors::AllowOrigin,
-    engine::Caller,
+    engine::schemes::SchemeId,
     head::{HeadEdits, RequestHead},
     limit::{LimitId, Report},
     methods::MethodId,
     outage::Answer,
+    policy::Ports,
     ports::Clock,
     principal::Principal,
     problem::{Code, Reason},
     request_id::RequestId,
-    requirement::Requirement,
+    requirement::{Answers, Requirement},
 };
+use smallvec::SmallVec;
 use std::{
     borrow::Cow,
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
+
+/// A path, mostly without an allocation of its own.
+pub(super) type PathBytes = SmallVec<[u8; 64]>;
 
 /// All of it; it outlives the head of the request.
 #[derive(Debug)]
@@ -65,18 +70,22 @@ pub(super) struct Matched {
     pub(super) guardrail: Option<Requirement>,
     /// Whether a credential would have been read, so that the response depends on it.
     pub(super) credentials_read: bool,
+    /// What the rules say, in words, for an explanation.
+    pub(super) told: String,
 }
 
 /// Who calls. Written by the stages `read` and `verify`.
 #[derive(Debug, Default)]
 pub(super) struct Identity {
     /// The scheme whose credential was presented.
-    pub(super) scheme: Option<usize>,
+    pub(super) scheme: Option<SchemeId>,
     /// Whether that credential is a cookie.
     pub(super) from_cookie: bool,
     /// Whether something ambient was ignored because of a credential that was sent on purpose.
     pub(super) ambient_ignored: bool,
     pub(super) caller: Option<Caller>,
+    /// What was answered about the caller, for requirements.
+    pub(super) answers: Answers,
 }
 
 /// What the handler and the response get. Written by the stages that find it out.
@@ -111,13 +120,9 @@ pub(super) struct Record {
 }
 
 impl Facts {
-    pub(super) fn new(
-        policy: &Compiled,
-        head: &dyn RequestHead,
-        trace: Option<Box<Trace>>,
-    ) -> Self {
+    pub(super) fn new(head: &dyn RequestHead, secure: bool, record: Record) -> Self {
         Self {
-            arrival: Arrival::new(policy, head),
+            arrival: Arrival::new(head, secure),
             matched: Matched::default(),
             identity: Identity::default(),
             effects: Effects {
@@ -126,7 +131,7 @@ impl Facts {
                 allow_origin: None,
                 charged: Report::new(),
             },
-            record: Record::new(policy, trace),
+            record,
         }
     }
 }
@@ -138,7 +143,7 @@ impl Identity {
 }
 
 impl Arrival {
-    fn new(policy: &Compiled, head: &dyn RequestHead) -> Self {
+    fn new(head: &dyn RequestHead, secure: bool) -> Self {
         let peer = head.peer();
         Self {
             method: None,
@@ -149,7 +154,7 @@ impl Arrival {
                 peer.ip().to_canonical()
             }),
             tls: head.tls(),
-            secure: policy.https.is_secure(head.tls()),
+            secure,
             hsts_host: false,
             content_length: None,
             changes_protocol: false,
@@ -160,16 +165,17 @@ impl Arrival {
 }
 
 impl Record {
-    fn new(policy: &Compiled, trace: Option<Box<Trace>>) -> Self {
-        let sink = &policy.ports.audit;
+    /// For a request that is named `request_id`; with a `trace`, for one that is only explained.
+    pub(super) fn new(ports: &Ports, request_id: RequestId, trace: Option<Box<Trace>>) -> Self {
+        let sink = &ports.audit;
         let wanted = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
         // What is only explained did not happen.
         let audited = wanted && trace.is_none();
         Self {
-            request_id: RequestId::from_bytes(policy.lineage.ids.draw()),
+            request_id,
             audited,
             // Reading the clock costs more than most stages: only for those who ask.
-            started_nanos: audited.then(|| policy.ports.clock.monotonic_nanos()),
+            started_nanos: audited.then(|| ports.clock.monotonic_nanos()),
             now_nanos: None,
             answer: Answer::AtHand,
             shadow_limits: Vec::new(),
@@ -198,4 +204,43 @@ impl Record {
     pub(super) fn nanos_until(&self, now: u64) -> u64 {
         now.saturating_sub(self.started_nanos.unwrap_or(now))
     }
+
+    /// Notes what a stage saw, and hands on what it judged.
+    pub(super) fn stage<T>(
+        &mut self,
+        stage: Stage,
+        judged: T,
+        tell: impl FnOnce(&T) -> String,
+    ) -> T {
+        if let Some(trace) = &mut self.trace {
+            trace.stages.push((stage, tell(&judged)));
+        }
+        judged
+    }
+
+    /// Notes the claim that failed a check.
+    pub(super) fn failed_claim(&mut self, claim: Option<&'static str>) {
+        if let Some(trace) = &mut self.trace {
+            trace.claim = claim;
+        }
+    }
+
+    /// Notes what the log is told.
+    pub(super) fn remark(&mut self, text: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.remark = Some(text());
+        }
+    }
+
+    /// Whether this is an explanation, of a request that nobody made.
+    pub(super) fn explains(&self) -> bool {
+        self.trace.is_some()
+    }
+}
+
+/// An authenticated caller, as verification left it.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) principal: Principal,
+    pub(super) scheme: SchemeId,
 }

@@ -2,12 +2,18 @@
 
 use crate::{
     body::Body,
-    engine::{Compiled, Confirmation, Judged},
+    engine::{
+        Compiled,
+        facts::Identity,
+        judged::{Confirmation, Judged},
+        schemes::SchemeId,
+        stage::judge::Shown,
+    },
     principal::Principal,
     problem::{Code, Reason},
     reply::Reply,
     request_id::RequestId,
-    requirement::Requirement,
+    requirement::{Answers, Requirement},
 };
 use serde::de::DeserializeOwned;
 use std::{
@@ -31,7 +37,9 @@ pub(crate) struct Inner {
     pub(crate) request_id: RequestId,
     pub(crate) principal: Option<Principal>,
     /// The scheme whose credential was verified.
-    pub(crate) scheme: Option<usize>,
+    pub(crate) scheme: Option<SchemeId>,
+    /// What was answered about the caller.
+    answers: Answers,
     pub(crate) nonce: Option<Box<str>>,
     /// What a guard or an extractor refused, for the audit.
     refused: Mutex<Option<(Code, Cow<'static, str>)>>,
@@ -43,12 +51,12 @@ pub(crate) struct Inner {
 pub struct ClaimsError(#[from] serde_json::Error);
 
 impl Grant {
-    pub(crate) fn new(
+    pub(super) fn new(
         policy: Arc<Compiled>,
         asked: Asked,
         judged: Judged,
         request_id: RequestId,
-        caller: Option<Caller>,
+        identity: Identity,
         nonce: Option<Box<str>>,
     ) -> Self {
         let mut inner = Inner {
@@ -59,10 +67,11 @@ impl Grant {
             request_id,
             principal: None,
             scheme: None,
+            answers: identity.answers,
             nonce,
             refused: Mutex::new(None),
         };
-        if let Some(caller) = caller {
+        if let Some(caller) = identity.caller {
             inner.principal = Some(caller.principal);
             inner.scheme = Some(caller.scheme);
         }
@@ -115,7 +124,11 @@ impl Grant {
         };
         let policy = &self.0.policy;
         let rule = policy.rule_or_unlisted(self.0.asked.rule);
-        let shown = (self.0.scheme, self.0.asked.is_script);
+        let shown = Shown {
+            scheme: self.0.scheme,
+            is_script: self.0.asked.is_script,
+            answers: &self.0.answers,
+        };
         match policy.judge(caller, rule, Some(requirement), shown) {
             Ok(()) => Ok(()),
             Err(reason) => Err(self.refuse(reason)),
@@ -223,11 +236,4 @@ pub(crate) struct Asked {
     pub(crate) rule: Option<usize>,
     /// Whether a page's code sent the request.
     pub(crate) is_script: bool,
-}
-
-/// An authenticated caller, as verification left it.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    pub(crate) principal: Principal,
-    pub(crate) scheme: usize,
 }

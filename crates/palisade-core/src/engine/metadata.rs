@@ -1,24 +1,13 @@
 //! The metadata of the resource (RFC 9728): what a client must know before its first token.
 
-use super::{
-    compiled::Compiled,
-    decide::{Answer, Decision},
-    facts::Facts,
-    schemes::Schemes,
-    stage::{
-        Stage,
-        limits::{When, Who},
-    },
-};
+use super::schemes::Schemes;
 use crate::{
     config::Mistakes,
+    endpoint::Endpoint,
     firewall::{EncodedSet, FirewallLimits, check_target},
     host::parse_host,
-    methods::MethodId,
     policy::Policy,
-    problem::{Code, Reason},
     reply::Reply,
-    view::View,
 };
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -37,10 +26,10 @@ pub(super) struct Resource {
     metadata_path: String,
 }
 
-/// The document that [`Compiled`] serves, written once.
+/// The endpoint that serves the document, which is written once.
 #[derive(Debug)]
-pub(crate) struct Metadata {
-    pub(super) path: String,
+pub(super) struct Metadata {
+    path: String,
     document: Bytes,
 }
 
@@ -119,61 +108,26 @@ impl Resource {
     }
 }
 
-impl Compiled {
-    /// Whether the path is that of the metadata: then no rule speaks for it, not even one that would hide it.
-    pub(super) fn is_metadata(&self, path: &str) -> bool {
-        self.metadata.as_ref().is_some_and(|own| own.path == path)
+impl Endpoint for Metadata {
+    fn name(&self) -> &'static str {
+        "metadata"
     }
 
-    /// In place of the stages from the rule on: public, for every address that may still ask.
-    pub(super) fn serve_metadata(
-        &self,
-        method: MethodId,
-        view: &View<'_>,
-        facts: &mut Facts,
-    ) -> Result<Decision, Reason> {
-        let who = Who {
-            client: facts.arrival.client,
-            caller: None,
-            view: Some(view),
-        };
-        let Facts {
-            effects, record, ..
-        } = facts;
-        let charged = self
-            .limits
-            .charge(When::Arrival, &self.rules.unlisted, who, effects, record);
-        record.stage(Stage::AddressLimits, charged, |_| {
-            self.limits.tell(When::Arrival, &effects.charged)
-        })?;
-        let answer = match method {
-            MethodId::GET | MethodId::HEAD => Ok(Decision::Answer(self.metadata_answer())),
-            _ => Err(Reason::new(Code::MethodNotAllowed, "method_not_listed")
-                .header(header::ALLOW, HeaderValue::from_static("GET, HEAD"))),
-        };
-        record.stage(Stage::Judge, answer, |_| {
-            "the metadata of the resource".to_owned()
-        })
+    fn path(&self) -> &str {
+        &self.path
     }
 
-    fn metadata_answer(&self) -> Answer {
-        let document = self.metadata.as_ref().map(|own| own.document.clone());
-        Answer {
-            name: "metadata",
-            reply: Reply {
-                status: StatusCode::OK,
-                headers: vec![
-                    (
-                        header::CONTENT_TYPE,
-                        HeaderValue::from_static("application/json"),
-                    ),
-                    (
-                        header::CACHE_CONTROL,
-                        HeaderValue::from_static("public, max-age=3600"),
-                    ),
-                ],
-                body: document.unwrap_or_default(),
-            },
+    fn answer(&self) -> Reply {
+        let headers = [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "public, max-age=3600"),
+        ];
+        Reply {
+            status: StatusCode::OK,
+            headers: headers
+                .map(|(name, value)| (name, HeaderValue::from_static(value)))
+                .to_vec(),
+            body: self.document.clone(),
         }
     }
 }

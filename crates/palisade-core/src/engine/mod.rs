@@ -4,24 +4,25 @@
 //! [`Exchange::close`] finishes the response. The order of the stages is written once, in
 //! `decide.rs`.
 
-mod caching;
 mod clock;
-mod close;
 mod compile;
 mod compiled;
 mod confirm;
 mod counters;
 mod decide;
+mod decision;
 mod describe;
+mod description;
 mod exchange;
 mod explain;
 mod facts;
 mod grant;
+mod judged;
 mod lineage;
 mod metadata;
-mod nonce;
 mod overlaps;
 mod reload;
+mod response;
 mod schemes;
 mod stage;
 #[cfg(test)]
@@ -29,15 +30,13 @@ mod tests;
 mod trace;
 
 pub(crate) use compiled::Compiled;
-pub(crate) use confirm::{Confirmation, Judged};
 pub use confirm::{RouteMap, TakenRoute};
-pub use describe::{Description, LimitDescription, RuleDescription, SchemeDescription};
+pub use description::{Description, LimitDescription, RuleDescription, SchemeDescription};
 pub use exchange::{Admission, Exchange, Verdict};
-pub use explain::{Ending, Explanation, LimitReport, PrincipalReport};
-pub(crate) use grant::Caller;
+pub use explain::{Ending, Explanation, PrincipalReport};
 pub use grant::{ClaimsError, Grant};
 pub use reload::Reloaded;
-pub use stage::Stage;
+pub use stage::{Stage, limits::LimitReport};
 pub use trace::{Decided, StageReport};
 
 use crate::{

@@ -11,16 +11,16 @@ use crate::{
 
 /// Reports every scheme whose tokens all go to others, whichever rule accepts it.
 pub(super) fn check(rules: &Rules, schemes: &Schemes, mistakes: &mut Mistakes) {
-    for (index, own) in schemes.iter().enumerate() {
+    for (id, own) in schemes.by_id() {
         let accepting = rules.scheme_lists();
-        let mut accepting = accepting.filter(|list| list.contains(&index)).peekable();
+        let mut accepting = accepting.filter(|list| list.contains(&id)).peekable();
         let addressees = own.scheme.addressees();
         if accepting.peek().is_none() || addressees.is_empty() {
             continue;
         }
         let mut taker = None;
         let is_lost = accepting.all(|list| {
-            let before = list.iter().take_while(|&&other| other != index);
+            let before = list.iter().take_while(|&&other| other != id);
             let before: Vec<_> = before.filter_map(|&other| schemes.get(other)).collect();
             addressees.iter().all(|wanted| {
                 let mut takers = before.iter().filter(|other| takes(other, own, wanted));

@@ -22,6 +22,10 @@ pub(super) struct Schemes {
     metadata_url: Option<String>,
 }
 
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SchemeId(usize);
+
 /// A scheme and its challenges, written once.
 #[derive(Debug)]
 pub(crate) struct CompiledScheme {
@@ -49,7 +53,7 @@ pub(crate) struct Challenges {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asker<'a> {
     /// The schemes that its rule accepts.
-    pub(super) accepted: &'a [usize],
+    pub(super) accepted: &'a [SchemeId],
     /// Whether a page's code sent the request (Fetch Metadata §2.2). To it, a browser would show
     /// a login dialogue that the page did not ask for, where Basic is asked for.
     pub(super) is_script: bool,
@@ -85,29 +89,37 @@ impl Schemes {
         }
     }
 
-    pub(super) fn get(&self, index: usize) -> Option<&CompiledScheme> {
-        self.list.get(index)
+    pub(super) fn get(&self, id: SchemeId) -> Option<&CompiledScheme> {
+        self.list.get(id.0)
     }
 
     pub(super) fn iter(&self) -> std::slice::Iter<'_, CompiledScheme> {
         self.list.iter()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.list.len()
+    /// All of them, with their ids.
+    pub(super) fn by_id(&self) -> impl Iterator<Item = (SchemeId, &CompiledScheme)> {
+        let all = self.list.iter().enumerate();
+        all.map(|(index, scheme)| (SchemeId(index), scheme))
     }
 
-    /// Those at these indices.
+    /// The one of this name.
+    pub(super) fn named(&self, name: &str) -> Option<SchemeId> {
+        let mut all = self.by_id();
+        all.find_map(|(id, compiled)| (compiled.scheme.name() == name).then_some(id))
+    }
+
+    /// Some of them.
     pub(super) fn these<'s>(
         &'s self,
-        indices: &'s [usize],
+        ids: &'s [SchemeId],
     ) -> impl Iterator<Item = &'s CompiledScheme> {
-        indices.iter().filter_map(|&index| self.get(index))
+        ids.iter().filter_map(|&id| self.get(id))
     }
 
     /// Whether trying might hit on a credential of the scheme; a request that presents none is no guess.
-    pub(super) fn is_guessable(&self, scheme: Option<usize>) -> bool {
-        let presented = scheme.and_then(|index| self.get(index));
+    pub(super) fn is_guessable(&self, scheme: Option<SchemeId>) -> bool {
+        let presented = scheme.and_then(|id| self.get(id));
         presented.is_some_and(|presented| presented.scheme.is_guessable())
     }
 
@@ -130,9 +142,9 @@ impl Schemes {
     }
 
     /// RFC 6750 §3.1: only a bearer credential is told what is missing.
-    pub(super) fn insufficient_scope(&self, scheme: Option<usize>, scopes: &str) -> Reason {
+    pub(super) fn insufficient_scope(&self, scheme: Option<SchemeId>, scopes: &str) -> Reason {
         let reason = Reason::new(Code::InsufficientScope, "scope_missing");
-        let presented = scheme.and_then(|index| self.get(index));
+        let presented = scheme.and_then(|id| self.get(id));
         let challenge = presented
             .filter(|presented| presented.is_bearer_like)
             .and_then(|presented| presented.challenges.as_ref());
@@ -150,7 +162,7 @@ impl Schemes {
     /// none of them can be asked for over HTTP.
     pub(super) fn credentials_required(&self, asker: Asker<'_>, cause: &'static str) -> Reason {
         let schemes = asker.accepted;
-        let mut known = schemes.iter().filter_map(|&index| self.get(index));
+        let mut known = schemes.iter().filter_map(|&id| self.get(id));
         if !schemes.is_empty() && !known.any(|scheme| scheme.challenges.is_some()) {
             return Reason::new(Code::ClientCertificateRequired, cause);
         }
@@ -163,16 +175,16 @@ impl Schemes {
     pub(super) fn invalid_token(
         &self,
         asker: Asker<'_>,
-        scheme: usize,
+        scheme: Option<SchemeId>,
         cause: &'static str,
     ) -> Reason {
-        Reason::new(Code::InvalidToken, cause).challenges(self.challenge_lines(asker, Some(scheme)))
+        Reason::new(Code::InvalidToken, cause).challenges(self.challenge_lines(asker, scheme))
     }
 
     /// The request is malformed; only a scheme that was presented and understands it is told so.
-    pub(super) fn invalid_request(&self, scheme: Option<usize>, cause: &'static str) -> Reason {
+    pub(super) fn invalid_request(&self, scheme: Option<SchemeId>, cause: &'static str) -> Reason {
         let reason = Reason::new(Code::InvalidRequest, cause);
-        let presented = scheme.and_then(|index| self.get(index));
+        let presented = scheme.and_then(|id| self.get(id));
         match presented.and_then(|presented| presented.challenges.as_ref()) {
             Some(challenges) => {
                 reason.header(header::WWW_AUTHENTICATE, challenges.invalid_request.clone())
@@ -184,13 +196,13 @@ impl Schemes {
     fn challenge_lines(
         &self,
         asker: Asker<'_>,
-        failed: Option<usize>,
+        failed: Option<SchemeId>,
     ) -> Vec<(HeaderName, HeaderValue)> {
         let mut lines: Vec<(HeaderName, HeaderValue)> = Vec::new();
         let mut asked: SmallVec<[&HeaderValue; 4]> = SmallVec::new();
         let failed_first = failed.into_iter().chain(asker.accepted.iter().copied());
-        for index in failed_first {
-            let scheme = self.get(index);
+        for id in failed_first {
+            let scheme = self.get(id);
             let scheme = scheme.filter(|scheme| !(scheme.is_basic && asker.is_script));
             let Some(challenges) = scheme.and_then(|scheme| scheme.challenges.as_ref()) else {
                 continue;
@@ -200,7 +212,7 @@ impl Schemes {
                 continue;
             }
             asked.push(&challenges.bare);
-            let value = match failed == Some(index) {
+            let value = match failed == Some(id) {
                 true => &challenges.invalid_token,
                 false => &challenges.bare,
             };

@@ -5,6 +5,7 @@ mod limits;
 mod notes;
 mod outage;
 mod reload;
+mod waiting;
 mod warnings;
 
 use crate::{

@@ -1,7 +1,7 @@
 //! Which stages a request went through, noted only for
 //! [`Palisade::explain`](super::Palisade::explain).
 
-use super::{facts::Record, stage::Stage};
+use super::stage::Stage;
 use serde::Serialize;
 use std::fmt;
 
@@ -57,38 +57,4 @@ pub(super) struct Trace {
     pub(super) remark: Option<String>,
     /// The claim that failed a check.
     pub(super) claim: Option<&'static str>,
-}
-
-impl Record {
-    /// Notes what a stage saw, and hands on what it judged.
-    pub(super) fn stage<T>(
-        &mut self,
-        stage: Stage,
-        judged: T,
-        tell: impl FnOnce(&T) -> String,
-    ) -> T {
-        if let Some(trace) = &mut self.trace {
-            trace.stages.push((stage, tell(&judged)));
-        }
-        judged
-    }
-
-    /// Notes the claim that failed a check.
-    pub(super) fn failed_claim(&mut self, claim: Option<&'static str>) {
-        if let Some(trace) = &mut self.trace {
-            trace.claim = claim;
-        }
-    }
-
-    /// Notes what the log is told.
-    pub(super) fn remark(&mut self, text: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.remark = Some(text());
-        }
-    }
-
-    /// Whether this is an explanation, of a request that nobody made.
-    pub(super) fn explains(&self) -> bool {
-        self.trace.is_some()
-    }
 }

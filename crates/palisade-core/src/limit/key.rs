@@ -46,6 +46,43 @@ pub enum Key<'a> {
 }
 
 impl Key<'_> {
+    /// Writes its kind and its bytes, so that no two keys write the same.
+    pub(crate) fn write<H: Hasher>(&self, hasher: &mut H) {
+        // The first byte tells the kinds apart; a kind of two fields gives the length of the first.
+        let write_pair = |hasher: &mut H, kind, first: &str, second: &str| {
+            hasher.write_u8(kind);
+            hasher.write(&(first.len() as u64).to_be_bytes());
+            hasher.write(first.as_bytes());
+            hasher.write(second.as_bytes());
+        };
+        match self {
+            Key::Address(address) => match address.to_canonical() {
+                IpAddr::V4(address) => {
+                    hasher.write_u8(4);
+                    hasher.write(&address.octets());
+                }
+                IpAddr::V6(address) => {
+                    hasher.write_u8(6);
+                    hasher.write(&(address.to_bits() >> 72).to_be_bytes());
+                }
+            },
+            Key::Principal { issuer, subject } => {
+                write_pair(hasher, b'p', issuer, subject);
+            }
+            Key::ApiKey { issuer, id } => write_pair(hasher, b'k', issuer, id),
+            Key::Tenant { issuer, tenant } => write_pair(hasher, b't', issuer, tenant),
+            Key::Header(value) => {
+                hasher.write_u8(b'h');
+                hasher.write(value);
+            }
+            Key::Global => hasher.write_u8(b'g'),
+            Key::Custom(bytes) => {
+                hasher.write_u8(b'c');
+                hasher.write(bytes);
+            }
+        }
+    }
+
     fn family(&self) -> Family {
         match self {
             Self::Address(address) if address.to_canonical().is_ipv4() => Family::V4,
@@ -86,39 +123,7 @@ impl KeyHasher {
     #[must_use]
     pub fn hash(&self, key: Key<'_>) -> KeyHash {
         let mut hasher = self.0;
-        // The first byte tells the kinds apart; a kind of two fields gives the length of the first.
-        let write_pair = |hasher: &mut SipHasher13, kind, first: &str, second: &str| {
-            hasher.write_u8(kind);
-            hasher.write(&(first.len() as u64).to_be_bytes());
-            hasher.write(first.as_bytes());
-            hasher.write(second.as_bytes());
-        };
-        match key {
-            Key::Address(address) => match address.to_canonical() {
-                IpAddr::V4(address) => {
-                    hasher.write_u8(4);
-                    hasher.write(&address.octets());
-                }
-                IpAddr::V6(address) => {
-                    hasher.write_u8(6);
-                    hasher.write(&(address.to_bits() >> 72).to_be_bytes());
-                }
-            },
-            Key::Principal { issuer, subject } => {
-                write_pair(&mut hasher, b'p', issuer, subject);
-            }
-            Key::ApiKey { issuer, id } => write_pair(&mut hasher, b'k', issuer, id),
-            Key::Tenant { issuer, tenant } => write_pair(&mut hasher, b't', issuer, tenant),
-            Key::Header(value) => {
-                hasher.write_u8(b'h');
-                hasher.write(value);
-            }
-            Key::Global => hasher.write_u8(b'g'),
-            Key::Custom(bytes) => {
-                hasher.write_u8(b'c');
-                hasher.write(bytes);
-            }
-        }
+        key.write(&mut hasher);
         let digest = hasher.finish128();
         KeyHash {
             digest: Digest(digest.as_bytes()),

@@ -40,6 +40,7 @@ mod own;
 mod quota;
 mod report;
 mod spec;
+mod store;
 mod table;
 mod take;
 #[cfg(test)]
@@ -54,6 +55,8 @@ pub use key::{Key, KeyHash, KeyHasher};
 pub use quota::Quota;
 pub use report::{Report, Row};
 pub use spec::{LimitMistake, LimitOptions, LimitSpec};
+pub(crate) use store::StoredLimit;
+pub use store::{LimitStore, QuotaState, StoreCharge};
 
 use own::OwnTable;
 use spec::Limit;

@@ -40,6 +40,11 @@ impl Report {
         Self::default()
     }
 
+    /// Adds a quota that was charged elsewhere.
+    pub(crate) fn push(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
     /// A row for each quota that was charged.
     #[must_use]
     pub fn rows(&self) -> &[Row] {

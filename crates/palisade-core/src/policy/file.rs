@@ -9,6 +9,7 @@ mod rule;
 use super::Policy;
 use crate::{
     config::{self, ConfigError, Mistakes, Section},
+    part,
     policy::Unlisted,
     scheme::KINDS,
 };
@@ -112,6 +113,11 @@ fn policy(section: &mut Section<'_, '_>) -> Policy {
         schemes: KINDS
             .iter()
             .flat_map(|kind| section.named_tables(kind.section, kind.read))
+            .map(Arc::from)
+            .collect(),
+        parts: part::KINDS
+            .iter()
+            .filter_map(|kind| section.table(kind.section, kind.read))
             .map(Arc::from)
             .collect(),
         roles: section

@@ -31,9 +31,11 @@ impl Policy {
             audit,
             outgoing,
             custom_schemes,
+            parts,
             // What a program gives beside the policy.
             ports: _,
             companions: _,
+            limit_stores: _,
             // Where it came from.
             mistakes: _,
             folder: _,
@@ -62,6 +64,11 @@ impl Policy {
         custom_schemes.len().hash(&mut content);
         for scheme in custom_schemes {
             (scheme.name(), scheme.kind()).hash(&mut content);
+        }
+        parts.len().hash(&mut content);
+        for part in parts {
+            part.section().hash(&mut content);
+            part.fingerprint(&mut content);
         }
         let digest = content.digest();
         digest.iter().take(8).fold(String::new(), |mut text, byte| {

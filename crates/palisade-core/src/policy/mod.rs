@@ -33,7 +33,9 @@ use crate::{
     config::Mistakes,
     cors::Cors,
     headers::Headers,
+    limit::LimitStore,
     outgoing::Outgoing,
+    part::Part,
     ports::{Clock, Entropy, SystemClock, SystemEntropy},
     problem::ProblemRenderer,
     revocation::Revocations,
@@ -94,9 +96,14 @@ pub struct Policy {
     ports: Ports,
     companions: Companions,
     custom_schemes: Vec<Arc<dyn Scheme>>,
+    parts: Vec<Arc<dyn Part>>,
+    limit_stores: LimitStores,
     mistakes: Mistakes,
     folder: Option<PathBuf>,
 }
+
+/// Stores of counts, by the names that limits use.
+type LimitStores = BTreeMap<String, Arc<dyn LimitStore>>;
 
 /// What a policy needs from outside; the system's, unless given.
 #[derive(Clone)]
@@ -148,6 +155,8 @@ impl Default for Policy {
                 revocations: None,
             },
             custom_schemes: Vec::new(),
+            parts: Vec::new(),
+            limit_stores: LimitStores::default(),
             mistakes: Mistakes::default(),
             folder: None,
         }
@@ -171,6 +180,21 @@ impl Policy {
     #[must_use]
     pub fn custom_scheme(mut self, scheme: impl Scheme + 'static) -> Self {
         self.custom_schemes.push(Arc::new(scheme));
+        self
+    }
+
+    /// Gives a store of counts the name by which limits mean it; an earlier one of the name is replaced.
+    #[must_use]
+    pub fn limit_store(mut self, name: impl Into<String>, store: Arc<dyn LimitStore>) -> Self {
+        self.limit_stores.insert(name.into(), store);
+        self
+    }
+
+    /// Adds a section that stands alone, such as [`SecurityTxt`](crate::SecurityTxt); one of the same section is replaced.
+    #[must_use]
+    pub fn part(mut self, part: impl Part + 'static) -> Self {
+        self.parts.retain(|known| known.section() != part.section());
+        self.parts.push(Arc::new(part));
         self
     }
 
@@ -316,6 +340,14 @@ impl Policy {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    pub(crate) fn limit_stores(&self) -> &LimitStores {
+        &self.limit_stores
+    }
+
+    pub(crate) fn parts(&self) -> &[Arc<dyn Part>] {
+        &self.parts
     }
 
     pub(crate) fn custom_schemes(&self) -> &[Arc<dyn Scheme>] {

@@ -22,6 +22,8 @@ pub struct Https {
     /// `assumed`: every request counts as HTTPS, because something in front of the service
     /// ends TLS and nothing else can reach it. Default false.
     pub assumed: bool,
+    /// `host`: where `redirect` sends to, such as `www.example.com`; never what a request names.
+    pub host: Option<String>,
 }
 
 /// What happens to a request that came over plain HTTP.
@@ -34,6 +36,9 @@ pub enum HttpsMode {
     Off,
     /// `refuse`: 403, except from this machine to a loopback name.
     Refuse,
+    /// `redirect`: browsers that ask for a page are sent to the same path over HTTPS, on the host that `host` names;
+    /// everything else is refused. For services that answer with pages.
+    Redirect,
 }
 
 /// `[firewall]`: the sizes that a head may have.
@@ -98,6 +103,8 @@ pub struct Limit {
     pub shadow: bool,
     /// `default`: holds on every rule that names no limits, and on unlisted paths.
     pub default: bool,
+    /// `store`: who counts, by the name that [`Policy::limit_store`](crate::Policy::limit_store) gave; `None`: this process.
+    pub store: Option<String>,
 }
 
 impl Limit {
@@ -111,6 +118,7 @@ impl Limit {
             strict: false,
             shadow: false,
             default: false,
+            store: None,
         }
     }
 
@@ -118,6 +126,13 @@ impl Limit {
     #[must_use]
     pub fn by(mut self, key: LimitKey) -> Self {
         self.by = key;
+        self
+    }
+
+    /// Has a store count.
+    #[must_use]
+    pub fn store(mut self, name: impl Into<String>) -> Self {
+        self.store = Some(name.into());
         self
     }
 

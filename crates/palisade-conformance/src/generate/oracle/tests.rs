@@ -33,6 +33,8 @@ fn judged(rules: &[Rule], route: &str, sent: &str, applied: &str) -> Option<Kind
     };
     let table = Table {
         items: vec![Item::Route(route)],
+        fallback: None,
+        forgets: false,
         rewriting: sent.ends_with('/').then_some(Rewriting {
             place: Place::Inside,
             slashes: Slashes::Trim,

@@ -1,10 +1,12 @@
 //! Tables on actix-web.
 
+use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::{NormalizePath, TrailingSlash};
 use actix_web::test::{TestRequest, init_service};
@@ -16,7 +18,7 @@ use futures_util::FutureExt as _;
 use palisade_actix::{Grant, Palisade, Routes, SecurityLayer, routes};
 
 use super::super::path::{HOST, Sent};
-use super::super::table::{Item, Place, Route, Slashes, Style, Table};
+use super::super::table::{Fallback, Item, Place, Route, Slashes, Style, Table};
 use super::super::template::Dialect;
 use super::{Answer, App, GUARD, Log, PEER, ROUTE, Unsendable};
 use crate::harness::Running;
@@ -28,6 +30,7 @@ trait Registrar {
     fn route(&mut self, path: &str, route: actix_web::Route);
     fn resource(&mut self, paths: &[String], build: &dyn Fn(Resource) -> Resource);
     fn scope(&mut self, path: &str, register: &dyn Fn(&mut dyn Registrar));
+    fn default_service(&mut self, route: actix_web::Route);
 }
 
 impl Registrar for ServiceConfig {
@@ -41,6 +44,10 @@ impl Registrar for ServiceConfig {
 
     fn scope(&mut self, path: &str, register: &dyn Fn(&mut dyn Registrar)) {
         self.service(web::scope(path).configure(|config| register(config)));
+    }
+
+    fn default_service(&mut self, route: actix_web::Route) {
+        self.default_service(route);
     }
 }
 
@@ -59,6 +66,10 @@ impl Registrar for Routes<'_> {
 
     fn scope(&mut self, path: &str, register: &dyn Fn(&mut dyn Registrar)) {
         self.scope(path, |routes| register(routes));
+    }
+
+    fn default_service(&mut self, route: actix_web::Route) {
+        self.default_service(route);
     }
 }
 
@@ -89,6 +100,29 @@ macro_rules! in_layers {
                     application(&table, &log, confirm)
                         .wrap(normalize(slashes))
                         .wrap(layer())
+                };
+                $then
+            }
+            Some(Place::Around) => {
+                let $make = move || {
+                    application(&table, &log, confirm)
+                        .wrap_fn(|mut request, next| {
+                            let sent = request.extensions_mut().remove::<UriAsSent>();
+                            if let Some(UriAsSent(uri)) = sent {
+                                set_target(&mut request, uri);
+                            }
+                            next.call(request)
+                        })
+                        .wrap(layer())
+                        .wrap_fn(move |mut request, next| {
+                            let uri = request.uri().clone();
+                            let path = slashes.rewrite(uri.path());
+                            if let Some(rewritten) = with_path(&uri, path) {
+                                set_target(&mut request, rewritten);
+                            }
+                            request.extensions_mut().insert(UriAsSent(uri));
+                            next.call(request)
+                        })
                 };
                 $then
             }
@@ -140,10 +174,38 @@ fn application(
         InitError = (),
     > + use<>,
 > {
-    Application::new().configure(|config| match confirm {
-        true => routes(|routes| register(routes, &table.items, 0, log))(config),
-        false => register(config, &table.items, 0, log),
-    })
+    // Two configurations, as applications have that consist of parts.
+    let (one, other) = table.items.split_at(table.items.len() / 2);
+    let part = |items, fallback| {
+        move |config: &mut ServiceConfig| match confirm {
+            true => routes(|routes| register(routes, items, fallback, 0, log))(config),
+            false => register(config, items, fallback, 0, log),
+        }
+    };
+    Application::new()
+        .configure(part(one, table.fallback.as_ref()))
+        .configure(part(other, None))
+}
+
+/// The target before it was rewritten.
+#[derive(Clone)]
+struct UriAsSent(Uri);
+
+/// The target with another path.
+fn with_path(uri: &Uri, path: String) -> Option<Uri> {
+    let mut parts = uri.clone().into_parts();
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    parts.path_and_query = PathAndQuery::try_from(target).ok();
+    Uri::from_parts(parts).ok()
+}
+
+/// As `NormalizePath` does it.
+fn set_target(request: &mut ServiceRequest, uri: Uri) {
+    request.match_info_mut().get_mut().update(&uri);
+    request.head_mut().uri = uri;
 }
 
 /// `make` names the type of requests, which actix-web does not export.
@@ -170,21 +232,49 @@ where
 fn normalize(slashes: Slashes) -> NormalizePath {
     NormalizePath::new(match slashes {
         Slashes::Trim => TrailingSlash::Trim,
-        Slashes::MergeOnly => TrailingSlash::MergeOnly,
+        Slashes::MergeOnly | Slashes::Decode => TrailingSlash::MergeOnly,
         Slashes::Always => TrailingSlash::Always,
     })
 }
 
-fn register(config: &mut dyn Registrar, items: &[Item], depth: usize, log: &Arc<Log>) {
+fn register(
+    config: &mut dyn Registrar,
+    items: &[Item],
+    fallback: Option<&Fallback>,
+    depth: usize,
+    log: &Arc<Log>,
+) {
     for item in items {
         match item {
             Item::Route(route) => register_route(config, route, depth, log),
             Item::Mount(mount) => {
                 let path = mount.prefix.write(Dialect::Actix, depth);
                 let depth = depth + mount.prefix.0.len();
-                config.scope(&path, &|config| register(config, &mount.items, depth, log));
+                let fallback = mount.fallback.as_ref();
+                config.scope(&path, &|config| {
+                    register(config, &mount.items, fallback, depth, log);
+                });
             }
         }
+    }
+    if let Some(fallback) = fallback {
+        config.default_service(web::to(handler(fallback.id, log)));
+    }
+}
+
+/// What all routes run.
+fn handler(
+    id: usize,
+    log: &Arc<Log>,
+) -> impl Fn(HttpRequest) -> Ready<HttpResponse> + Clone + use<> {
+    let log = log.clone();
+    move |request: HttpRequest| {
+        log.ran(id, request.path(), request.extensions().get::<Grant>());
+        ready(
+            HttpResponse::Ok()
+                .insert_header((ROUTE, id.to_string()))
+                .finish(),
+        )
     }
 }
 
@@ -193,16 +283,7 @@ fn register_route(config: &mut dyn Registrar, route: &Route, depth: usize, log: 
         .templates()
         .map(|template| template.write(Dialect::Actix, depth))
         .collect();
-    let (id, log) = (route.id, log.clone());
-    let handler = move |request: HttpRequest| {
-        let log = log.clone();
-        async move {
-            log.ran(id, request.path(), request.extensions().get::<Grant>());
-            HttpResponse::Ok()
-                .insert_header((ROUTE, id.to_string()))
-                .finish()
-        }
-    };
+    let handler = handler(route.id, log);
     let methods = route
         .methods
         .iter()

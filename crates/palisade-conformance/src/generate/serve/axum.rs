@@ -1,6 +1,7 @@
 //! Tables on axum.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,8 +18,8 @@ use tower::util::{BoxCloneSyncService, MapRequest};
 use tower::{Layer as _, ServiceExt as _};
 
 use super::super::path::{HOST, Sent};
-use super::super::table::{Item, MountKind, Place, Rewriting, Route, Slashes, Table};
-use super::super::template::{Dialect, Template};
+use super::super::table::{Fallback, Item, MountKind, Place, Rewriting, Route, Slashes, Table};
+use super::super::template::{Dialect, Segment, Template};
 use super::{Answer, App, GUARD, Log, PEER, ROUTE, Unsendable};
 use crate::harness::Running;
 use crate::harness::axum::serve;
@@ -33,6 +34,8 @@ pub(super) enum Mounts {
     Confirmed,
     /// Nothing.
     Plain,
+    /// Nothing either, and the layer is put into `Router::layer`.
+    Inside,
 }
 
 pub(super) fn app(
@@ -75,16 +78,46 @@ fn service(
     palisade: &Palisade,
     log: &Arc<Log>,
 ) -> Result<Boxed, String> {
-    let routes = router(mounts, &table.items, 0, log)?;
     let layer = SecurityLayer::new(palisade.clone());
-    let layer = match mounts {
-        Mounts::Plain => layer,
-        Mounts::Confirmed => prefixes(&table.items, "", 0)
-            .into_iter()
-            .fold(layer, SecurityLayer::confirmed_mount),
-    };
+    if let Some(outer) = table.outer() {
+        if outer.prefix.0.contains(&Segment::Prefixed) {
+            return Err("axum cuts no such prefix off".to_owned());
+        }
+        let depth = outer.prefix.0.len();
+        let routes = router(mounts, &outer.items, outer.fallback.as_ref(), depth, log)?;
+        let layer = with_mounts(layer, mounts, &outer.items, outer.fallback.as_ref(), depth);
+        let prefix = outer.prefix.write(Dialect::Axum, 0);
+        let outer = match mounts {
+            Mounts::Inside => Router::new().nest_service(&prefix, routes.layer(layer)),
+            _ => Router::new().nest_service(&prefix, layer.around(routes)),
+        };
+        return Ok(BoxCloneSyncService::new(outer));
+    }
+    let routes = router(mounts, &table.items, table.fallback.as_ref(), 0, log)?;
+    let layer = with_mounts(layer, mounts, &table.items, table.fallback.as_ref(), 0);
+    if mounts == Mounts::Inside {
+        return match table.rewriting {
+            None => Ok(BoxCloneSyncService::new(routes.layer(layer))),
+            Some(_) => Err("served by the others".to_owned()),
+        };
+    }
     Ok(match table.rewriting {
         None => BoxCloneSyncService::new(layer.around(routes)),
+        Some(Rewriting {
+            place: Place::Around,
+            slashes,
+        }) => {
+            let rewrite = rewriter(slashes);
+            let inner = MapRequest::new(confirmed(routes), |request: axum::http::Request<_>| {
+                undo(request.map(Body::new))
+            });
+            let secured = MapRequest::new(layer.layer(inner), move |mut request: Request| {
+                let sent = UriAsSent(request.uri().clone());
+                request.extensions_mut().insert(sent);
+                rewrite(request)
+            });
+            BoxCloneSyncService::new(secured)
+        }
         Some(Rewriting {
             place: Place::Outside,
             slashes,
@@ -118,33 +151,66 @@ fn service(
     })
 }
 
+/// The target before it was rewritten.
+#[derive(Clone)]
+struct UriAsSent(Uri);
+
+/// Undoes what a middleware made of the target.
+fn undo(mut request: Request) -> Request {
+    if let Some(UriAsSent(uri)) = request.extensions_mut().remove() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
 /// A router that the security layer does not see itself, so that its routes are confirmed by a layer of its own.
 fn confirmed(routes: Router) -> Router {
-    match routes.has_routes() {
-        true => routes.route_layer(confirm()),
-        false => routes,
+    routes.layer(confirm())
+}
+
+/// Says which mounts confirm themselves.
+fn with_mounts(
+    layer: SecurityLayer,
+    mounts: Mounts,
+    items: &[Item],
+    fallback: Option<&Fallback>,
+    depth: usize,
+) -> SecurityLayer {
+    match mounts {
+        Mounts::Plain | Mounts::Inside => layer,
+        Mounts::Confirmed => prefixes(items, fallback, "", depth)
+            .into_iter()
+            .fold(layer, SecurityLayer::confirmed_mount),
     }
 }
 
-/// Where routers are mounted as services, as axum names the places.
-fn prefixes(items: &[Item], outer: &str, depth: usize) -> Vec<String> {
+/// Where routers are mounted as services that confirm themselves, as axum names the places.
+fn prefixes(items: &[Item], fallback: Option<&Fallback>, outer: &str, depth: usize) -> Vec<String> {
     let mounts = items.iter().filter_map(|item| match item {
         Item::Mount(mount) => Some(mount),
         Item::Route(_) => None,
     });
-    mounts
-        .flat_map(|mount| {
-            let depth = depth + mount.prefix.0.len();
-            let prefix = format!("{outer}{}", mount.prefix.write(Dialect::Axum, depth));
-            match mount.kind {
-                MountKind::Service if mount.prefix != Template::default() => vec![prefix],
-                _ => prefixes(&mount.items, &prefix, depth),
-            }
-        })
-        .collect()
+    let beneath = mounts.flat_map(|mount| {
+        let prefix = format!("{outer}{}", mount.prefix.write(Dialect::Axum, depth));
+        let depth = depth + mount.prefix.0.len();
+        match mount.kind {
+            MountKind::Foreign if mount.prefix != Template::default() => Vec::new(),
+            MountKind::Service if mount.prefix != Template::default() => vec![prefix],
+            _ => prefixes(&mount.items, mount.fallback.as_ref(), &prefix, depth),
+        }
+    });
+    let own = fallback.filter(|fallback| !fallback.items.is_empty());
+    let own = own.map(|_| outer.to_owned());
+    beneath.chain(own).collect()
 }
 
-fn router(mounts: Mounts, items: &[Item], depth: usize, log: &Arc<Log>) -> Result<Router, String> {
+fn router(
+    mounts: Mounts,
+    items: &[Item],
+    fallback: Option<&Fallback>,
+    depth: usize,
+    log: &Arc<Log>,
+) -> Result<Router, String> {
     let mut router = Router::new();
     for item in items {
         router = match item {
@@ -159,40 +225,55 @@ fn router(mounts: Mounts, items: &[Item], depth: usize, log: &Arc<Log>) -> Resul
                 router
             }
             Item::Mount(mount) => {
-                let depth = depth + mount.prefix.0.len();
-                let inner = self::router(mounts, &mount.items, depth, log)?;
+                let deeper = depth + mount.prefix.0.len();
+                if mount.prefix.0.contains(&Segment::Prefixed) {
+                    return Err("axum cuts no such prefix off".to_owned());
+                }
+                let prefix = mount.prefix.write(Dialect::Axum, depth);
+                let inner = mount.fallback.as_ref();
+                let inner = self::router(mounts, &mount.items, inner, deeper, log)?;
                 match mount.kind {
                     _ if mount.prefix == Template::default() => router.merge(inner),
-                    MountKind::Nest => {
-                        router.nest(&mount.prefix.write(Dialect::Axum, depth), inner)
+                    MountKind::Nest | MountKind::Outer => router.nest(&prefix, inner),
+                    MountKind::Service if mounts == Mounts::Confirmed => {
+                        router.nest_service(&prefix, confirmed(inner))
                     }
-                    MountKind::Service => router.nest_service(
-                        &mount.prefix.write(Dialect::Axum, depth),
-                        match mounts {
-                            Mounts::Confirmed => confirmed(inner),
-                            Mounts::Plain => inner,
-                        },
-                    ),
+                    MountKind::Service | MountKind::Foreign => router.nest_service(&prefix, inner),
                 }
             }
         };
     }
-    Ok(router)
+    let Some(fallback) = fallback else {
+        return Ok(router);
+    };
+    if fallback.items.is_empty() {
+        return Ok(router.fallback(handler(fallback.id, log)));
+    }
+    let inner = self::router(mounts, &fallback.items, None, depth, log)?;
+    Ok(router.fallback_service(match mounts {
+        Mounts::Confirmed => confirmed(inner),
+        Mounts::Plain | Mounts::Inside => inner,
+    }))
+}
+
+/// What all routes run.
+fn handler(
+    id: usize,
+    log: &Arc<Log>,
+) -> impl Fn(Request) -> Ready<[(&'static str, String); 1]> + Clone + use<> {
+    let log = log.clone();
+    move |request: Request| {
+        log.ran(
+            id,
+            request.uri().path(),
+            request.extensions().get::<Grant>(),
+        );
+        ready([(ROUTE, id.to_string())])
+    }
 }
 
 fn method_router(route: &Route, log: &Arc<Log>) -> Result<MethodRouter, String> {
-    let (id, log) = (route.id, log.clone());
-    let handler = move |request: Request| {
-        let log = log.clone();
-        async move {
-            log.ran(
-                id,
-                request.uri().path(),
-                request.extensions().get::<Grant>(),
-            );
-            [(ROUTE, id.to_string())]
-        }
-    };
+    let handler = handler(route.id, log);
     if route.methods.is_empty() {
         return Ok(any(handler));
     }
@@ -209,17 +290,25 @@ fn method_router(route: &Route, log: &Arc<Log>) -> Result<MethodRouter, String> 
 fn rewriter(slashes: Slashes) -> impl Fn(Request) -> Request + Clone {
     move |mut request| {
         let path = slashes.rewrite(request.uri().path());
-        if path != request.uri().path() {
-            let mut parts = request.uri().clone().into_parts();
-            let query = request.uri().query();
-            let target = query.map_or(path.clone(), |query| format!("{path}?{query}"));
-            parts.path_and_query = PathAndQuery::try_from(target).ok();
-            if let Ok(uri) = Uri::from_parts(parts) {
-                *request.uri_mut() = uri;
-            }
+        if let Some(uri) = with_path(request.uri(), &path) {
+            *request.uri_mut() = uri;
         }
         request
     }
+}
+
+/// The target with another path; `None` if it has this one.
+pub(super) fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
+    if path == uri.path() {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    parts.path_and_query = PathAndQuery::try_from(target).ok();
+    Uri::from_parts(parts).ok()
 }
 
 /// The head of a request as hyper hands it to axum and poem.

@@ -28,6 +28,8 @@ pub(super) enum Server {
     Axum,
     /// `SecurityLayer::around`, and nothing else.
     AxumMounts,
+    /// The layer in `Router::layer`, and nothing else.
+    AxumInside,
     /// `App::wrap`, and nothing else.
     Actix,
     /// The same, and routes that are registered with `palisade_actix::routes`.
@@ -93,6 +95,7 @@ impl fmt::Display for Server {
         f.write_str(match self {
             Self::Axum => "axum",
             Self::AxumMounts => "axum with plain mounts",
+            Self::AxumInside => "axum inside of the routing",
             Self::Actix => "actix",
             Self::ActixRoutes => "actix with routes",
             Self::Poem => "poem",
@@ -102,9 +105,10 @@ impl fmt::Display for Server {
 }
 
 impl Server {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Axum,
         Self::AxumMounts,
+        Self::AxumInside,
         Self::Actix,
         Self::ActixRoutes,
         Self::Poem,
@@ -113,7 +117,7 @@ impl Server {
 
     pub(super) fn dialect(self) -> Dialect {
         match self {
-            Self::Axum | Self::AxumMounts => Dialect::Axum,
+            Self::Axum | Self::AxumMounts | Self::AxumInside => Dialect::Axum,
             Self::Actix | Self::ActixRoutes => Dialect::Actix,
             Self::Poem | Self::PoemRoute => Dialect::Poem,
         }
@@ -130,6 +134,11 @@ impl Server {
         matches!(self, Self::Axum | Self::ActixRoutes | Self::PoemRoute)
     }
 
+    /// Whether the layer stands where its answers are those of the others.
+    pub(super) fn agrees(self) -> bool {
+        self != Self::AxumInside
+    }
+
     /// # Errors
     /// What the framework's router says of the table.
     pub(super) async fn build(
@@ -141,6 +150,7 @@ impl Server {
         match self {
             Self::Axum => quietly(|| axum::app(Mounts::Confirmed, table, palisade, log)),
             Self::AxumMounts => quietly(|| axum::app(Mounts::Plain, table, palisade, log)),
+            Self::AxumInside => quietly(|| axum::app(Mounts::Inside, table, palisade, log)),
             Self::Actix => actix::app(table, palisade, log, false).await,
             Self::ActixRoutes => actix::app(table, palisade, log, true).await,
             Self::Poem => quietly(|| poem::app::<poem::Own>(table, palisade, log)),
@@ -161,6 +171,7 @@ impl Server {
         match self {
             Self::Axum => quietly(|| axum::start(Mounts::Confirmed, table, palisade, log)),
             Self::AxumMounts => quietly(|| axum::start(Mounts::Plain, table, palisade, log)),
+            Self::AxumInside => quietly(|| axum::start(Mounts::Inside, table, palisade, log)),
             Self::Actix => actix::start(table, palisade, log, false),
             Self::ActixRoutes => actix::start(table, palisade, log, true),
             Self::Poem => quietly(|| poem::start::<poem::Own>(table, palisade, log)),

@@ -1,13 +1,14 @@
 //! Tables on poem.
 
+use std::future::ready;
 use std::io;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use palisade_poem::{Grant, Palisade, SecurityLayer};
 use poem::endpoint::{BoxEndpoint, make};
-use poem::http::Method;
 use poem::http::uri::Scheme;
+use poem::http::{Method, Uri};
 use poem::listener::TcpAcceptor;
 use poem::middleware::{NormalizePath, TrailingSlash};
 use poem::web::{LocalAddr, RemoteAddr};
@@ -18,7 +19,7 @@ use poem::{
 
 use super::super::table::{Item, MountKind, Place, Rewriting, Route, Slashes, Table};
 use super::super::template::{Dialect, Template};
-use super::axum::parts;
+use super::axum::{parts, with_path};
 use super::{Answer, App, Log, PEER, ROUTE, Unsendable};
 use crate::harness::Running;
 use crate::harness::serve::Threads;
@@ -31,6 +32,7 @@ pub(super) trait Routes: Endpoint<Output = Response> + Sized + 'static {
     fn at(self, path: &str, endpoint: Boxed) -> Self;
     fn nest(self, path: &str, inner: Self) -> Self;
     fn nest_no_strip(self, path: &str, inner: Self) -> Self;
+    fn nest_foreign(self, path: &str, inner: Own) -> Self;
 }
 
 pub(super) use palisade_poem::Route as DropIn;
@@ -53,6 +55,10 @@ macro_rules! routes {
 
             fn nest_no_strip(self, path: &str, inner: Self) -> Self {
                 self.nest_no_strip(path, inner)
+            }
+
+            fn nest_foreign(self, path: &str, inner: Own) -> Self {
+                self.nest(path, inner)
             }
         }
     };
@@ -98,7 +104,28 @@ fn endpoint<R: Routes>(
     let routes: R = routes(&table.items, &Template::default(), 0, log)?;
     let layer = SecurityLayer::new(palisade.clone());
     Ok(match table.rewriting {
+        None if table.forgets => routes.around(anew).with(layer).boxed(),
         None => routes.with(layer).boxed(),
+        Some(Rewriting {
+            place: Place::Around,
+            slashes,
+        }) => {
+            let inner = routes.before(async |mut request: Request| {
+                if let Some(UriAsSent(uri)) = request.extensions_mut().remove() {
+                    *request.uri_mut() = uri;
+                }
+                Ok(request)
+            });
+            let rewrite = move |mut request: Request| {
+                let uri = request.uri().clone();
+                if let Some(rewritten) = with_path(&uri, &slashes.rewrite(uri.path())) {
+                    *request.uri_mut() = rewritten;
+                }
+                request.extensions_mut().insert(UriAsSent(uri));
+                ready(Ok(request))
+            };
+            inner.with(layer).before(rewrite).boxed()
+        }
         Some(Rewriting {
             place: Place::Outside,
             slashes,
@@ -117,10 +144,22 @@ fn endpoint<R: Routes>(
     })
 }
 
+/// The target before it was rewritten.
+#[derive(Clone)]
+struct UriAsSent(Uri);
+
+/// A middleware that keeps nothing of a response but its status and headers.
+async fn anew<E: Endpoint>(endpoint: Arc<E>, request: Request) -> Result<Response> {
+    let answer = endpoint.get_response(request).await;
+    let mut made = Response::builder().status(answer.status()).finish();
+    *made.headers_mut() = answer.headers().clone();
+    Ok(made)
+}
+
 fn normalize(slashes: Slashes) -> NormalizePath {
     NormalizePath::new(match slashes {
         Slashes::Trim => TrailingSlash::Trim,
-        Slashes::MergeOnly => TrailingSlash::MergeOnly,
+        Slashes::MergeOnly | Slashes::Decode => TrailingSlash::MergeOnly,
         Slashes::Always => TrailingSlash::Always,
     })
 }
@@ -155,7 +194,12 @@ fn routes<R: Routes>(
                 let prefix = unstripped.join(&mount.prefix);
                 let path = prefix.write(Dialect::Poem, 0);
                 match mount.kind {
-                    MountKind::Nest => {
+                    MountKind::Foreign => {
+                        let unstripped = Template::default();
+                        let inner = self::routes::<Own>(&mount.items, &unstripped, deeper, log)?;
+                        routes.nest_foreign(&path, inner)
+                    }
+                    MountKind::Nest | MountKind::Outer => {
                         let inner = self::routes(&mount.items, &Template::default(), deeper, log)?;
                         routes.nest(&path, inner)
                     }

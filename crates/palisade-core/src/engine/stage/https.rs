@@ -1,13 +1,18 @@
-//! Stage 4: plain HTTP, where the policy refuses it.
+//! Stage 4: plain HTTP, where the policy refuses it or sends browsers to HTTPS.
 
 use crate::{
-    engine::facts::Arrival,
+    config::Mistakes,
+    engine::{decision::Answer, facts::Arrival},
     firewall::{Claim, claim_of},
-    host::Host,
+    host::{Host, parse_host},
+    methods::MethodId,
     policy::{Https, HttpsMode},
     problem::{Code, Reason},
+    reply::Reply,
     view::View,
 };
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
 
 /// `[https]`.
 #[derive(Debug)]
@@ -16,7 +21,23 @@ pub(in crate::engine) struct HttpsStage {
 }
 
 impl HttpsStage {
-    pub(in crate::engine) fn new(settings: &Https) -> Self {
+    /// Checks `[https]`.
+    pub(in crate::engine) fn compile(settings: &Https, mistakes: &mut Mistakes) -> Self {
+        let redirects = settings.mode == HttpsMode::Redirect;
+        match &settings.host {
+            None if redirects => mistakes.add(
+                "https.host",
+                "is missing; write the host that browsers are sent to, such as \"www.example.com\"",
+            ),
+            Some(_) if !redirects => {
+                mistakes.add("https.host", "does nothing without mode = \"redirect\"; remove it");
+            }
+            Some(host) if parse_host(host.as_bytes()).is_err() => mistakes.add(
+                "https.host",
+                format!("is {host:?}; write a host, with a port if it is not 443, such as \"www.example.com\""),
+            ),
+            _ => {}
+        }
         Self {
             settings: settings.clone(),
         }
@@ -45,6 +66,42 @@ impl HttpsStage {
             return Ok(());
         }
         Err(Reason::new(Code::HttpsRequired, "plain_http"))
+    }
+
+    /// The same target over HTTPS (RFC 9110 §15.4.9), instead of a refusal. Not for a method that may change something:
+    /// it has been sent in the clear, and the client must learn of it. Not for a client that `sends_credential` on purpose:
+    /// it is no browser on its way to a page, and would go on telling its credential to everybody.
+    pub(in crate::engine) fn redirect(
+        &self,
+        view: &View<'_>,
+        arrival: &Arrival,
+        sends_credential: bool,
+    ) -> Option<Answer> {
+        let host = self.settings.host.as_ref()?;
+        let is_read = matches!(arrival.method, Some(MethodId::GET | MethodId::HEAD));
+        if self.settings.mode != HttpsMode::Redirect
+            || !is_read
+            || sends_credential
+            || view.asks_for_websocket()
+        {
+            return None;
+        }
+        let query = view.query().map(|query| format!("?{query}"));
+        let target = format!("https://{host}{}{}", view.path(), query.unwrap_or_default());
+        // The firewall lets nothing pass that a field could not hold.
+        let location = HeaderValue::try_from(target).ok()?;
+        Some(Answer {
+            name: "https_redirect",
+            reply: Reply {
+                status: StatusCode::PERMANENT_REDIRECT,
+                headers: vec![
+                    (header::LOCATION, location),
+                    // Browsers remember by HSTS, which ends when it says.
+                    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+                ],
+                body: Bytes::new(),
+            },
+        })
     }
 
     pub(in crate::engine) fn tell(&self, arrival: &Arrival) -> String {

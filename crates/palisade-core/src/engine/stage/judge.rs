@@ -2,21 +2,22 @@
 
 use super::{
     Stage,
-    limits::{When, Who},
+    limits::{Charged, When, Who},
     rule::CompiledRule,
 };
 use crate::{
     audit::printable,
     engine::{
         compiled::Compiled,
-        decide::Decision,
+        decision::{Answer, Decision, Wait},
         facts::{Arrival, Facts, Matched},
-        schemes::Asker,
+        schemes::{Asker, SchemeId},
     },
     principal::Principal,
     problem::{Code, Reason},
-    requirement::{Judgement, Requirement},
+    requirement::{Answers, Asked, Judgement, Requirement},
 };
+use http::{HeaderValue, header};
 
 impl Compiled {
     /// Compares the caller with what the rule and, beyond it, a route or a guardrail demand.
@@ -25,28 +26,45 @@ impl Compiled {
         caller: &Principal,
         rule: &CompiledRule,
         more: Option<&Requirement>,
-        (scheme, is_script): (Option<usize>, bool),
+        shown: Shown<'_>,
     ) -> Result<(), Reason> {
+        let Shown {
+            scheme,
+            is_script,
+            answers,
+        } = shown;
         let demands = || std::iter::once(&rule.requirement).chain(more);
         let worst = demands()
-            .map(|demand| demand.judge(caller, &self.roles))
+            .map(|demand| demand.judge(caller, &self.roles, answers))
             .max()
             .unwrap_or(Judgement::Forbidden);
         match worst {
             Judgement::Met => Ok(()),
+            // Rules wait for the answer before they come to this; a route cannot.
+            Judgement::Unknown => {
+                tracing::error!(
+                    target: "palisade",
+                    "a requirement of a route has to wait for an answer, which only one of a rule can: move it to the rule"
+                );
+                Err(Reason::new(Code::InternalError, "requirement_cannot_wait"))
+            }
+            Judgement::Unavailable => Err(Reason::new(
+                Code::DependencyUnavailable,
+                "requirement_unavailable",
+            )
+            .header(header::RETRY_AFTER, HeaderValue::from_static("5"))),
             Judgement::Forbidden => Err(Reason::new(Code::Forbidden, "requirement_not_met")),
             Judgement::Unreadable => {
                 let asker = Asker {
                     accepted: &rule.schemes,
                     is_script,
                 };
-                let scheme = scheme.unwrap_or(usize::MAX);
                 Err(self.schemes.invalid_token(asker, scheme, "claim_type"))
             }
             Judgement::ScopeMissing => {
                 let mut scopes = Vec::new();
                 for demand in demands() {
-                    demand.scopes_needed(caller, &self.roles, &mut scopes);
+                    demand.scopes_needed(caller, (&self.roles, answers), &mut scopes);
                 }
                 Err(self.schemes.insufficient_scope(scheme, &scopes.join(" ")))
             }
@@ -55,9 +73,7 @@ impl Compiled {
 
     /// Stages 11 and 12 for an authenticated caller.
     pub(in crate::engine) fn decide_caller(&self, facts: &mut Facts) -> Result<Decision, Reason> {
-        self.charge_caller(facts)?;
-        let judged = self.judge_caller(facts);
-        self.note_judged(judged, facts)
+        self.charge_caller(facts)
     }
 
     /// Stages 11 and 12 for a caller without an identity.
@@ -71,9 +87,30 @@ impl Compiled {
             let refused = self.schemes.credentials_required(asker, missing.cause());
             return self.note_judged(Err(refused), facts);
         }
-        self.charge_caller(facts)?;
-        let rule = self.rule_or_unlisted(facts.matched.rule);
-        let judged = check_body_length(rule, &facts.arrival);
+        self.charge_caller(facts)
+    }
+
+    /// From the end of stage 11 on.
+    pub(in crate::engine) fn go_on_with_caller(
+        &self,
+        charged: Result<(), Reason>,
+        facts: &mut Facts,
+    ) -> Result<Decision, Reason> {
+        let Facts {
+            effects, record, ..
+        } = facts;
+        record.stage(Stage::CallerLimits, charged, |_| {
+            self.limits.tell(When::Caller, &effects.charged)
+        })?;
+        self.judge_or_ask(facts)
+    }
+
+    /// Stage 12, as far as what is known goes.
+    pub(in crate::engine) fn judge_or_ask(&self, facts: &mut Facts) -> Result<Decision, Reason> {
+        if let Some(asked) = self.open_question(facts) {
+            return Ok(Decision::Wait(Wait::Judge(asked)));
+        }
+        let judged = self.judge_caller(facts);
         self.note_judged(judged, facts)
     }
 
@@ -84,7 +121,7 @@ impl Compiled {
         !demands(&rule.requirement) && !matched.guardrail.as_ref().is_some_and(demands)
     }
 
-    fn charge_caller(&self, facts: &mut Facts) -> Result<(), Reason> {
+    fn charge_caller(&self, facts: &mut Facts) -> Result<Decision, Reason> {
         let rule = self.rule_or_unlisted(facts.matched.rule);
         let who = Who {
             client: facts.arrival.client,
@@ -92,10 +129,31 @@ impl Compiled {
             view: None,
         };
         let (effects, record) = (&mut facts.effects, &mut facts.record);
-        let charged = self.limits.charge(When::Caller, rule, who, effects, record);
-        record.stage(Stage::CallerLimits, charged, |_| {
-            self.limits.tell(When::Caller, &effects.charged)
-        })
+        match self
+            .limits
+            .charge(When::Caller, &rule.limits, who, effects, record)
+        {
+            Charged::Now(charged) => self.go_on_with_caller(charged, facts),
+            Charged::Later(counting) => Ok(Decision::Wait(Wait::CallerLimits(counting))),
+        }
+    }
+
+    /// What somebody must be asked about the caller before the requirement can be judged.
+    fn open_question(&self, facts: &Facts) -> Option<Asked> {
+        let Facts {
+            matched, identity, ..
+        } = facts;
+        let caller = identity.principal().filter(|_| matched.no_rule.is_none())?;
+        let rule = self.rule_or_unlisted(matched.rule);
+        let demands = || std::iter::once(&rule.requirement).chain(&matched.guardrail);
+        let answers = &identity.answers;
+        let judged = demands()
+            .map(|demand| demand.judge(caller, &self.roles, answers))
+            .max();
+        if judged != Some(Judgement::Unknown) {
+            return None;
+        }
+        demands().find_map(|demand| demand.open_question(caller, &self.roles, answers))
     }
 
     fn judge_caller(&self, facts: &mut Facts) -> Result<(), Reason> {
@@ -104,7 +162,11 @@ impl Compiled {
         }
         let rule = self.rule_or_unlisted(facts.matched.rule);
         if let Some(caller) = &facts.identity.caller {
-            let shown = (Some(caller.scheme), facts.arrival.is_script);
+            let shown = Shown {
+                scheme: Some(caller.scheme),
+                is_script: facts.arrival.is_script,
+                answers: &facts.identity.answers,
+            };
             self.judge(
                 &caller.principal,
                 rule,
@@ -130,7 +192,13 @@ impl Compiled {
         let judged = record.stage(Stage::Judge, judged, |_| {
             self.tell_judged(arrival, matched, identity.principal())
         });
-        judged.map(|()| Decision::Admit)
+        judged.map(|()| match &self.rule_or_unlisted(matched.rule).endpoint {
+            None => Decision::Admit,
+            Some(endpoint) => Decision::Answer(Answer {
+                name: endpoint.name(),
+                reply: endpoint.answer(),
+            }),
+        })
     }
 
     fn tell_judged(
@@ -153,6 +221,17 @@ impl Compiled {
             None => format!("{demand}, for nobody in particular{body}"),
         }
     }
+}
+
+/// How the caller came, for what a refusal tells.
+#[derive(Clone, Copy)]
+pub(in crate::engine) struct Shown<'a> {
+    /// The scheme whose credential was verified.
+    pub(in crate::engine) scheme: Option<SchemeId>,
+    /// Whether a page's code sent the request.
+    pub(in crate::engine) is_script: bool,
+    /// What was answered about the caller.
+    pub(in crate::engine) answers: &'a Answers,
 }
 
 /// What an explanation says where no rule lists the path, and any caller may have the answer.

@@ -1,24 +1,21 @@
 //! Stages 9 and 11: which limits a request is charged by, and for whom.
 
-use super::rule::CompiledRule;
+mod charge;
+
 use crate::{
     config::Mistakes,
-    engine::{
-        explain::LimitReport,
-        facts::{Effects, Record},
-    },
     limit::{
-        Charge, Decision, FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet,
-        LimitSpec, OwnQuotas, Quota, Report, Row,
+        FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet, LimitSpec, OwnQuotas,
+        Quota, QuotaState, Report, Row, StoredLimit,
     },
     policy::{LimitKey, Policy},
-    ports::Clock,
+    ports::{BoxFuture, Clock, SourceError},
     principal::Principal,
-    problem::{Code, Reason},
+    problem::Reason,
     view::View,
 };
-use http::{HeaderName, HeaderValue, header};
-use smallvec::SmallVec;
+use http::HeaderName;
+use serde::Serialize;
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 /// `[[limit]]`, compiled.
@@ -31,6 +28,22 @@ pub(crate) struct Limits {
     /// `[failures]`, after the limits of the policy.
     failures: Option<LimitId>,
     clock: Arc<dyn Clock>,
+    /// Those that a store counts.
+    stored: Vec<Option<StoredLimit>>,
+}
+
+/// What came of charging a request.
+pub(in crate::engine) enum Charged {
+    Now(Result<(), Reason>),
+    /// A store is asked.
+    Later(Counting),
+}
+
+/// A question to stores of counts, under way.
+pub(in crate::engine) struct Counting {
+    pub(in crate::engine) answer: BoxFuture<Result<Vec<QuotaState>, SourceError>>,
+    /// The quotas that the answer is about, in its order.
+    quotas: Vec<Row>,
 }
 
 /// What the quota of failures is called in header fields and in the audit.
@@ -47,6 +60,24 @@ enum CountBy {
     Credential,
 }
 
+/// One quota after the request was charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LimitReport {
+    /// Its name, as in the `RateLimit` header.
+    pub name: String,
+    /// The quota, such as `100/minute`.
+    pub quota: String,
+    /// How many units are left.
+    pub remaining: u32,
+    /// Seconds until a unit is back if none is left, else until all are.
+    pub seconds: u32,
+    /// Whether too little was left for this request.
+    pub exceeded: bool,
+    /// Whether it is only watched.
+    pub shadow: bool,
+}
+
 /// When a request is charged: before its credential is verified, or after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum When {
@@ -57,12 +88,26 @@ pub(in crate::engine) enum When {
 }
 
 /// The limits of a rule, by when they are charged.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct RuleLimits {
     address: Vec<LimitId>,
     principal: Vec<LimitId>,
+    /// How much a request takes from each.
+    pub(in crate::engine) cost: NonZeroU32,
     /// The `RateLimit-Policy` of the rule, among the known fields.
     pub(in crate::engine) policy_field: Option<usize>,
+}
+
+impl Default for RuleLimits {
+    /// No limits.
+    fn default() -> Self {
+        Self {
+            address: Vec::new(),
+            principal: Vec::new(),
+            cost: NonZeroU32::MIN,
+            policy_field: None,
+        }
+    }
 }
 
 impl RuleLimits {
@@ -84,6 +129,7 @@ impl Limits {
             (&policy.limits, &policy.failures, policy.limit_max_keys);
         let mut specs = Vec::new();
         let mut by = Vec::new();
+        let mut stored = Vec::new();
         for (index, limit) in limits.iter().enumerate() {
             let quotas = Quota::parse_list(&limit.quota).unwrap_or_else(|message| {
                 mistakes.add(format!("limit[{index}].quota"), message);
@@ -93,6 +139,7 @@ impl Limits {
             spec.burst = limit.burst;
             spec.strict = limit.strict;
             spec.shadow = limit.shadow;
+            stored.push(stored_limit(policy, index, &spec, mistakes));
             specs.push(spec);
             by.push(CountBy::compile(&limit.by).unwrap_or_else(|message| {
                 mistakes.add(format!("limit[{index}].by"), message);
@@ -133,6 +180,7 @@ impl Limits {
                     anew,
                     failures,
                     clock: Arc::clone(&policy.ports().clock),
+                    stored,
                 })
             }
             Err(wrong) => {
@@ -158,6 +206,7 @@ impl Limits {
             anew: Vec::new(),
             failures: None,
             clock: Arc::clone(&policy.ports().clock),
+            stored: Vec::new(),
         }
     }
 
@@ -192,7 +241,7 @@ impl Limits {
         let limits = RuleLimits {
             address,
             principal,
-            policy_field: None,
+            ..RuleLimits::default()
         };
         (limits, field)
     }
@@ -235,42 +284,43 @@ impl Limits {
         }
     }
 
-    fn key(&self, by: &CountBy, who: &Who<'_, '_>) -> KeyHash {
+    /// What a limit counts the request against.
+    fn key<'a, 'h: 'a>(by: &CountBy, who: &Who<'a, 'h>) -> Key<'a> {
         let address = Key::Address(who.client);
-        let principal = |fallback| match who.caller {
-            Some(caller) => Key::Principal {
-                issuer: caller.issuer(),
-                subject: caller.subject(),
-            },
-            None => fallback,
+        let principal = |caller: &'a Principal| Key::Principal {
+            issuer: caller.issuer(),
+            subject: caller.subject(),
         };
-        let caller = who.caller;
-        self.keys.hash(match by {
-            CountBy::Address => address,
+        let Some(caller) = who.caller else {
+            return match by {
+                CountBy::Global => Key::Global,
+                // Without the header, a caller counts by address: never unlimited.
+                CountBy::Header(name) => {
+                    let value = who.view.and_then(|view| view.header(name).next());
+                    value.map_or(address, Key::Header)
+                }
+                _ => address,
+            };
+        };
+        match by {
+            CountBy::Address | CountBy::Header(_) => address,
             CountBy::Global => Key::Global,
-            // Without the header, a caller counts by address: never unlimited.
-            CountBy::Header(name) => {
-                let value = who.view.and_then(|view| view.header(name).next());
-                value.map_or(address, Key::Header)
-            }
-            CountBy::Principal => principal(address),
-            CountBy::Tenant => caller
-                .and_then(|caller| {
-                    Some(Key::Tenant {
-                        issuer: caller.issuer(),
-                        tenant: caller.tenant_name()?,
-                    })
-                })
-                .unwrap_or_else(|| principal(address)),
-            CountBy::Credential => caller
-                .and_then(|caller| {
-                    Some(Key::ApiKey {
-                        issuer: caller.issuer(),
-                        id: caller.key_id()?,
-                    })
-                })
-                .unwrap_or_else(|| principal(address)),
-        })
+            CountBy::Principal => principal(caller),
+            CountBy::Tenant => match caller.tenant_name() {
+                Some(tenant) => Key::Tenant {
+                    issuer: caller.issuer(),
+                    tenant,
+                },
+                None => principal(caller),
+            },
+            CountBy::Credential => match caller.key_id() {
+                Some(id) => Key::ApiKey {
+                    issuer: caller.issuer(),
+                    id,
+                },
+                None => principal(caller),
+            },
+        }
     }
 
     /// The quotas that the caller brings along, and the key that they count by: the caller's credential.
@@ -321,184 +371,37 @@ impl CountBy {
     }
 }
 
-impl Limits {
-    /// Charges the request by the limits of one time: all of them, or none.
-    pub(in crate::engine) fn charge(
-        &self,
-        when: When,
-        rule: &CompiledRule,
-        who: Who<'_, '_>,
-        effects: &mut Effects,
-        record: &mut Record,
-    ) -> Result<(), Reason> {
-        let ids = match when {
-            When::Arrival => &rule.limits.address,
-            When::Caller => &rule.limits.principal,
-        };
-        let own = match when {
-            When::Arrival => None,
-            When::Caller => self.own(who.caller),
-        };
-        if ids.is_empty() && own.is_none() {
-            return Ok(());
-        }
-        // Of two lines, the one that is not counted could be another on every request.
-        let is_repeated = |view| ids.iter().any(|&id| self.is_repeated(id, view));
-        if who.view.is_some_and(is_repeated) {
-            return Err(Reason::new(Code::RequestRejected, "limit_header_repeated"));
-        }
-        let now = record.now_nanos(&*self.clock);
-        let mut charges: SmallVec<[Charge; 4]> = ids
-            .iter()
-            .map(|&limit| Charge {
-                limit,
-                key: self.key(self.count_by(limit), &who),
-                cost: rule.cost,
-            })
-            .collect();
-        let (own, own_key) = own.unzip();
-        charges.extend(own_key.map(|key| Charge::own(key, rule.cost)));
-        let mut report = Report::new();
-        let decision = self
-            .set
-            .take_with_own(&charges, own.as_deref(), now, &mut report);
-        self.note(&report, effects, record);
-        match decision {
-            Decision::Admit => Ok(()),
-            Decision::Refuse { retry_after } => {
-                Err(self.quota_exceeded(&report, retry_after, "quota_exceeded"))
-            }
-        }
-    }
-
-    /// The quota of failures and the seconds to wait, if too many credentials have failed at the client's address.
-    pub(in crate::engine) fn spent_failures(
-        &self,
-        client: IpAddr,
-        record: &mut Record,
-    ) -> Option<(Report, u32)> {
-        let id = self.failures?;
-        let now = record.now_nanos(&*self.clock);
-        let key = self.keys.hash(Key::Address(client));
-        let mut report = Report::new();
-        match self.set.would_admit(id, key, now, &mut report) {
-            Decision::Admit => None,
-            Decision::Refuse { retry_after } => Some((report, retry_after)),
-        }
-    }
-
-    /// Why a credential is refused before anybody looks at it.
-    pub(in crate::engine) fn too_many_failures(
-        &self,
-        spent: &(Report, u32),
-        effects: &mut Effects,
-        record: &mut Record,
-    ) -> Reason {
-        let (report, retry_after) = spent;
-        self.note(report, effects, record);
-        self.quota_exceeded(report, *retry_after, "too_many_failures")
-    }
-
-    /// Counts a malformed or wrong credential by the address it came from, whatever the limits of the rule count.
-    pub(in crate::engine) fn count_failure(
-        &self,
-        client: IpAddr,
-        is_guessable: bool,
-        record: &mut Record,
-    ) {
-        let Some(id) = self.failures else {
-            return;
-        };
-        // What is never refused for it could go on and on, and those who are would wait ever longer.
-        if !is_guessable && self.spent_failures(client, record).is_some() {
-            return;
-        }
-        let now = record.now_nanos(&*self.clock);
-        let key = self.keys.hash(Key::Address(client));
-        if self.set.charge_for_failure(id, key, now) {
-            self.warn_half_full(id);
-        }
-    }
-
-    /// What was charged at one time, in words.
-    pub(in crate::engine) fn tell(&self, when: When, charged: &Report) -> String {
-        let by_address = when == When::Arrival;
-        let rows = charged.rows().iter();
-        let rows = rows.filter(|row| self.is_by_address(row.limit) == by_address);
-        let texts = rows.map(|row| {
-            let LimitReport {
-                name,
-                quota,
-                remaining,
-                seconds,
-                exceeded,
-                shadow,
-            } = self.report_of(row);
-            let spent = match (exceeded, shadow) {
-                (true, false) => ", exceeded",
-                (true, true) => ", exceeded, only watched",
-                (false, _) => "",
-            };
-            format!("{name} ({quota}): {remaining} left, {seconds} s{spent}")
-        });
-        let texts: Vec<_> = texts.collect();
-        match texts.is_empty() {
-            true => "no limit".to_owned(),
-            false => texts.join("; "),
-        }
-    }
-
-    /// Every quota that was charged.
-    pub(in crate::engine) fn reports(&self, charged: &Report) -> Vec<LimitReport> {
-        charged
-            .rows()
-            .iter()
-            .map(|row| self.report_of(row))
-            .collect()
-    }
-
-    /// Remembers what the response and the audit must tell.
-    fn note(&self, report: &Report, effects: &mut Effects, record: &mut Record) {
-        effects.charged.join(report);
-        for row in report.rows() {
-            if row.shadow && row.violated {
-                record.shadow_limits.push(row.limit);
-            }
-        }
-        if let Some(id) = report.alarm() {
-            self.warn_half_full(id);
-        }
-    }
-
-    fn warn_half_full(&self, id: LimitId) {
-        let name = self.set.name(id).unwrap_or_default();
-        tracing::warn!(
-            target: "palisade",
-            limit = name,
-            "half of the keys that the limit can remember are in use; when all are, new keys \
-             share one bucket: raise limit_max_keys, or look for an attack"
-        );
-    }
-
-    /// The names of limits, for the audit.
-    pub(in crate::engine) fn names_of(&self, ids: &[LimitId]) -> Vec<&str> {
-        ids.iter().filter_map(|&id| self.set.name(id)).collect()
-    }
-
-    fn quota_exceeded(&self, report: &Report, retry_after: u32, cause: &'static str) -> Reason {
-        let violated: Vec<&str> = report
-            .rows()
-            .iter()
-            .filter(|row| row.violated && !row.shadow)
-            .filter_map(|row| self.set.quota_name(row))
-            .collect();
-        Reason::new(Code::QuotaExceeded, cause)
-            .header(header::RETRY_AFTER, HeaderValue::from(retry_after))
-            .member("violated-policies", &violated)
-    }
-}
-
 /// A rule's cost; 0 is refused when the policy is compiled.
 pub(in crate::engine) fn cost(cost: u32) -> NonZeroU32 {
     NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN)
+}
+
+/// How a store is asked about a limit, if one counts it.
+fn stored_limit(
+    policy: &Policy,
+    index: usize,
+    spec: &LimitSpec,
+    mistakes: &mut Mistakes,
+) -> Option<StoredLimit> {
+    let name = policy.limits.get(index)?.store.as_ref()?;
+    let Some(store) = policy.limit_stores().get(name) else {
+        let known: Vec<_> = policy.limit_stores().keys().map(String::as_str).collect();
+        let known = match known.is_empty() {
+            true => "the program gave none; it gives one by Policy::limit_store".to_owned(),
+            false => format!("the program gave {}", known.join(", ")),
+        };
+        mistakes.add(
+            format!("limit[{index}].store"),
+            format!("there is no store {name:?}; {known}"),
+        );
+        return None;
+    };
+    Some(StoredLimit {
+        store: Arc::clone(store),
+        name: spec.name.as_str().into(),
+        quotas: spec.quotas.as_slice().into(),
+        burst: spec.burst,
+        strict: spec.strict,
+        shadow: spec.shadow,
+    })
 }

@@ -3,7 +3,7 @@
 use super::shown;
 use crate::{
     cors::{AllowOrigin, CompiledCors},
-    engine::{decide::Answer, facts::Effects},
+    engine::{decision::Answer, facts::Effects},
     methods::MethodId,
     reply::Reply,
     view::View,

@@ -2,11 +2,13 @@
 
 use super::rule::CompiledRule;
 use crate::{
-    engine::schemes::Schemes,
+    engine::schemes::{SchemeId, Schemes},
     scheme::{Carrier, Credential, Fit, Presented, scheme_name},
     view::View,
 };
 use smallvec::SmallVec;
+use std::borrow::Cow;
+use zeroize::Zeroize;
 
 /// What a request presented to the schemes of its rule.
 #[derive(Debug)]
@@ -17,7 +19,9 @@ pub(in crate::engine) enum Found<'h> {
     UnknownAuthorization,
     /// The request is malformed; the scheme is named if one was presented.
     Malformed {
-        scheme: Option<usize>,
+        scheme: Option<SchemeId>,
+        /// The scheme that the refusal tells what is wrong.
+        told: Option<SchemeId>,
         cause: &'static str,
     },
     /// One credential to verify.
@@ -27,8 +31,65 @@ pub(in crate::engine) enum Found<'h> {
 /// A credential and the scheme to verify it.
 #[derive(Debug)]
 pub(in crate::engine) struct Candidate<'h> {
-    pub(in crate::engine) scheme: usize,
+    pub(in crate::engine) scheme: SchemeId,
     pub(in crate::engine) credential: Credential<'h>,
+}
+
+impl Found<'_> {
+    fn malformed(scheme: Option<SchemeId>, cause: &'static str) -> Self {
+        Found::Malformed {
+            scheme,
+            told: None,
+            cause,
+        }
+    }
+
+    /// The scheme whose credential was presented, well-formed or not.
+    pub(in crate::engine) fn scheme(&self) -> Option<SchemeId> {
+        match self {
+            Found::One(candidate) => Some(candidate.scheme),
+            Found::Malformed { scheme, .. } => *scheme,
+            Found::Nothing | Found::UnknownAuthorization => None,
+        }
+    }
+
+    /// A copy that outlives the head.
+    pub(in crate::engine) fn hold(&self) -> Hold {
+        Hold(match self {
+            Found::Nothing => Found::Nothing,
+            Found::UnknownAuthorization => Found::UnknownAuthorization,
+            &Found::Malformed {
+                scheme,
+                told,
+                cause,
+            } => Found::Malformed {
+                scheme,
+                told,
+                cause,
+            },
+            Found::One(candidate) => Found::One(Candidate {
+                scheme: candidate.scheme,
+                credential: Credential {
+                    bytes: Cow::Owned(candidate.credential.bytes.to_vec()),
+                    carrier: candidate.credential.carrier,
+                },
+            }),
+        })
+    }
+}
+
+/// What a request presented, held while something else is waited for. A credential in it is overwritten at the end.
+#[derive(Debug)]
+pub(in crate::engine) struct Hold(pub(in crate::engine) Found<'static>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Found::One(candidate) = &mut self.0
+            && let Cow::Owned(bytes) = &mut candidate.credential.bytes
+        {
+            bytes.zeroize();
+        }
+    }
 }
 
 /// What reading found.
@@ -43,7 +104,7 @@ pub(in crate::engine) struct Reading<'h> {
 /// read this place, of which one is chosen.
 struct Occupied<'c, 'h> {
     carrier: &'c Carrier,
-    scheme: usize,
+    scheme: SchemeId,
     found: Result<Credential<'h>, &'static str>,
 }
 
@@ -77,10 +138,7 @@ impl Schemes {
         let found = if view.authorization().len() > 1 {
             // RFC 9110 §5.3: Authorization is no list, so a second line is an attack on whoever
             // reads only one of them.
-            Found::Malformed {
-                scheme: self.bearer_presented(rule, view),
-                cause: "repeated_authorization",
-            }
+            Found::malformed(self.bearer_presented(rule, view), "repeated_authorization")
         } else if explicit {
             the_one(
                 places
@@ -91,6 +149,14 @@ impl Schemes {
             Found::UnknownAuthorization
         } else {
             the_one(places.into_iter())
+        };
+        let found = match found {
+            Found::Malformed { scheme, cause, .. } => Found::Malformed {
+                scheme,
+                told: self.bearer_presented(rule, view),
+                cause,
+            },
+            found => found,
         };
         Reading {
             found,
@@ -128,6 +194,16 @@ impl Schemes {
     /// Whether a rule's schemes find anything at all, well-formed or not.
     pub(in crate::engine) fn are_presented(&self, rule: &CompiledRule, view: &View<'_>) -> bool {
         !matches!(self.read(rule, view).found, Found::Nothing)
+    }
+
+    /// Whether they find something that no browser sends by itself.
+    pub(in crate::engine) fn are_sent_on_purpose(
+        &self,
+        rule: &CompiledRule,
+        view: &View<'_>,
+    ) -> bool {
+        let mut places = self.occupied(rule, view).into_iter();
+        places.any(|place| !place.carrier.is_ambient())
     }
 
     pub(in crate::engine) fn tell(&self, reading: &Reading<'_>, rule: &CompiledRule) -> String {
@@ -186,17 +262,17 @@ impl Schemes {
     /// better fit; then the first that takes the rest.
     fn prefers_second(
         &self,
-        first: (usize, &Credential<'_>),
-        second: (usize, &Credential<'_>),
+        first: (SchemeId, &Credential<'_>),
+        second: (SchemeId, &Credential<'_>),
     ) -> bool {
-        let scheme = |index: usize| self.get(index).map(|own| &own.scheme);
-        let claim = |(index, credential): (usize, &Credential<'_>)| match scheme(index) {
+        let scheme = |id: SchemeId| self.get(id).map(|own| &own.scheme);
+        let claim = |(id, credential): (SchemeId, &Credential<'_>)| match scheme(id) {
             Some(scheme) if scheme.takes_the_rest() => Claim::Rest,
             Some(scheme) if scheme.recognises(credential) => Claim::Own,
             _ => Claim::None,
         };
-        let fit = |(index, credential): (usize, &Credential<'_>)| {
-            scheme(index).map_or(Fit::Unlikely, |scheme| scheme.fit(credential))
+        let fit = |(id, credential): (SchemeId, &Credential<'_>)| {
+            scheme(id).map_or(Fit::Unlikely, |scheme| scheme.fit(credential))
         };
         // Looking at a token takes time: the second is asked only where the first is not sure.
         match claim(first) {
@@ -214,7 +290,7 @@ impl Schemes {
         &self,
         rule: &CompiledRule,
         view: &View<'_>,
-    ) -> Option<usize> {
+    ) -> Option<SchemeId> {
         let named = |place: &Carrier| match place {
             Carrier::Authorization(name) => view
                 .authorization()
@@ -222,8 +298,8 @@ impl Schemes {
                 .any(|line| scheme_name(line).eq_ignore_ascii_case(name.as_bytes())),
             _ => false,
         };
-        rule.schemes.iter().copied().find(|&index| {
-            self.get(index)
+        rule.schemes.iter().copied().find(|&id| {
+            self.get(id)
                 .is_some_and(|own| own.is_bearer_like && own.scheme.carriers().iter().any(named))
         })
     }
@@ -231,18 +307,18 @@ impl Schemes {
 
 /// The credential, if it is in one place alone.
 fn the_one<'c, 'h>(places: impl Iterator<Item = Occupied<'c, 'h>>) -> Found<'h> {
-    let mut one: Option<(usize, Credential<'h>)> = None;
+    let mut one: Option<(SchemeId, Credential<'h>)> = None;
     let mut more = None;
     for place in places {
         let scheme = Some(place.scheme);
         match (place.found, &one) {
-            (Err(cause), _) => return Found::Malformed { scheme, cause },
+            (Err(cause), _) => return Found::malformed(scheme, cause),
             (Ok(credential), None) => one = Some((place.scheme, credential)),
             (Ok(_), Some((first, _))) => {
                 let same = *first == place.scheme;
                 let cause = if same { "repeated" } else { "two_credentials" };
                 let scheme = Some(*first);
-                more.get_or_insert(Found::Malformed { scheme, cause });
+                more.get_or_insert(Found::malformed(scheme, cause));
             }
         }
     }

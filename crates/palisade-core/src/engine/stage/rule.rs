@@ -10,10 +10,11 @@ use super::{
 use crate::{
     body::{Body, BodyTimeouts},
     config::Mistakes,
+    endpoint::Endpoint,
     engine::{
         facts::{Matched, Record},
         lineage::Lineage,
-        schemes::Schemes,
+        schemes::{SchemeId, Schemes},
     },
     fields::KnownFields,
     firewall::{EncodedSet, Target},
@@ -28,7 +29,7 @@ use crate::{
     },
 };
 use http::{HeaderValue, header};
-use std::num::NonZeroU32;
+use std::sync::Arc;
 
 /// The rules of a policy.
 #[derive(Debug)]
@@ -53,10 +54,9 @@ pub(crate) struct CompiledRule {
     pub(crate) template: Box<str>,
     pub(crate) requirement: Requirement,
     /// The schemes that it accepts.
-    pub(crate) schemes: Vec<usize>,
+    pub(crate) schemes: Vec<SchemeId>,
     pub(crate) accepts_ambient: bool,
     pub(in crate::engine) limits: RuleLimits,
-    pub(in crate::engine) cost: NonZeroU32,
     pub(crate) max_body: Option<u64>,
     pub(crate) body_timeouts: BodyTimeouts,
     pub(in crate::engine) probe: bool,
@@ -73,6 +73,8 @@ pub(crate) struct CompiledRule {
     route: Option<Pattern>,
     /// Guardrails that some of its paths lie beneath.
     guardrails: Vec<usize>,
+    /// What core answers here itself.
+    pub(in crate::engine) endpoint: Option<Arc<dyn Endpoint>>,
 }
 
 /// The rules of one path.
@@ -177,7 +179,11 @@ impl Rules {
                 let Some(rule) = self.get(*index) else {
                     return String::new();
                 };
-                let kind = if rule.probe { " (probe)" } else { "" };
+                let kind = match (&rule.endpoint, rule.probe) {
+                    (Some(endpoint), _) => format!(" (answered by Palisade: {})", endpoint.name()),
+                    (None, true) => " (probe)".to_owned(),
+                    (None, false) => String::new(),
+                };
                 format!("{}{kind} demands {}", rule.template, rule.demand(matched))
             }
             Listed::OtherMethod { allow } => {
@@ -193,9 +199,15 @@ impl Rules {
     }
 
     /// The schemes that each rule accepts, and those of paths without a rule.
-    pub(in crate::engine) fn scheme_lists(&self) -> impl Iterator<Item = &[usize]> {
+    pub(in crate::engine) fn scheme_lists(&self) -> impl Iterator<Item = &[SchemeId]> {
         let rules = self.list.iter().chain([&self.unlisted]);
         rules.map(|rule| rule.schemes.as_slice())
+    }
+
+    /// What core answers itself, with the rules that this is under.
+    pub(in crate::engine) fn endpoints(&self) -> impl Iterator<Item = (usize, &dyn Endpoint)> {
+        let rules = self.list.iter().enumerate();
+        rules.filter_map(|(index, rule)| Some((index, rule.endpoint.as_deref()?)))
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&CompiledRule> {
@@ -325,7 +337,7 @@ impl CompiledRule {
             && schemes
             && (!self.probe || other.probe)
             && self.limits.include(&other.limits)
-            && self.cost >= other.cost
+            && self.limits.cost >= other.limits.cost
             && smaller(u64::MAX)
             && smaller(body.max)
             && times.idle <= longest.idle

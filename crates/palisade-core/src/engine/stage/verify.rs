@@ -8,11 +8,10 @@ use super::{
 use crate::{
     audit::printable,
     engine::{
-        Caller,
         compiled::Compiled,
-        decide::Decision,
-        facts::{Facts, Identity, Record},
-        schemes::CompiledScheme,
+        decision::{Decision, Wait},
+        facts::{Caller, Facts, Identity, Record},
+        schemes::{CompiledScheme, SchemeId},
     },
     head::HeadEdits,
     principal::Principal,
@@ -27,34 +26,28 @@ const COOKIE_UNSEEN: &str =
     "too many credentials have failed at this address, so the cookie counts as none";
 
 impl Compiled {
-    /// What might be guessed is not looked at where too many credentials have failed.
-    pub(in crate::engine) fn stop_guessing<'h>(
+    /// Whether the credential is looked at: what might be guessed is refused where too many credentials have failed, or
+    /// counts as none.
+    pub(in crate::engine) fn stop_guessing(
         &self,
-        found: Found<'h>,
-        view: &View<'_>,
+        found: &Found<'_>,
         facts: &mut Facts,
-    ) -> Result<Found<'h>, Reason> {
-        let scheme = match &found {
-            Found::One(candidate) => Some(candidate.scheme),
-            Found::Malformed { scheme, .. } => *scheme,
-            Found::Nothing | Found::UnknownAuthorization => None,
-        };
-        if !self.schemes.is_guessable(scheme) {
-            return Ok(found);
+    ) -> Result<bool, Reason> {
+        if !self.schemes.is_guessable(found.scheme()) {
+            return Ok(true);
         }
         let client = facts.arrival.client;
         let Some(spent) = self.limits.spent_failures(client, &mut facts.record) else {
-            return Ok(found);
+            return Ok(true);
         };
-        match &found {
+        match found {
             // A browser sends a stale cookie along without being asked. Whether this one is stale stays open.
             Found::One(candidate)
                 if self.is_cookie(candidate) && self.is_optional(&facts.matched) =>
             {
-                self.keep_from_handler(candidate, view, &mut facts.effects.edits);
                 facts.identity.ambient_ignored = true;
                 facts.record.remark(|| COOKIE_UNSEEN.to_owned());
-                Ok(Found::Nothing)
+                Ok(false)
             }
             _ => {
                 let (effects, record) = (&mut facts.effects, &mut facts.record);
@@ -66,16 +59,14 @@ impl Compiled {
     /// Asks the scheme about the credential.
     pub(in crate::engine) fn verify(
         &self,
-        candidate: Candidate<'_>,
-        view: &View<'_>,
+        candidate: &Candidate<'_>,
         facts: &mut Facts,
     ) -> Result<Decision, Reason> {
         facts.identity.scheme = Some(candidate.scheme);
-        facts.identity.from_cookie = self.is_cookie(&candidate);
+        facts.identity.from_cookie = self.is_cookie(candidate);
         let Some(presented) = self.schemes.get(candidate.scheme) else {
             return Err(Reason::new(Code::InternalError, "no_scheme"));
         };
-        self.keep_from_handler(&candidate, view, &mut facts.effects.edits);
         let now = self.lineage.clock.unix_seconds(&*self.ports.clock);
         let verification = match facts.record.explains() {
             false => presented.scheme.verify(&candidate.credential, now),
@@ -83,7 +74,7 @@ impl Compiled {
         };
         match verification {
             Verification::Done(outcome) => self.settle(outcome, facts),
-            Verification::Remote(remote) => Ok(Decision::Wait(remote)),
+            Verification::Remote(remote) => Ok(Decision::Wait(Wait::Verify(remote))),
         }
     }
 
@@ -100,10 +91,7 @@ impl Compiled {
         }
         self.tell_outage(&outcome, &facts.identity, &mut facts.record);
         let judged = self.identify(outcome, facts);
-        let presented = facts
-            .identity
-            .scheme
-            .and_then(|index| self.schemes.get(index));
+        let presented = facts.identity.scheme.and_then(|id| self.schemes.get(id));
         let Facts {
             identity, record, ..
         } = facts;
@@ -119,13 +107,13 @@ impl Compiled {
     /// A malformed credential is refused as what it is.
     pub(in crate::engine) fn refuse_malformed(
         &self,
-        scheme: Option<usize>,
+        scheme: Option<SchemeId>,
         reason: Reason,
         facts: &mut Facts,
     ) -> Reason {
         facts.identity.scheme = scheme;
         self.count_failure(facts);
-        let presented = scheme.and_then(|index| self.schemes.get(index));
+        let presented = scheme.and_then(|id| self.schemes.get(id));
         facts
             .record
             .stage(Stage::Verify, reason, |reason| match presented {
@@ -136,7 +124,9 @@ impl Compiled {
 
     /// Who calls, if the credential is good; why nobody does, if it counts as none.
     fn identify(&self, outcome: Outcome, facts: &mut Facts) -> Result<Option<Missing>, Reason> {
-        let scheme = facts.identity.scheme.unwrap_or(usize::MAX);
+        let Some(scheme) = facts.identity.scheme else {
+            return Err(Reason::new(Code::InternalError, "no_scheme"));
+        };
         match outcome {
             Outcome::Verified(principal) => {
                 if principal.expires_in_milliseconds() {
@@ -158,7 +148,9 @@ impl Compiled {
                 }
                 facts.record.failed_claim(rejected.claim);
                 let asker = self.asker(facts.matched.rule, facts.arrival.is_script);
-                Err(self.schemes.invalid_token(asker, scheme, rejected.cause))
+                Err(self
+                    .schemes
+                    .invalid_token(asker, Some(scheme), rejected.cause))
             }
             Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),
             Outcome::Unavailable(source) => {
@@ -184,7 +176,12 @@ impl Compiled {
 
     /// Takes a credential that is not for the handler out of the head that the handler will see. A key in the query
     /// stays, because the router must get exactly the target that was checked.
-    fn keep_from_handler(&self, candidate: &Candidate<'_>, view: &View<'_>, edits: &mut HeadEdits) {
+    pub(in crate::engine) fn keep_from_handler(
+        &self,
+        candidate: &Candidate<'_>,
+        view: &View<'_>,
+        edits: &mut HeadEdits,
+    ) {
         let carrier = self.schemes.carrier(candidate);
         // A handler that chooses a protocol must not echo the credential among them.
         let echoes = matches!(carrier, Some(Carrier::WebSocketProtocol(_)));
@@ -208,7 +205,7 @@ impl Compiled {
 
     /// What a scheme depends on is down: the log says so once, and once when it is back.
     fn tell_outage(&self, outcome: &Outcome, identity: &Identity, record: &mut Record) {
-        let presented = identity.scheme.and_then(|index| self.schemes.get(index));
+        let presented = identity.scheme.and_then(|id| self.schemes.get(id));
         let Some(own) = presented.filter(|_| !record.explains()) else {
             return;
         };

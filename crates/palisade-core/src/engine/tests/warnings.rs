@@ -128,3 +128,60 @@ fn a_method_that_http_does_not_know_is_declared() {
         ["methods[0]", "methods[1]"]
     );
 }
+
+#[test]
+fn a_rule_for_a_path_that_core_answers_is_a_mistake() {
+    let resource = "resource = 'https://api.example.com'";
+    let contact =
+        "[security_txt]\ncontact = 'mailto:a@example.com'\nexpires = 2999-01-01T00:00:00Z";
+    for (text, path) in [
+        (
+            format!("{resource}\n"),
+            "/.well-known/oauth-protected-resource",
+        ),
+        (format!("{contact}\n"), "/.well-known/security.txt"),
+    ] {
+        let rule = format!("[[rule]]\npath = '{path}'\nrequire = 'authenticated'\n");
+        let scheme = "[api_key.a]\nprefix = 'pk'\n";
+        assert_eq!(
+            mistakes(&format!("{text}{OPEN}{rule}{scheme}")),
+            ["rule[1].path"]
+        );
+        let guard = "[[rule]]\npath = '/{*rest}'\nrequire = 'authenticated'\nalways = true\n";
+        let palisade = Palisade::from_toml_str(&format!("{text}{guard}{OPEN}{scheme}")).unwrap();
+        let described = palisade.describe();
+        let own = described
+            .rules
+            .iter()
+            .find(|rule| rule.path == path)
+            .unwrap();
+        assert_eq!(
+            (own.requirement.as_str(), own.endpoint.is_some()),
+            ("public", true)
+        );
+    }
+}
+
+#[test]
+fn a_redirect_to_https_needs_a_host_of_its_own() {
+    for (text, wrong) in [
+        ("mode = 'redirect'", &["https.host"][..]),
+        (
+            "mode = 'redirect'\nhost = 'www.example.com/a'",
+            &["https.host"],
+        ),
+        ("mode = 'refuse'\nhost = 'www.example.com'", &["https.host"]),
+    ] {
+        assert_eq!(
+            mistakes(&format!("[https]\n{text}\n{OPEN}")),
+            wrong,
+            "{text}"
+        );
+    }
+    assert_eq!(
+        warnings(&format!(
+            "[https]\nmode = 'redirect'\nhost = '[::1]:8443'\n{OPEN}"
+        )),
+        [""; 0]
+    );
+}

@@ -115,7 +115,11 @@ fn judged(requirement: &Requirement, changes: &[(&str, &str)]) -> Judgement {
     let roles: Roles = [("admin", &["delete".to_owned()][..])]
         .into_iter()
         .collect();
-    requirement.judge(&Principal::from(judge(policy, changes).unwrap()), &roles)
+    requirement.judge(
+        &Principal::from(judge(policy, changes).unwrap()),
+        &roles,
+        &crate::requirement::Answers::default(),
+    )
 }
 
 #[test]

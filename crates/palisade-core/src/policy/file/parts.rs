@@ -21,10 +21,15 @@ pub(super) fn host(section: &mut Section<'_, '_>) -> Host {
 }
 
 pub(super) fn https(section: &mut Section<'_, '_>) -> Https {
-    let modes = [("off", HttpsMode::Off), ("refuse", HttpsMode::Refuse)];
+    let modes = [
+        ("off", HttpsMode::Off),
+        ("refuse", HttpsMode::Refuse),
+        ("redirect", HttpsMode::Redirect),
+    ];
     Https {
         mode: section.choice("mode", &modes).unwrap_or_default(),
         assumed: section.boolean("assumed").unwrap_or_default(),
+        host: section.optional_string("host"),
     }
 }
 
@@ -108,6 +113,7 @@ pub(super) fn limit(section: &mut Section<'_, '_>) -> Limit {
         strict: section.boolean("strict").unwrap_or_default(),
         shadow: section.boolean("shadow").unwrap_or_default(),
         default: section.boolean("default").unwrap_or_default(),
+        store: section.optional_string("store"),
         ..default
     }
 }

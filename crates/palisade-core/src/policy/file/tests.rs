@@ -127,7 +127,10 @@ fn an_empty_file_is_the_default_policy() {
 fn every_mistake_is_reported_with_its_line_and_what_would_be_right() {
     let found = mistakes(BROKEN);
     let schemes: Vec<_> = KINDS.iter().map(|kind| kind.section).collect();
-    let expected = BROKEN_MISTAKES.replace("SCHEMES", &schemes.join(", "));
+    let parts: Vec<_> = part::KINDS.iter().map(|kind| kind.section).collect();
+    let expected = BROKEN_MISTAKES
+        .replace("SCHEMES", &schemes.join(", "))
+        .replace("PARTS", &parts.join(", "));
     for (found, expected) in found.lines().zip(expected.lines()) {
         assert_eq!(found, expected);
     }

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     body::BodyTimeouts,
-    engine::schemes::CompiledScheme,
+    endpoint::Endpoint,
+    engine::schemes::{CompiledScheme, SchemeId},
     firewall::EncodedSet,
     limit::LimitId,
     methods::{MethodId, MethodSet},
@@ -19,10 +20,14 @@ use crate::{
     },
 };
 use http::{HeaderName, HeaderValue};
-use std::num::NonZeroU32;
+use std::sync::Arc;
 
 impl RuleContext<'_> {
-    pub(in crate::engine) fn compile(mut self, rules: &[Rule]) -> Rules {
+    pub(in crate::engine) fn compile(
+        mut self,
+        rules: &[Rule],
+        endpoints: Vec<Arc<dyn Endpoint>>,
+    ) -> Rules {
         let patterns: Vec<Option<Pattern>> = rules
             .iter()
             .enumerate()
@@ -51,6 +56,9 @@ impl RuleContext<'_> {
             list.push(compiled);
         }
         self.refuse_answered_roots(&patterns, &paths, &list);
+        for endpoint in endpoints {
+            list.extend(self.endpoint(endpoint, list.len(), rules, &mut paths));
+        }
         let unlisted = self.unlisted(&guardrails);
         Rules {
             paths,
@@ -60,6 +68,37 @@ impl RuleContext<'_> {
             uncertain: self.uncertain,
             answer_unlisted: self.answer_unlisted,
         }
+    }
+
+    /// The rule of an endpoint. No guardrail holds for it: what it tells is for those who have no credential yet.
+    fn endpoint(
+        &mut self,
+        endpoint: Arc<dyn Endpoint>,
+        index: usize,
+        rules: &[Rule],
+        paths: &mut PathTable<PathRules>,
+    ) -> Option<CompiledRule> {
+        let methods = endpoint.methods().iter().copied();
+        let rule = Rule::new(endpoint.path())
+            .methods(methods)
+            .require(public());
+        let pattern = self.pattern(index, &rule)?;
+        if let Some(taken) = paths.get_mut(&pattern) {
+            let taken = taken.by_method.first().map_or(index, |(_, rule)| *rule);
+            self.mistakes.add(
+                format!("rule[{taken}].path"),
+                format!(
+                    "is the path that Palisade answers itself, with {:?}; remove the rule",
+                    endpoint.name()
+                ),
+            );
+            return None;
+        }
+        let mut compiled = self.rule(index, &rule, Some(&pattern), &[]);
+        let methods = self.method_set(index, &rule);
+        self.place(paths, index, &pattern, methods, rules);
+        compiled.endpoint = Some(endpoint);
+        Some(compiled)
     }
 
     fn pattern(&mut self, index: usize, rule: &Rule) -> Option<Pattern> {
@@ -279,7 +318,8 @@ impl RuleContext<'_> {
                 ),
             );
         }
-        let limits = self.rule_limits(index, rule);
+        let mut limits = self.rule_limits(index, rule);
+        limits.cost = limits::cost(rule.cost);
         if rule.cost == 0 {
             self.mistakes.add(key("cost"), "is 0; write 1 or more");
         }
@@ -296,7 +336,6 @@ impl RuleContext<'_> {
             requirement,
             schemes,
             limits,
-            cost: limits::cost(rule.cost),
             max_body: rule.max_body,
             body_timeouts: BodyTimeouts {
                 idle: rule.body_idle_timeout,
@@ -310,6 +349,7 @@ impl RuleContext<'_> {
             same_with_slash: rule.same_with_slash,
             route: self.route(index, rule, pattern),
             guardrails: partly_above,
+            endpoint: None,
         }
     }
 
@@ -354,7 +394,7 @@ impl RuleContext<'_> {
     /// What holds for paths without a rule: every scheme, the default limits, and every
     /// guardrail that a path turns out to lie beneath.
     fn unlisted(&mut self, guardrails: &[Guardrail]) -> CompiledRule {
-        let schemes: Vec<usize> = (0..self.schemes.len()).collect();
+        let schemes = self.every_scheme();
         let limits = self.default_limits();
         CompiledRule {
             template: "".into(),
@@ -363,7 +403,6 @@ impl RuleContext<'_> {
             requirement: authenticated(),
             schemes,
             limits: self.compile_limits(limits),
-            cost: NonZeroU32::MIN,
             max_body: None,
             body_timeouts: BodyTimeouts::default(),
             probe: false,
@@ -374,20 +413,21 @@ impl RuleContext<'_> {
             same_with_slash: false,
             route: None,
             guardrails: (0..guardrails.len()).collect(),
+            endpoint: None,
         }
     }
 
-    fn schemes(&mut self, index: usize, rule: &Rule) -> Vec<usize> {
+    fn every_scheme(&self) -> Vec<SchemeId> {
+        self.schemes.by_id().map(|(id, _)| id).collect()
+    }
+
+    fn schemes(&mut self, index: usize, rule: &Rule) -> Vec<SchemeId> {
         if rule.schemes.is_empty() {
-            return (0..self.schemes.len()).collect();
+            return self.every_scheme();
         }
         let mut accepted = Vec::new();
         for (place, name) in rule.schemes.iter().enumerate() {
-            let position = self
-                .schemes
-                .iter()
-                .position(|own| own.scheme.name() == name);
-            match position {
+            match self.schemes.named(name) {
                 Some(scheme) => accepted.push(scheme),
                 // Its own mistake has been reported.
                 None if self.scheme_names.contains(&name.as_str()) => {}
@@ -458,7 +498,7 @@ impl RuleContext<'_> {
         limits
     }
 
-    fn accepts_ambient(&self, schemes: &[usize]) -> bool {
+    fn accepts_ambient(&self, schemes: &[SchemeId]) -> bool {
         self.accepted(schemes).any(|scheme| {
             scheme
                 .scheme
@@ -468,7 +508,7 @@ impl RuleContext<'_> {
         })
     }
 
-    fn vary(&self, schemes: &[usize], public: bool) -> Vec<HeaderValue> {
+    fn vary(&self, schemes: &[SchemeId], public: bool) -> Vec<HeaderValue> {
         let mut names = Vec::new();
         if public {
             return names;
@@ -485,7 +525,7 @@ impl RuleContext<'_> {
         names
     }
 
-    fn accepted<'s>(&'s self, schemes: &'s [usize]) -> impl Iterator<Item = &'s CompiledScheme> {
+    fn accepted<'s>(&'s self, schemes: &'s [SchemeId]) -> impl Iterator<Item = &'s CompiledScheme> {
         self.schemes.these(schemes)
     }
 

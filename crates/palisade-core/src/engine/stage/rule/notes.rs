@@ -59,7 +59,8 @@ impl Rules {
     fn narrower_rules(&self, body: &Body) -> PathsByRule {
         let mut found = PathsByRule::new();
         for (index, rule) in self.list.iter().enumerate() {
-            let Some(own) = rule.pattern.as_ref().filter(|_| rule.route.is_none()) else {
+            let is_concerned = rule.route.is_none() && rule.endpoint.is_none();
+            let Some(own) = rule.pattern.as_ref().filter(|_| is_concerned) else {
                 continue;
             };
             let wider = self.list.iter().enumerate().filter(|(other, wider)| {
@@ -81,7 +82,8 @@ impl Rules {
     /// Paths that end in a slash and are refused, by the rule that some router would take for theirs.
     fn ambiguous_slashes(&self) -> PathsByRule {
         let mut found = PathsByRule::new();
-        for pattern in self.list.iter().filter_map(|rule| rule.pattern.as_ref()) {
+        let written = self.list.iter().filter(|rule| rule.endpoint.is_none());
+        for pattern in written.filter_map(|rule| rule.pattern.as_ref()) {
             let Some((path, template)) = with_slash(pattern) else {
                 continue;
             };

@@ -184,7 +184,8 @@ fn what_the_reader_reads_fits_the_schema() {
 /// What stands alone in a policy is a setting in its description, under the same key.
 #[test]
 fn the_description_of_a_policy_has_every_setting_of_the_schema() {
-    let text = "resource = 'https://api.example.com'\n[cors]\norigins = ['https://a.example.com']";
+    let text = "resource = 'https://api.example.com'\n[cors]\norigins = ['https://a.example.com']\n\
+        [security_txt]\ncontact = 'mailto:a@example.com'\nexpires = 2027-06-01T00:00:00Z";
     let palisade = crate::Palisade::from_toml_str(text).unwrap();
     let settings = palisade.describe().settings;
     let is_lone = |shape: &Value| shape["type"] != "array" || shape["items"]["type"] != "object";

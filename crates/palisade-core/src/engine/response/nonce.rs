@@ -1,6 +1,6 @@
 //! The nonce of `Content-Security-Policy`.
 
-use super::{compiled::Compiled, facts::Record};
+use crate::engine::{compiled::Compiled, facts::Record};
 use crate::{
     outage::Answer,
     problem::{Code, Reason},
@@ -9,7 +9,10 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
 impl Compiled {
     /// Pages need a nonce on every response, an error too.
-    pub(super) fn draw_nonce(&self, record: &mut Record) -> Result<Option<Box<str>>, Reason> {
+    pub(in crate::engine) fn draw_nonce(
+        &self,
+        record: &mut Record,
+    ) -> Result<Option<Box<str>>, Reason> {
         if !self.headers.needs_nonce() {
             return Ok(None);
         }

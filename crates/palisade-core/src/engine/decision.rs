@@ -1,0 +1,59 @@
+//! What the stages come to.
+
+use super::stage::{limits::Counting, read::Hold};
+use crate::{
+    limit::QuotaState,
+    ports::SourceError,
+    problem::Reason,
+    reply::Reply,
+    requirement::Asked,
+    scheme::{Outcome, RemoteVerification},
+};
+use std::task::{Context, Poll};
+
+/// A decision about a request, before it is a verdict.
+pub(super) enum Decision {
+    /// Core answers itself.
+    Answer(Answer),
+    Refuse(Reason),
+    Admit,
+    /// Somebody must be asked first.
+    Wait(Wait),
+}
+
+/// What core answers, and what explanations call it.
+pub(super) struct Answer {
+    pub(super) name: &'static str,
+    pub(super) reply: Reply,
+}
+
+/// What a decision waits for, and what it goes on with then.
+pub(super) enum Wait {
+    /// Limits by what the head shows; the credential is held until they are counted.
+    AddressLimits(Counting, Hold),
+    /// The judgement of the credential.
+    Verify(RemoteVerification),
+    /// Limits by who calls.
+    CallerLimits(Counting),
+    /// An answer about the caller, for the requirement.
+    Judge(Asked),
+}
+
+/// What was waited for.
+pub(super) enum Heard {
+    Counts(Result<Vec<QuotaState>, SourceError>),
+    Outcome(Outcome),
+    Answer(Result<bool, SourceError>),
+}
+
+impl Wait {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
+        match self {
+            Wait::AddressLimits(counting, _) | Wait::CallerLimits(counting) => {
+                counting.answer.as_mut().poll(context).map(Heard::Counts)
+            }
+            Wait::Verify(remote) => remote.as_mut().poll(context).map(Heard::Outcome),
+            Wait::Judge(asked) => asked.answer.as_mut().poll(context).map(Heard::Answer),
+        }
+    }
+}
