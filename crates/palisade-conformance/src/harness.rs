@@ -19,6 +19,7 @@ use tokio::runtime::Builder;
 
 pub use crate::cells::{AuditLog, Handled, ManualClock};
 pub use crate::model::{App, CaseInfo, Except};
+use crate::waiting;
 
 /// The harnesses of all frameworks that are built in.
 pub fn all() -> Vec<&'static dyn Harness> {
@@ -87,7 +88,7 @@ impl Fixture {
             // All cases come from one address, and most of them fail on purpose.
             policy.failures.quota = "1000000/second".to_owned();
         }
-        let palisade = policy
+        let palisade = waiting::add(policy, &self.policy_toml)
             .with(palisade_oauth::companion())
             .with(palisade_store::companion())
             .with_clock(self.clock.clone())

@@ -106,6 +106,7 @@ mod stored;
 mod suite;
 mod text;
 mod token;
+mod waiting;
 
 pub use cells::{AuditLog, Handled, ManualClock};
 pub use command::{USAGE, command};
