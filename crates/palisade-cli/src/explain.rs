@@ -104,6 +104,7 @@ fn facts(told: &Explanation) -> Vec<(String, String)> {
     add("advice", told.remark.clone());
     add("rule", told.rule.clone());
     add("demands", told.requirement.clone());
+    add("missing", told.missing.clone());
     add("scheme", told.scheme.clone());
     if let Some(caller) = &told.principal {
         add(

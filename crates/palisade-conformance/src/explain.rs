@@ -152,6 +152,7 @@ impl Twin {
                 );
                 same("code", explanation.code, said("code"));
                 same("reason", explanation.cause.as_deref(), said("reason"));
+                same("missing", explanation.missing.as_deref(), said("missing"));
                 // Of an admitted request the handler decides the status.
                 if let Some(status) = explanation.status {
                     let audited = event.get("status").map(Value::to_string);

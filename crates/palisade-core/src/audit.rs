@@ -57,6 +57,8 @@ pub struct AuditEvent<'a> {
     pub code: Option<&'static str>,
     /// What really happened: a stable snake_case word.
     pub reason: Option<Cow<'a, str>>,
+    /// The part of the requirement that the caller does not meet: `scope items:write`.
+    pub missing: Option<Cow<'a, str>>,
     /// The path template of the rule.
     pub rule: Option<&'a str>,
     /// What the rule demands.
@@ -161,6 +163,7 @@ impl AuditSink for TracingSink {
                     status = event.status,
                     code = event.code,
                     reason = event.reason.as_deref(),
+                    missing = event.missing.as_deref(),
                     rule = event.rule,
                     requirement = event.requirement.as_deref(),
                     principal = event.principal.as_deref(),

@@ -138,6 +138,16 @@ pub struct Reason {
     cause: Cow<'static, str>,
     headers: Vec<(HeaderName, HeaderValue)>,
     members: String,
+    missing: Option<Box<str>>,
+}
+
+/// What the audit and explanations tell of a refusal.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) cause: Cow<'static, str>,
+    /// The part of a requirement that the caller does not meet.
+    pub(crate) missing: Option<Box<str>>,
 }
 
 impl Reason {
@@ -148,6 +158,7 @@ impl Reason {
             cause: cause.into(),
             headers: Vec::new(),
             members: String::new(),
+            missing: None,
         }
     }
 
@@ -194,8 +205,20 @@ impl Reason {
     }
 
     /// The cause to keep: nearly always a word of ours, which costs no copy.
-    pub(crate) fn shared_cause(&self) -> Cow<'static, str> {
-        self.cause.clone()
+    /// What is told of it, but not to the client.
+    pub(crate) fn refusal(&self) -> Refusal {
+        Refusal {
+            code: self.code,
+            cause: self.cause.clone(),
+            missing: self.missing.clone(),
+        }
+    }
+
+    /// Names the part of a requirement that the caller does not meet; the client is not told.
+    #[must_use]
+    pub(crate) fn missing(mut self, part: Option<String>) -> Self {
+        self.missing = part.map(String::into_boxed_str);
+        self
     }
 
     pub(crate) fn take_headers(&mut self) -> Vec<(HeaderName, HeaderValue)> {

@@ -254,6 +254,29 @@ impl Requirement {
         }
     }
 
+    /// The part of it that the caller does not meet; `None` if the caller meets it.
+    pub(crate) fn unmet(
+        &self,
+        caller: &Principal,
+        roles: &Roles,
+        answers: &Answers,
+    ) -> Option<Requirement> {
+        if self.judge(caller, roles, answers) == Judgement::Met {
+            return None;
+        }
+        let parts = |list: &[Requirement]| -> Vec<_> {
+            let parts = list.iter();
+            parts
+                .filter_map(|one| one.unmet(caller, roles, answers))
+                .collect()
+        };
+        Some(match &self.0 {
+            Node::AllOf(list) => one_or(parts(list), all_of),
+            Node::AnyOf(list) => one_or(parts(list), any_of),
+            _ => self.clone(),
+        })
+    }
+
     /// The first question whose answer is not known and decides.
     pub(crate) fn open_question(
         &self,
@@ -342,6 +365,17 @@ impl fmt::Display for Requirement {
 impl fmt::Debug for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Requirement({self})")
+    }
+}
+
+/// The one part there is, or all of them together.
+fn one_or(mut parts: Vec<Requirement>, join: fn(Vec<Requirement>) -> Requirement) -> Requirement {
+    match parts.pop() {
+        Some(only) if parts.is_empty() => only,
+        last => {
+            parts.extend(last);
+            join(parts)
+        }
     }
 }
 

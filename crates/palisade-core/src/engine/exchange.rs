@@ -163,7 +163,7 @@ impl Exchange {
     }
 
     pub(super) fn refuse(&mut self, reason: Reason) -> Reply {
-        self.facts.record.refused = Some((reason.code(), reason.shared_cause()));
+        self.facts.record.refused = Some(reason.refusal());
         self.policy
             .reply(reason, self.facts.record.request_id.as_str())
     }

@@ -78,6 +78,8 @@ pub struct Explanation {
     pub code: Option<&'static str>,
     /// The true reason, if it was refused: the `reason` of the audit.
     pub cause: Option<String>,
+    /// The part of the requirement that the caller does not meet.
+    pub missing: Option<String>,
     /// The claim of the token, or the member of its header, that failed a check.
     pub claim: Option<&'static str>,
     /// What the log would add: the setting that would accept the credential, or what a
@@ -194,8 +196,11 @@ impl Exchange {
             limits: self.policy.limits.reports(&self.facts.effects.charged),
             ending,
             status: (ending != Ending::Admit).then(|| answer.status.as_u16()),
-            code: refused.as_ref().map(|(code, _)| code.as_str()),
-            cause: refused.map(|(_, cause)| printable(&cause).into_owned()),
+            code: refused.as_ref().map(|refused| refused.code.as_str()),
+            missing: refused
+                .as_ref()
+                .and_then(|refused| refused.missing.clone().map(String::from)),
+            cause: refused.map(|refused| printable(&refused.cause).into_owned()),
             claim: trace.claim,
             remark: trace.remark,
             headers: answer.lines(),

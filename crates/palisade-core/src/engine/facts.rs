@@ -12,15 +12,12 @@ use crate::{
     policy::Ports,
     ports::Clock,
     principal::Principal,
-    problem::{Code, Reason},
+    problem::{Reason, Refusal},
     request_id::RequestId,
     requirement::{Answers, Requirement},
 };
 use smallvec::SmallVec;
-use std::{
-    borrow::Cow,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A path, mostly without an allocation of its own.
 pub(super) type PathBytes = SmallVec<[u8; 64]>;
@@ -112,7 +109,7 @@ pub(super) struct Record {
     pub(super) answer: Answer,
     pub(super) shadow_limits: Vec<LimitId>,
     pub(super) credential_exposed: bool,
-    pub(super) refused: Option<(Code, Cow<'static, str>)>,
+    pub(super) refused: Option<Refusal>,
     /// What core's own answer is called, if it answered.
     pub(super) answered: Option<&'static str>,
     /// What `explain` asks to be noted; a server notes nothing.

@@ -1,6 +1,7 @@
 //! The proof that a request was admitted.
 
 use crate::{
+    audit::AuditLevel,
     body::Body,
     engine::{
         Compiled,
@@ -10,14 +11,13 @@ use crate::{
         stage::judge::Shown,
     },
     principal::Principal,
-    problem::{Code, Reason},
+    problem::{Code, Reason, Refusal},
     reply::Reply,
     request_id::RequestId,
     requirement::{Answers, Requirement},
 };
 use serde::de::DeserializeOwned;
 use std::{
-    borrow::Cow,
     fmt,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -42,7 +42,7 @@ pub(crate) struct Inner {
     answers: Answers,
     pub(crate) nonce: Option<Box<str>>,
     /// What a guard or an extractor refused, for the audit.
-    refused: Mutex<Option<(Code, Cow<'static, str>)>>,
+    refused: Mutex<Option<Refusal>>,
 }
 
 /// Why claims could not be had as the type that was asked for.
@@ -128,6 +128,7 @@ impl Grant {
             scheme: self.0.scheme,
             is_script: self.0.asked.is_script,
             answers: &self.0.answers,
+            is_told: policy.ports.audit.wants(AuditLevel::Info),
         };
         match policy.judge(caller, rule, Some(requirement), shown) {
             Ok(()) => Ok(()),
@@ -172,8 +173,7 @@ impl Grant {
     /// [`Reason`], and return the reply as the adapter's `Rejection`.
     pub fn refuse(&self, reason: impl Into<Reason>) -> Reply {
         let reason = reason.into();
-        let note = (reason.code(), reason.shared_cause());
-        *self.refused() = Some(note);
+        *self.refused() = Some(reason.refusal());
         self.0.policy.reply(reason, self.0.request_id.as_str())
     }
 
@@ -205,7 +205,7 @@ impl Grant {
     }
 
     /// What a guard or an extractor refused.
-    pub(crate) fn refused(&self) -> std::sync::MutexGuard<'_, Option<(Code, Cow<'static, str>)>> {
+    pub(crate) fn refused(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {
         self.0
             .refused
             .lock()

@@ -21,10 +21,15 @@ impl Exchange {
             return counters.aborted();
         };
         let failed = status.is_client_error() || status.is_server_error();
-        let by_layer = self.facts.record.refused.as_ref().map(|(code, _)| *code);
+        let by_layer = self
+            .facts
+            .record
+            .refused
+            .as_ref()
+            .map(|refused| refused.code);
         let code = by_layer.or_else(|| {
             let grant = self.grant.as_ref().filter(|_| failed)?;
-            grant.refused().as_ref().map(|(code, _)| *code)
+            grant.refused().as_ref().map(|refused| refused.code)
         });
         match code {
             Some(code) => counters.refused(code),
@@ -74,8 +79,11 @@ impl Exchange {
             request_id: self.facts.record.request_id.as_str(),
             decision,
             status: status.map(|status| status.as_u16()),
-            code: refused.as_ref().map(|(code, _)| code.as_str()),
-            reason: refused.as_ref().map(|(_, cause)| printable(cause)),
+            code: refused.as_ref().map(|refused| refused.code.as_str()),
+            reason: refused.as_ref().map(|refused| printable(&refused.cause)),
+            missing: refused
+                .as_ref()
+                .and_then(|refused| refused.missing.as_deref().map(printable)),
             rule: rule.map(|rule| &*rule.template),
             requirement: rule.map(|rule| Cow::Owned(rule.requirement.to_string())),
             principal: principal.map(|caller| policy.shown_principal(caller.subject())),

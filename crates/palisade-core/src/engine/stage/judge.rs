@@ -32,12 +32,18 @@ impl Compiled {
             scheme,
             is_script,
             answers,
+            is_told,
         } = shown;
         let demands = || std::iter::once(&rule.requirement).chain(more);
         let worst = demands()
             .map(|demand| demand.judge(caller, &self.roles, answers))
             .max()
             .unwrap_or(Judgement::Forbidden);
+        let missing = || {
+            let unmet = demands().filter_map(|demand| demand.unmet(caller, &self.roles, answers));
+            let unmet: Vec<_> = unmet.map(|part| part.to_string()).collect();
+            is_told.then(|| unmet.join(" and "))
+        };
         match worst {
             Judgement::Met => Ok(()),
             // Rules wait for the answer before they come to this; a route cannot.
@@ -53,7 +59,9 @@ impl Compiled {
                 "requirement_unavailable",
             )
             .header(header::RETRY_AFTER, HeaderValue::from_static("5"))),
-            Judgement::Forbidden => Err(Reason::new(Code::Forbidden, "requirement_not_met")),
+            Judgement::Forbidden => {
+                Err(Reason::new(Code::Forbidden, "requirement_not_met").missing(missing()))
+            }
             Judgement::Unreadable => {
                 let asker = Asker {
                     accepted: &rule.schemes,
@@ -66,7 +74,8 @@ impl Compiled {
                 for demand in demands() {
                     demand.scopes_needed(caller, (&self.roles, answers), &mut scopes);
                 }
-                Err(self.schemes.insufficient_scope(scheme, &scopes.join(" ")))
+                let reason = self.schemes.insufficient_scope(scheme, &scopes.join(" "));
+                Err(reason.missing(missing()))
             }
         }
     }
@@ -166,6 +175,7 @@ impl Compiled {
                 scheme: Some(caller.scheme),
                 is_script: facts.arrival.is_script,
                 answers: &facts.identity.answers,
+                is_told: facts.record.audited || facts.record.explains(),
             };
             self.judge(
                 &caller.principal,
@@ -232,6 +242,8 @@ pub(in crate::engine) struct Shown<'a> {
     pub(in crate::engine) is_script: bool,
     /// What was answered about the caller.
     pub(in crate::engine) answers: &'a Answers,
+    /// Whether anybody is told which part of a requirement is missing.
+    pub(in crate::engine) is_told: bool,
 }
 
 /// What an explanation says where no rule lists the path, and any caller may have the answer.
