@@ -63,7 +63,16 @@ impl Site {
             head: &head,
             peer: self.tells_peer.then_some(peer),
         });
-        let mut answer = match poll_fn(|context| exchange.poll_decide(context)).await {
+        let mut verdict = poll_fn(|context| exchange.poll_decide(context)).await;
+        if let Verdict::Collect(guard) = verdict {
+            body.watch = Some(guard.with_timer(sleep));
+            let collected = body.read().await;
+            exchange.collected(collected.ok());
+            verdict = poll_fn(|context| exchange.poll_decide(context)).await;
+        }
+        let mut answer = match verdict {
+            // Core asks for a body once.
+            Verdict::Collect(_) => exchange.panicked().into(),
             Verdict::Answer(reply) | Verdict::Refuse(reply) => reply.into(),
             Verdict::Admit(admission) => {
                 admission.edits.make_in(&mut head.headers);
