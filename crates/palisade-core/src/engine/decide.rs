@@ -45,9 +45,8 @@ impl Compiled {
         let target = self
             .firewall
             .judge(head, &mut view, &self.methods, arrival, edits);
-        let target = record
-            .stage(Stage::Firewall, target, |_| self.firewall.tell(head, &view))
-            .inspect_err(|_| self.host.note(head, &view, arrival))?;
+        record.tell(Stage::Firewall, || self.firewall.tell(head, &view));
+        let target = target.inspect_err(|_| self.host.note(head, &view, arrival))?;
 
         let method = arrival.method.unwrap_or(MethodId::GET);
         arrival.path = target.path.as_bytes().into();
@@ -58,10 +57,12 @@ impl Compiled {
         let rule = self.rule_or_unlisted(matched.rule);
 
         let client = client::judge(head, arrival, &self.lineage);
-        record.stage(Stage::Client, client, |_| client::tell(arrival))?;
+        record.tell(Stage::Client, || client::tell(arrival));
+        client?;
 
         let host = self.host.judge(head, &view, &target, arrival, rule.probe);
-        let host = record.stage(Stage::Host, host, |host| self.host.tell(host))?;
+        record.tell(Stage::Host, || self.host.tell(&host));
+        let host = host?;
 
         let https = self.https.judge(&view, &host, arrival, rule.probe);
         let redirect = https.map(|()| None).or_else(|reason| {
@@ -71,13 +72,13 @@ impl Compiled {
             let redirect = self.https.redirect(&view, arrival, on_purpose);
             redirect.map(Some).ok_or(reason)
         });
-        let redirect = record.stage(Stage::Https, redirect, |_| self.https.tell(arrival))?;
-        if let Some(answer) = redirect {
+        record.tell(Stage::Https, || self.https.tell(arrival));
+        if let Some(answer) = redirect? {
             return Ok(Decision::Answer(answer));
         }
 
         let answer = self.preflight.judge(&view, method, effects);
-        let answer = record.stage(Stage::Preflight, answer, |answer| {
+        record.tell(Stage::Preflight, || {
             self.preflight.tell(answer.as_ref(), &view, effects)
         });
         if let Some(answer) = answer {
@@ -88,17 +89,16 @@ impl Compiled {
             self.lineage
                 .warn_unlisted(target.path, arrival.method, &self.methods);
         }
-        record.stage(Stage::Rule, listing, |_| self.rules.tell(&listed, matched))?;
+        record.tell(Stage::Rule, || self.rules.tell(&listed, matched));
+        listing?;
 
         let reading = match matched.credentials_read {
             true => self.schemes.read(rule, &view),
             false => Reading::NOTHING,
         };
-        let reading = record.stage(Stage::Read, reading, |reading| {
-            match matched.credentials_read {
-                true => self.schemes.tell(reading, rule),
-                false => "credentials are not read here".to_owned(),
-            }
+        record.tell(Stage::Read, || match matched.credentials_read {
+            true => self.schemes.tell(&reading, rule),
+            false => "credentials are not read here".to_owned(),
         });
         identity.ambient_ignored = reading.ambient_ignored;
 
@@ -111,16 +111,14 @@ impl Compiled {
             credentials_read: matched.credentials_read,
         };
         let judged = site.judge(&reading, &self.schemes, &self.preflight);
-        record.stage(Stage::CrossOrigin, judged, |_| site.tell())?;
+        record.tell(Stage::CrossOrigin, || site.tell());
+        judged?;
 
         if let Found::One(candidate) = &reading.found {
             self.keep_from_handler(candidate, &view, &mut effects.edits);
         }
-        if record.explains() {
-            matched.told = self.rules.tell(&listed, matched);
-        }
         if let Some(endpoint) = rule.endpoint.as_ref().filter(|_| !record.explains()) {
-            matched.opened = Some(endpoint.open(&view));
+            matched.opened = Some(Box::new(endpoint.open(&view)));
         }
         let who = Who {
             client: arrival.client,
@@ -132,10 +130,10 @@ impl Compiled {
             .charge(When::Arrival, &rule.limits, who, effects, record);
         match charged {
             Charged::Now(charged) => self.go_on(charged, &reading.found, facts),
-            Charged::Later(counting) => Ok(Decision::Wait(Wait::AddressLimits(
+            Charged::Later(counting) => Ok(Decision::Wait(Box::new(Wait::AddressLimits(
                 counting,
                 reading.found.hold(),
-            ))),
+            )))),
         }
     }
 
@@ -153,13 +151,15 @@ impl Compiled {
             record,
             ..
         } = facts;
-        let looks = record.stage(Stage::AddressLimits, looks, |_| {
+        record.tell(Stage::AddressLimits, || {
             self.limits.tell(When::Arrival, &effects.charged)
-        })?;
+        });
+        let looks = looks?;
         if self.rules.answer_unlisted == Unlisted::NotFound
             && let Some(reason) = matched.no_rule.take()
         {
-            return Err(record.stage(Stage::Judge, *reason, |_| matched.told.clone()));
+            record.tell_again(Stage::Rule, Stage::Judge);
+            return Err(*reason);
         }
         match found {
             Found::One(candidate) if looks => self.verify(candidate, facts),
@@ -177,10 +177,10 @@ impl Compiled {
     }
 
     /// Goes on with what was waited for.
-    pub(super) fn resume(&self, wait: Wait, heard: Heard, facts: &mut Facts) -> Decision {
+    pub(super) fn resume(&self, wait: Box<Wait>, heard: Heard, facts: &mut Facts) -> Decision {
         facts.record.waited(&*self.ports.clock);
         let (effects, record) = (&mut facts.effects, &mut facts.record);
-        let decided = match (wait, heard) {
+        let decided = match (*wait, heard) {
             (Wait::AddressLimits(counting, hold), Heard::Counts(answer)) => {
                 let charged = self.limits.counted(counting, answer, effects, record);
                 self.go_on(charged, &hold.0, facts)

@@ -19,7 +19,7 @@ pub(super) enum Decision {
     Refuse(Reason),
     Admit,
     /// Somebody must be asked first.
-    Wait(Wait),
+    Wait(Box<Wait>),
     /// The body is needed first.
     Collect(Body),
 }

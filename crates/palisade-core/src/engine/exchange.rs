@@ -68,7 +68,7 @@ pub struct Exchange {
 /// How far the decision is.
 enum Step {
     Decided(Decision),
-    Waiting(Wait),
+    Waiting(Box<Wait>),
     Collecting(AfterBody),
     HandedOut,
 }
@@ -158,7 +158,7 @@ impl Exchange {
         };
         let stopped = self.body.as_ref().and_then(BodyReport::refused);
         self.step = match (body, stopped) {
-            (Some(bytes), None) => Step::Waiting(Wait::Endpoint(then(bytes))),
+            (Some(bytes), None) => Step::Waiting(Box::new(Wait::Endpoint(then(bytes)))),
             (_, Some(refused)) => Step::Decided(Decision::Refuse(refused.reason())),
             (None, None) => {
                 let reason = Reason::new(Code::MalformedBody, "body_unreadable");
@@ -245,6 +245,7 @@ impl Exchange {
 
 impl Compiled {
     /// What is known of a request before any stage has looked at it.
+    #[inline]
     fn facts(&self, head: &dyn RequestHead, trace: Option<Box<Trace>>) -> Facts {
         let request_id = RequestId::from_bytes(self.lineage.ids.draw());
         let record = Record::new(&self.ports, request_id, trace);

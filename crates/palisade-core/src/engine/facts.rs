@@ -69,9 +69,7 @@ pub(super) struct Matched {
     /// Whether a credential would have been read, so that the response depends on it.
     pub(super) credentials_read: bool,
     /// What an endpoint made of the head.
-    pub(super) opened: Option<Result<Opened, Reason>>,
-    /// What the rules say, in words, for an explanation.
-    pub(super) told: String,
+    pub(super) opened: Option<Box<Result<Opened, Reason>>>,
 }
 
 /// Who calls. Written by the stages `read` and `verify`.
@@ -120,6 +118,7 @@ pub(super) struct Record {
 }
 
 impl Facts {
+    #[inline]
     pub(super) fn new(head: &dyn RequestHead, secure: bool, record: Record) -> Self {
         Self {
             arrival: Arrival::new(head, secure),
@@ -143,6 +142,7 @@ impl Identity {
 }
 
 impl Arrival {
+    #[inline]
     fn new(head: &dyn RequestHead, secure: bool) -> Self {
         let peer = head.peer();
         Self {
@@ -166,6 +166,7 @@ impl Arrival {
 
 impl Record {
     /// For a request that is named `request_id`; with a `trace`, for one that is only explained.
+    #[inline]
     pub(super) fn new(ports: &Ports, request_id: RequestId, trace: Option<Box<Trace>>) -> Self {
         let sink = &ports.audit;
         let wanted = sink.wants(AuditLevel::Info) || sink.wants(AuditLevel::Debug);
@@ -205,17 +206,20 @@ impl Record {
         now.saturating_sub(self.started_nanos.unwrap_or(now))
     }
 
-    /// Notes what a stage saw, and hands on what it judged.
-    pub(super) fn stage<T>(
-        &mut self,
-        stage: Stage,
-        judged: T,
-        tell: impl FnOnce(&T) -> String,
-    ) -> T {
+    /// Notes what a stage saw.
+    pub(super) fn tell(&mut self, stage: Stage, tell: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
-            trace.stages.push((stage, tell(&judged)));
+            trace.stages.push((stage, tell()));
         }
-        judged
+    }
+
+    /// Notes that a stage saw what an earlier one did.
+    pub(super) fn tell_again(&mut self, earlier: Stage, stage: Stage) {
+        if let Some(trace) = &mut self.trace {
+            let told = trace.stages.iter().find(|(told, _)| *told == earlier);
+            let saw = told.map(|(_, saw)| saw.clone()).unwrap_or_default();
+            trace.stages.push((stage, saw));
+        }
     }
 
     /// Notes the claim that failed a check.

@@ -31,6 +31,35 @@ impl Compiled {
         more: Option<&Requirement>,
         shown: Shown<'_>,
     ) -> Result<(), Reason> {
+        let judgement = self.judgement(caller, rule, more, shown.answers);
+        self.refuse_unless_met(judgement, caller, rule, more, shown)
+    }
+
+    /// How far the caller is from meeting all of it.
+    fn judgement(
+        &self,
+        caller: &Principal,
+        rule: &CompiledRule,
+        more: Option<&Requirement>,
+        answers: &Answers,
+    ) -> Judgement {
+        let judge = |demand: &Requirement| demand.judge(caller, &self.roles, answers);
+        let own = judge(&rule.requirement);
+        more.map_or(own, |more| own.max(judge(more)))
+    }
+
+    /// The refusal that belongs to a judgement.
+    fn refuse_unless_met(
+        &self,
+        judgement: Judgement,
+        caller: &Principal,
+        rule: &CompiledRule,
+        more: Option<&Requirement>,
+        shown: Shown<'_>,
+    ) -> Result<(), Reason> {
+        if judgement == Judgement::Met {
+            return Ok(());
+        }
         let Shown {
             scheme,
             is_script,
@@ -38,16 +67,12 @@ impl Compiled {
             is_told,
         } = shown;
         let demands = || std::iter::once(&rule.requirement).chain(more);
-        let worst = demands()
-            .map(|demand| demand.judge(caller, &self.roles, answers))
-            .max()
-            .unwrap_or(Judgement::Forbidden);
         let missing = || {
             let unmet = demands().filter_map(|demand| demand.unmet(caller, &self.roles, answers));
             let unmet: Vec<_> = unmet.map(|part| part.to_string()).collect();
             is_told.then(|| unmet.join(" and "))
         };
-        match worst {
+        match judgement {
             Judgement::Met => Ok(()),
             // Rules wait for the answer before they come to this; a route cannot.
             Judgement::Unknown => {
@@ -111,18 +136,39 @@ impl Compiled {
         let Facts {
             effects, record, ..
         } = facts;
-        record.stage(Stage::CallerLimits, charged, |_| {
+        record.tell(Stage::CallerLimits, || {
             self.limits.tell(When::Caller, &effects.charged)
-        })?;
+        });
+        charged?;
         self.judge_or_ask(facts)
     }
 
     /// Stage 12, as far as what is known goes.
     pub(in crate::engine) fn judge_or_ask(&self, facts: &mut Facts) -> Result<Decision, Reason> {
-        if let Some(asked) = self.open_question(facts) {
-            return Ok(Decision::Wait(Wait::Judge(asked)));
+        if let Some(reason) = facts.matched.no_rule.take() {
+            return self.note_judged(Err(*reason), facts);
         }
-        let judged = self.judge_caller(facts);
+        let (matched, identity) = (&facts.matched, &facts.identity);
+        let rule = self.rule_or_unlisted(matched.rule);
+        let Some(caller) = &identity.caller else {
+            return self.note_judged(check_body_length(rule, &facts.arrival), facts);
+        };
+        let (principal, more) = (&caller.principal, matched.guardrail.as_ref());
+        let judgement = self.judgement(principal, rule, more, &identity.answers);
+        if judgement == Judgement::Unknown
+            && let Some(asked) = self.open_question(principal, rule, more, &identity.answers)
+        {
+            return Ok(Decision::Wait(Box::new(Wait::Judge(asked))));
+        }
+        let shown = Shown {
+            scheme: Some(caller.scheme),
+            is_script: facts.arrival.is_script,
+            answers: &identity.answers,
+            is_told: facts.record.audited || facts.record.explains(),
+        };
+        let judged = self
+            .refuse_unless_met(judgement, principal, rule, more, shown)
+            .and_then(|()| check_body_length(rule, &facts.arrival));
         self.note_judged(judged, facts)
     }
 
@@ -146,48 +192,20 @@ impl Compiled {
             .charge(When::Caller, &rule.limits, who, effects, record)
         {
             Charged::Now(charged) => self.go_on_with_caller(charged, facts),
-            Charged::Later(counting) => Ok(Decision::Wait(Wait::CallerLimits(counting))),
+            Charged::Later(counting) => Ok(Decision::Wait(Box::new(Wait::CallerLimits(counting)))),
         }
     }
 
     /// What somebody must be asked about the caller before the requirement can be judged.
-    fn open_question(&self, facts: &Facts) -> Option<Asked> {
-        let Facts {
-            matched, identity, ..
-        } = facts;
-        let caller = identity.principal().filter(|_| matched.no_rule.is_none())?;
-        let rule = self.rule_or_unlisted(matched.rule);
-        let demands = || std::iter::once(&rule.requirement).chain(&matched.guardrail);
-        let answers = &identity.answers;
-        let judged = demands()
-            .map(|demand| demand.judge(caller, &self.roles, answers))
-            .max();
-        if judged != Some(Judgement::Unknown) {
-            return None;
-        }
-        demands().find_map(|demand| demand.open_question(caller, &self.roles, answers))
-    }
-
-    fn judge_caller(&self, facts: &mut Facts) -> Result<(), Reason> {
-        if let Some(reason) = facts.matched.no_rule.take() {
-            return Err(*reason);
-        }
-        let rule = self.rule_or_unlisted(facts.matched.rule);
-        if let Some(caller) = &facts.identity.caller {
-            let shown = Shown {
-                scheme: Some(caller.scheme),
-                is_script: facts.arrival.is_script,
-                answers: &facts.identity.answers,
-                is_told: facts.record.audited || facts.record.explains(),
-            };
-            self.judge(
-                &caller.principal,
-                rule,
-                facts.matched.guardrail.as_ref(),
-                shown,
-            )?;
-        }
-        check_body_length(rule, &facts.arrival)
+    fn open_question(
+        &self,
+        caller: &Principal,
+        rule: &CompiledRule,
+        more: Option<&Requirement>,
+        answers: &Answers,
+    ) -> Option<Asked> {
+        let mut demands = std::iter::once(&rule.requirement).chain(more);
+        demands.find_map(|demand| demand.open_question(caller, &self.roles, answers))
     }
 
     fn note_judged(
@@ -202,7 +220,7 @@ impl Compiled {
             record,
             ..
         } = facts;
-        let judged = record.stage(Stage::Judge, judged, |_| {
+        record.tell(Stage::Judge, || {
             self.tell_judged(arrival, matched, identity.principal())
         });
         judged?;
@@ -210,7 +228,7 @@ impl Compiled {
         let Some(name) = rule.endpoint.as_ref().map(|endpoint| endpoint.name()) else {
             return Ok(Decision::Admit);
         };
-        match matched.opened.take().transpose()? {
+        match matched.opened.take().map(|opened| *opened).transpose()? {
             // Nobody asks an endpoint what it would do.
             None => Ok(Decision::Answer(Answer {
                 name,
@@ -221,7 +239,7 @@ impl Compiled {
                 },
             })),
             Some(Opened::Now(reply)) => Ok(Decision::Answer(Answer { name, reply })),
-            Some(Opened::Later(answer)) => Ok(Decision::Wait(Wait::Endpoint(answer))),
+            Some(Opened::Later(answer)) => Ok(Decision::Wait(Box::new(Wait::Endpoint(answer)))),
             Some(Opened::AfterBody { max, then }) => match arrival.content_length {
                 Some(length) if length > max => {
                     Err(Reason::new(Code::ContentTooLarge, "content_length"))

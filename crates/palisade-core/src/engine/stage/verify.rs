@@ -74,7 +74,7 @@ impl Compiled {
         };
         match verification {
             Verification::Done(outcome) => self.settle(outcome, facts),
-            Verification::Remote(remote) => Ok(Decision::Wait(Wait::Verify(remote))),
+            Verification::Remote(remote) => Ok(Decision::Wait(Box::new(Wait::Verify(remote)))),
         }
     }
 
@@ -95,8 +95,8 @@ impl Compiled {
         let Facts {
             identity, record, ..
         } = facts;
-        let judged = record.stage(Stage::Verify, judged, |judged| {
-            tell(presented, judged, identity.principal())
+        record.tell(Stage::Verify, || {
+            tell(presented, &judged, identity.principal())
         });
         match judged? {
             Some(missing) => self.decide_anonymous(facts, missing),
@@ -114,12 +114,11 @@ impl Compiled {
         facts.identity.scheme = scheme;
         self.count_failure(facts);
         let presented = scheme.and_then(|id| self.schemes.get(id));
-        facts
-            .record
-            .stage(Stage::Verify, reason, |reason| match presented {
-                Some(presented) => named(presented, &printable(reason.cause())),
-                None => reason.cause().to_owned(),
-            })
+        facts.record.tell(Stage::Verify, || match presented {
+            Some(presented) => named(presented, &printable(reason.cause())),
+            None => reason.cause().to_owned(),
+        });
+        reason
     }
 
     /// Who calls, if the credential is good; why nobody does, if it counts as none.
