@@ -15,7 +15,11 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use palisade_core::{Grant, Reply, TakenRoute, TemplateSyntax};
-use std::future::{Ready, ready};
+use std::{
+    any::type_name,
+    future::{Ready, ready},
+    sync::Once,
+};
 
 /// Registers routes, each of which confirms before it runs that the rule that was applied is its own.
 ///
@@ -229,6 +233,28 @@ where
             _ => GuardFuture::running(self.inner.call(request)),
         }
     }
+}
+
+/// Says at the start that the path will be rewritten between the layer and the routes. Middleware that boxes what it
+/// holds, or that does the same under another name, is found out by the first answer that is withheld.
+pub(crate) fn warn_of_rewriting<S>() {
+    static WARN: Once = Once::new();
+    if rewrites::<S>() {
+        WARN.call_once(|| {
+            tracing::warn!(
+                target: "palisade",
+                "NormalizePath stands inside of the security layer: a request whose path it rewrites is \
+                 answered with 500, and a default_service that was not registered with \
+                 palisade_actix::routes has run by then. Wrap the application in it after the layer, \
+                 so that it stands outside"
+            );
+        });
+    }
+}
+
+/// Whether actix-web's `NormalizePath` is in an application.
+fn rewrites<S>() -> bool {
+    type_name::<S>().contains("actix_web::middleware::normalize::")
 }
 
 /// Compares what the router says of a request with what was judged.

@@ -232,9 +232,9 @@ pub(crate) fn withhold_unconfirmed<E>(grant: &Grant, answer: Result<Response>) -
         return answer;
     }
     let confirmed = match template {
-        Some(template) => grant.confirm_template(&template.0, TemplateSyntax::Poem),
+        Some(template) => grant.confirm_template(Some(&template.0), TemplateSyntax::Poem),
         None if has_own_routes::<E>() && !is_no_route => {
-            grant.confirm_template("/*rest", TemplateSyntax::Poem)
+            grant.confirm_template(None, TemplateSyntax::Poem)
         }
         None => Ok(()),
     };
