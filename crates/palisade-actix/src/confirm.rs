@@ -276,3 +276,38 @@ fn confirm(grant: &Grant, request: &HttpRequest, template: Option<&str>) -> Resu
         opaque: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::{App, middleware::NormalizePath, test::init_service};
+    use std::{cell::Cell, rc::Rc};
+
+    /// Stands where the layer does, and notes what the type of the application says.
+    struct Probe(Rc<Cell<bool>>);
+
+    impl<S: Service<ServiceRequest>> Transform<S, ServiceRequest> for Probe {
+        type Response = S::Response;
+        type Error = S::Error;
+        type Transform = S;
+        type InitError = ();
+        type Future = Ready<Result<S, ()>>;
+
+        fn new_transform(&self, inner: S) -> Self::Future {
+            self.0.set(rewrites::<S>());
+            ready(Ok(inner))
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_rewrites_paths_is_seen_inside_and_not_outside() {
+        let seen = Rc::new(Cell::new(false));
+        let inside = App::new().wrap(NormalizePath::trim());
+        let inside = inside.wrap_fn(|request, next| next.call(request));
+        let _ = init_service(inside.wrap(Probe(seen.clone()))).await;
+        assert!(seen.get());
+        let outside = App::new().wrap(Probe(seen.clone()));
+        let _ = init_service(outside.wrap(NormalizePath::trim())).await;
+        assert!(!seen.get());
+    }
+}
