@@ -5,7 +5,7 @@ use std::fmt;
 use super::path::Sent;
 use super::policy::{Callers, Policy, Rule};
 use super::serve::{Answer, Audited, Ran, Server};
-use super::table::{MountKind, Place, Placed, Rewriting, Slashes, Table};
+use super::table::{Item, MountKind, Place, Placed, Rewriting, Slashes, Table};
 use super::template::{Dialect, Segment, Template, segments};
 
 /// What happened to one request.
@@ -132,9 +132,25 @@ fn may_be_late(server: Server, table: &Table, exchange: &Exchange) -> Option<Lat
         .is_some_and(|rewriting| rewriting.place == Place::Inside);
     match server {
         Server::Poem => Some(Late::OwnRoute),
+        Server::PoemRoute if is_foreign(&table.items, ran.route) => Some(Late::OwnRoute),
         Server::Actix if inside && is_fallback() => Some(Late::DefaultService),
         _ => None,
     }
+}
+
+/// Whether the route is one of poem's own `Route` that is nested in the other one.
+fn is_foreign(items: &[Item], route: usize) -> bool {
+    fn has(items: &[Item], id: usize) -> bool {
+        items.iter().any(|item| match item {
+            Item::Route(route) => route.id == id,
+            Item::Mount(mount) => has(&mount.items, id),
+        })
+    }
+    items.iter().any(|item| match item {
+        Item::Route(_) => false,
+        Item::Mount(mount) if mount.kind == MountKind::Foreign => has(&mount.items, route),
+        Item::Mount(mount) => is_foreign(&mount.items, route),
+    })
 }
 
 fn hole(
