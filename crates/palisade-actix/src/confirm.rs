@@ -243,10 +243,9 @@ pub(crate) fn warn_of_rewriting<S>() {
         WARN.call_once(|| {
             tracing::warn!(
                 target: "palisade",
-                "NormalizePath stands inside of the security layer: a request whose path it rewrites is \
-                 answered with 500, and a default_service that was not registered with \
-                 palisade_actix::routes has run by then. Wrap the application in it after the layer, \
-                 so that it stands outside"
+                "NormalizePath stands inside of the security layer: where it rewrites a path, the answer is \
+                 withheld, and a default_service that was not registered with palisade_actix::routes has run \
+                 by then. Wrap the application in NormalizePath after the layer, so that it stands outside"
             );
         });
     }

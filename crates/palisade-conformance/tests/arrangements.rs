@@ -435,4 +435,29 @@ mod on_poem {
             assert!(!answer.ends_with(PROTECTED), "{answer}");
         }
     }
+
+    /// poem keeps what stands behind a regular expression at the shorter of two literals that begin alike: `/se7` takes the
+    /// route of `/secret/:id`.
+    #[test]
+    fn a_route_that_cannot_match_the_path_opens_nothing() {
+        fn own() -> Route {
+            Route::new()
+                .at("/secret/:id<\\d+>", get(make_sync(|_| PROTECTED)))
+                .at("/see", get(make_sync(|_| OPEN)))
+        }
+        let confirmed = palisade_poem::Route::new()
+            .at("/secret/:id<\\d+>", get(make_sync(|_| PROTECTED)))
+            .at("/see", get(make_sync(|_| OPEN)));
+        let layer = SecurityLayer::new(palisade());
+        let within = palisade_poem::Route::new().nest("/files", own());
+        let all = palisade_poem::Route::new().nest("/files", confirmed);
+        for address in [
+            serve(Route::new().nest("/files", own()).with(layer.clone())),
+            serve(within.with(layer.clone())),
+            serve(all.with(layer)),
+        ] {
+            let tricks = [("GET", "/files/se7")];
+            check(address, "/files/see", "/files/secret/7", &tricks);
+        }
+    }
 }
