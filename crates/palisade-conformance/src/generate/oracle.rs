@@ -129,7 +129,7 @@ fn may_be_late(server: Server, table: &Table, exchange: &Exchange) -> Option<Lat
     };
     let inside = table
         .rewriting
-        .is_some_and(|rewriting| rewriting.place == Place::Inside);
+        .is_some_and(|rewriting| matches!(rewriting.place, Place::Inside | Place::Around));
     match server {
         Server::Poem => Some(Late::OwnRoute),
         Server::PoemRoute if is_foreign(&table.items, ran.route) => Some(Late::OwnRoute),
