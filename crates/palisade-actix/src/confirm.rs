@@ -15,7 +15,11 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 use palisade_core::{Grant, Reply, TakenRoute, TemplateSyntax};
-use std::future::{Ready, ready};
+use std::{
+    any::type_name,
+    future::{Ready, ready},
+    sync::Once,
+};
 
 /// Registers routes, each of which confirms before it runs that the rule that was applied is its own.
 ///
@@ -231,6 +235,27 @@ where
     }
 }
 
+/// Says at the start that the path will be rewritten between the layer and the routes. Middleware that boxes what it
+/// holds, or that does the same under another name, is found out by the first answer that is withheld.
+pub(crate) fn warn_of_rewriting<S>() {
+    static WARN: Once = Once::new();
+    if rewrites::<S>() {
+        WARN.call_once(|| {
+            tracing::warn!(
+                target: "palisade",
+                "NormalizePath stands inside of the security layer: where it rewrites a path, the answer is \
+                 withheld, and a default_service that was not registered with palisade_actix::routes has run \
+                 by then. Wrap the application in NormalizePath after the layer, so that it stands outside"
+            );
+        });
+    }
+}
+
+/// Whether actix-web's `NormalizePath` is in an application.
+fn rewrites<S>() -> bool {
+    type_name::<S>().contains("actix_web::middleware::normalize::")
+}
+
 /// Compares what the router says of a request with what was judged.
 fn confirm_route(grant: &Grant, request: &HttpRequest) -> Result<(), Reply> {
     confirm(grant, request, request.match_pattern().as_deref())
@@ -249,4 +274,39 @@ fn confirm(grant: &Grant, request: &HttpRequest, template: Option<&str>) -> Resu
         syntax: TemplateSyntax::Actix,
         opaque: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::{App, middleware::NormalizePath, test::init_service};
+    use std::{cell::Cell, rc::Rc};
+
+    /// Stands where the layer does, and notes what the type of the application says.
+    struct Probe(Rc<Cell<bool>>);
+
+    impl<S: Service<ServiceRequest>> Transform<S, ServiceRequest> for Probe {
+        type Response = S::Response;
+        type Error = S::Error;
+        type Transform = S;
+        type InitError = ();
+        type Future = Ready<Result<S, ()>>;
+
+        fn new_transform(&self, inner: S) -> Self::Future {
+            self.0.set(rewrites::<S>());
+            ready(Ok(inner))
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_rewrites_paths_is_seen_inside_and_not_outside() {
+        let seen = Rc::new(Cell::new(false));
+        let inside = App::new().wrap(NormalizePath::trim());
+        let inside = inside.wrap_fn(|request, next| next.call(request));
+        let _ = init_service(inside.wrap(Probe(seen.clone()))).await;
+        assert!(seen.get());
+        let outside = App::new().wrap(Probe(seen.clone()));
+        let _ = init_service(outside.wrap(NormalizePath::trim())).await;
+        assert!(!seen.get());
+    }
 }

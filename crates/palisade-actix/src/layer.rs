@@ -2,7 +2,7 @@
 
 use crate::{
     body::{Source, guarded},
-    confirm::{confirm_target, unconfirmed},
+    confirm::{confirm_target, unconfirmed, warn_of_rewriting},
     extract::Rejection,
     head::{Head, Outgoing, edit},
     reply::into_response,
@@ -51,6 +51,7 @@ where
     type Future = Ready<Result<Security<S>, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
+        warn_of_rewriting::<S>();
         ready(Ok(Security {
             palisade: self.palisade.clone(),
             inner: Rc::new(inner),

@@ -15,7 +15,7 @@ const PROTECTED: &str = "protected";
 /// What all others answer.
 const OPEN: &str = "open";
 
-/// Everything is public but what is under `/admin` and `/svc`, and the second of two patterns for files.
+/// Everything is public but what is under `/admin` and `/svc`, the second of two patterns for files, and `/docs/`.
 const POLICY: &str = r#"
 version = 1
 [host]
@@ -45,7 +45,16 @@ require = "public"
 [[rule]]
 path = "/files/{dir}/{name}"
 require = { role = "admin" }
+[[rule]]
+path = "/docs"
+require = "public"
+[[rule]]
+path = "/docs/"
+require = { role = "admin" }
 "#;
+
+/// The rule of this path is public, that of the only route that can take it is not.
+const NARROW: [(&str, &str); 1] = [("GET", "/files/public/logo.png")];
 
 fn palisade() -> Palisade {
     let secret = std::env::temp_dir().join(format!(
@@ -179,16 +188,47 @@ mod on_axum {
         let tricks = [("DELETE", "/files/public/logo.png")];
         check(address, "/files/public/logo.png", "/files/a/b", &tricks);
     }
+
+    fn files() -> Router {
+        Router::new().route("/{dir}/{name}", get(async || PROTECTED))
+    }
+
+    #[test]
+    fn a_router_that_is_the_fallback_of_a_nested_one_runs_no_other_rules_route() {
+        let nested = Router::new().fallback_service(files());
+        let app = SecurityLayer::new(palisade()).around(routes().nest("/files", nested));
+        let address = serve(Router::new().fallback_service(app));
+        check(address, "/open", "/files/a/b", &NARROW);
+    }
+
+    #[test]
+    fn an_application_beneath_a_prefix_is_confirmed_with_it() {
+        let name = Router::new().route("/{name}", get(async || PROTECTED));
+        let app = Router::new()
+            .route("/open", get(async || OPEN))
+            .nest_service("/{dir}", name);
+        let app = SecurityLayer::new(palisade()).around(app);
+        let address = serve(Router::new().nest_service("/files", app));
+        check(address, "/files/open", "/files/a/b", &NARROW);
+    }
+
+    #[test]
+    fn a_layer_inside_of_the_routing_takes_a_service_for_a_mount() {
+        let app = routes().nest_service("/files", files());
+        let address = serve(app.layer(SecurityLayer::new(palisade())));
+        check(address, "/open", "/files/a/b", &NARROW);
+    }
 }
 
 mod on_actix {
     use actix_web::body::MessageBody;
     use actix_web::dev::{ServiceRequest, ServiceResponse};
     use actix_web::http::Uri;
-    use actix_web::middleware::{Next, NormalizePath, from_fn};
-    use actix_web::web::{delete, get, resource, scope};
+    use actix_web::middleware::{Next, NormalizePath, TrailingSlash, from_fn};
+    use actix_web::web::{delete, get, resource, route, scope};
     use actix_web::{App, Error, HttpServer};
-    use palisade_actix::SecurityLayer;
+    use palisade_actix::{SecurityLayer, routes};
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -259,6 +299,44 @@ mod on_actix {
         let tricks = [("DELETE", "/files/public/logo.png")];
         check(address, "/open", "/files/a/b", &tricks);
     }
+
+    #[test]
+    fn the_routes_of_each_part_confirm_themselves() {
+        let address = serve!(palisade => App::new()
+            .configure(routes(|routes| {
+                routes.route("/files/public/{name}", get().to(async || OPEN));
+            }))
+            .configure(routes(|routes| {
+                routes.route("/files/{dir}/{name}", delete().to(async || PROTECTED));
+            }))
+            .wrap(SecurityLayer::new(palisade)));
+        let tricks = [("DELETE", "/files/public/logo.png")];
+        check(address, "/files/public/logo.png", "/files/a/b", &tricks);
+    }
+
+    /// One that `routes` registered does not run, either; of a plain one, nothing tells before.
+    #[test]
+    fn what_answers_where_no_route_does_goes_by_the_path_that_was_judged() {
+        static RAN: AtomicBool = AtomicBool::new(false);
+        let address = serve!(palisade => App::new()
+            .configure(routes(|routes| {
+                routes.route("/open/", get().to(async || OPEN));
+                routes.default_service(route().to(async || {
+                    RAN.store(true, Ordering::Relaxed);
+                    PROTECTED
+                }));
+            }))
+            .wrap(NormalizePath::new(TrailingSlash::Always))
+            .wrap(SecurityLayer::new(palisade)));
+        check(address, "/open/", "/docs/", &[("GET", "/docs")]);
+        assert!(!RAN.load(Ordering::Relaxed));
+        let address = serve!(palisade => App::new()
+            .route("/open/", get().to(async || OPEN))
+            .default_service(route().to(async || PROTECTED))
+            .wrap(NormalizePath::new(TrailingSlash::Always))
+            .wrap(SecurityLayer::new(palisade)));
+        check(address, "/open/", "/docs/", &[("GET", "/docs")]);
+    }
 }
 
 mod on_poem {
@@ -267,7 +345,7 @@ mod on_poem {
     use poem::http::Uri;
     use poem::listener::TcpAcceptor;
     use poem::middleware::{NormalizePath, TrailingSlash};
-    use poem::{Endpoint, EndpointExt as _, Request, Result, Route, Server, delete, get};
+    use poem::{Endpoint, EndpointExt as _, Request, Response, Result, Route, Server, delete, get};
     use std::sync::Arc;
 
     use super::*;
@@ -325,5 +403,61 @@ mod on_poem {
         let address = serve(app.with(SecurityLayer::new(palisade())));
         let tricks = [("DELETE", "/files/public/logo.png")];
         check(address, "/files/public/logo.png", "/files/a/b", &tricks);
+    }
+
+    /// A middleware that keeps nothing of a response but its body: not the route, either.
+    async fn anew<E: Endpoint>(next: Arc<E>, request: Request) -> Result<Response> {
+        let body = next.get_response(request).await.into_body();
+        Ok(Response::builder().body(body))
+    }
+
+    #[test]
+    fn an_answer_that_lost_its_route_is_withheld_where_a_route_may_need_more() {
+        let routes = || {
+            let files = get(make_sync(|_| PROTECTED));
+            routes().at("/files/:dir/:name", files).around(anew)
+        };
+        let address = serve(routes().with(SecurityLayer::new(palisade())));
+        for (method, path) in NARROW {
+            let (status, answer) = ask(address, method, path);
+            assert!(status == 500 && !answer.ends_with(PROTECTED), "{answer}");
+        }
+        // One that confirms before needs no answer that tells.
+        let routes = palisade_poem::Route::new()
+            .at("/open", get(make_sync(|_| OPEN)))
+            .at("/files/:dir/:name", get(make_sync(|_| PROTECTED)))
+            .around(anew);
+        let address = serve(routes.with(SecurityLayer::new(palisade())));
+        let (status, answer) = ask(address, "GET", "/open");
+        assert!(status == 200 && answer.ends_with(OPEN), "{answer}");
+        for (method, path) in NARROW {
+            let (_, answer) = ask(address, method, path);
+            assert!(!answer.ends_with(PROTECTED), "{answer}");
+        }
+    }
+
+    /// poem keeps what stands behind a regular expression at the shorter of two literals that begin alike: `/se7` takes the
+    /// route of `/secret/:id`.
+    #[test]
+    fn a_route_that_cannot_match_the_path_opens_nothing() {
+        fn own() -> Route {
+            Route::new()
+                .at("/secret/:id<\\d+>", get(make_sync(|_| PROTECTED)))
+                .at("/see", get(make_sync(|_| OPEN)))
+        }
+        let confirmed = palisade_poem::Route::new()
+            .at("/secret/:id<\\d+>", get(make_sync(|_| PROTECTED)))
+            .at("/see", get(make_sync(|_| OPEN)));
+        let layer = SecurityLayer::new(palisade());
+        let within = palisade_poem::Route::new().nest("/files", own());
+        let all = palisade_poem::Route::new().nest("/files", confirmed);
+        for address in [
+            serve(Route::new().nest("/files", own()).with(layer.clone())),
+            serve(within.with(layer.clone())),
+            serve(all.with(layer)),
+        ] {
+            let tricks = [("GET", "/files/se7")];
+            check(address, "/files/see", "/files/secret/7", &tricks);
+        }
     }
 }

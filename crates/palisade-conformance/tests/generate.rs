@@ -1,6 +1,8 @@
 //! Random routes, policies and requests on the three real routers: the rule that was applied is the one of the route
 //! that ran.
 
+use std::collections::BTreeSet;
+
 use palisade_conformance::generate::{Generator, generate};
 
 /// Fixed, so that a change of code is the only reason for a change of colour; `--generate` takes other seeds.
@@ -31,18 +33,11 @@ fn the_rule_that_was_applied_is_that_of_the_route_that_ran() {
 /// Of each million plain requests whose caller must get in.
 const MOST_REFUSED: u64 = 5_000;
 
-/// Each kind of fault that the refusals are there for is found as soon as they are only reports.
+/// Each kind of fault that the refusals are there for is found as soon as they are only reports: on each framework, most
+/// of them by the first of these runs.
 #[test]
 fn the_faults_are_found_where_they_are_only_reported() {
-    let found = generate(Generator {
-        exchanges: 120_000,
-        seed: SEED,
-        reports: true,
-        progress: false,
-    })
-    .unwrap();
-    println!("{found}");
-    for (framework, kinds) in [
+    let mut missing: BTreeSet<(&str, &str)> = [
         ("axum", &FAULTS[..6]),
         ("axum with plain mounts", &FAULTS[..6]),
         ("axum inside of the routing", &INSIDE),
@@ -50,16 +45,32 @@ fn the_faults_are_found_where_they_are_only_reported() {
         ("actix with routes", &FAULTS),
         ("poem", &FAULTS[..6]),
         ("poem with Route", &FAULTS[..6]),
-    ] {
-        let kinds_found = found.kinds(framework);
-        for kind in kinds {
-            assert!(
-                kinds_found.contains_key(*kind),
-                "{framework}: {kind}\n{found}"
-            );
+    ]
+    .into_iter()
+    .flat_map(|(framework, kinds)| kinds.iter().map(move |kind| (framework, *kind)))
+    .collect();
+    for seed in SEEDS_OF_FAULTS {
+        let found = generate(Generator {
+            exchanges: 10_000,
+            seed,
+            reports: true,
+            progress: false,
+        })
+        .unwrap();
+        missing.retain(|(framework, kind)| !found.kinds(framework).contains_key(*kind));
+        println!("after seed {seed}: not found yet: {missing:?}");
+        if missing.is_empty() {
+            return;
         }
     }
+    panic!("nothing showed {missing:?}");
 }
+
+/// The first one shows a slash on axum inside of the routing, which is the rarest; three show all there is. The others are
+/// for a code that makes other tables of them.
+const SEEDS_OF_FAULTS: [u64; 12] = [
+    9_001, SEED, 1_001, 2_001, 3_001, 4_001, 5_001, 6_001, 7_001, 8_001, 10_001, 11_001,
+];
 
 /// The last one is actix-web's alone: the others answer 405.
 const FAULTS: [&str; 7] = [

@@ -8,6 +8,8 @@ use poem::{
 };
 use std::{any::type_name, fmt};
 
+const SYNTAX: TemplateSyntax = TemplateSyntax::Poem;
+
 /// poem's [`Route`](poem::Route), whose endpoints confirm before they run that the rule that was applied is their own.
 ///
 /// It is used as poem's is. Outside of it, nothing can know which route a request takes before its handler has run:
@@ -200,9 +202,26 @@ impl<E: Endpoint> Endpoint for Nested<E> {
         if let Some(Err(reply)) = confirmed {
             return Ok(into_response(reply));
         }
+        let foreign = request.extensions().get::<Grant>().cloned();
+        let foreign = foreign.filter(|_| !self.confirms);
         let answer = self.inner.call(request).await;
-        answer.map(IntoResponse::into_response)
+        let answer = answer.map(IntoResponse::into_response);
+        // poem's own `Route` can take a route that does not match the path, which no rule beneath the mount is about.
+        let told = foreign.zip(route_of(&answer));
+        match told.map(|(grant, route)| grant.confirm_template(Some(&route.0), SYNTAX)) {
+            Some(Err(reply)) => Ok(into_response(reply)),
+            _ => answer,
+        }
     }
+}
+
+/// The route that an answer tells; poem writes the innermost one into it.
+fn route_of(answer: &Result<Response>) -> Option<PathPattern> {
+    match answer {
+        Ok(answer) => answer.data(),
+        Err(error) => error.data(),
+    }
+    .cloned()
 }
 
 fn taken<'a>(request: &'a Request, template: Option<&'a PathPattern>) -> TakenRoute<'a> {
@@ -210,7 +229,7 @@ fn taken<'a>(request: &'a Request, template: Option<&'a PathPattern>) -> TakenRo
         method: request.method().as_str().as_bytes(),
         path: request.uri().path().as_bytes(),
         template: template.map(|template| &*template.0),
-        syntax: TemplateSyntax::Poem,
+        syntax: SYNTAX,
         opaque: false,
     }
 }
@@ -220,22 +239,17 @@ fn taken<'a>(request: &'a Request, template: Option<&'a PathPattern>) -> TakenRo
 /// `E` is the application. Where poem's own `Route` is in it, and a middleware has made the answer anew so that it does not
 /// tell the route, nothing can be known of the rule, either; only an answer that says that there is no route may pass.
 pub(crate) fn withhold_unconfirmed<E>(grant: &Grant, answer: Result<Response>) -> Response {
-    let (template, is_no_route) = match &answer {
-        Ok(answer) => (answer.data::<PathPattern>().cloned(), false),
-        Err(error) => (
-            error.data::<PathPattern>().cloned(),
-            error.is::<NotFoundError>(),
-        ),
-    };
+    let template = route_of(&answer);
+    let is_no_route = answer
+        .as_ref()
+        .is_err_and(|error| error.is::<NotFoundError>());
     let answer = answer.unwrap_or_else(|error| error.into_response());
     if grant.is_settled() {
         return answer;
     }
     let confirmed = match template {
-        Some(template) => grant.confirm_template(&template.0, TemplateSyntax::Poem),
-        None if has_own_routes::<E>() && !is_no_route => {
-            grant.confirm_template("/*rest", TemplateSyntax::Poem)
-        }
+        Some(template) => grant.confirm_template(Some(&template.0), SYNTAX),
+        None if has_own_routes::<E>() && !is_no_route => grant.confirm_template(None, SYNTAX),
         None => Ok(()),
     };
     match confirmed {
@@ -257,7 +271,8 @@ pub(crate) fn warn_of_own_routes<E>() {
             target: "palisade",
             "this application uses poem::Route: which route a request takes is known only after its \
              handler has run, and not at all where a middleware makes its response anew: that one is \
-             withheld. Use palisade_poem::Route in its place, and each route is confirmed before"
+             withheld where a stricter rule could be the route's. Use palisade_poem::Route in its place, \
+             and each route is confirmed before"
         );
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::path::Sent;
 use super::policy::{Callers, Policy, Rule};
 use super::serve::{Answer, Audited, Ran, Server};
-use super::table::{MountKind, Place, Placed, Rewriting, Slashes, Table};
+use super::table::{Item, MountKind, Place, Placed, Rewriting, Slashes, Table};
 use super::template::{Dialect, Segment, Template, segments};
 
 /// What happened to one request.
@@ -57,6 +57,25 @@ pub(super) enum Kind {
     Twice,
 }
 
+/// Why a handler may have run that should not have, if its answer was withheld: nothing can know before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Late {
+    /// poem's own `Route` tells which route it took only in the response.
+    OwnRoute,
+    /// Neither the resource map nor any type of actix-web tells of a plain `default_service`, so nothing stands before it
+    /// when a middleware inside of the layer has made the path one that no resource has.
+    DefaultService,
+}
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OwnRoute => "poem's own Route tells its route afterwards",
+            Self::DefaultService => "a plain default_service by a path that was rewritten inside",
+        })
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -73,8 +92,68 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The hole, if there is one.
+/// The hole, if there is one that is not declared.
 pub(super) fn judge(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    sent: &Sent,
+    exchange: &Exchange,
+) -> Option<Hole> {
+    let hole = hole(server, table, policy, sent, exchange)?;
+    (hole.kind == Kind::Twice || may_be_late(server, table, exchange).is_none()).then_some(hole)
+}
+
+/// Why there was no hole but for the answer that was withheld.
+pub(super) fn late(
+    server: Server,
+    table: &Table,
+    policy: &Policy,
+    sent: &Sent,
+    exchange: &Exchange,
+) -> Option<Late> {
+    let late = may_be_late(server, table, exchange)?;
+    let hole = hole(server, table, policy, sent, exchange)?;
+    (hole.kind != Kind::Twice).then_some(late)
+}
+
+/// Whether the handler of this exchange, whose answer was withheld, may have run.
+fn may_be_late(server: Server, table: &Table, exchange: &Exchange) -> Option<Late> {
+    let ran = exchange.ran.first()?;
+    if exchange.answer.route.is_some() {
+        return None;
+    }
+    let is_fallback = || {
+        let mut fallbacks = table.fallbacks().into_iter();
+        fallbacks.any(|(_, fallback)| fallback.id == ran.route)
+    };
+    let inside = table
+        .rewriting
+        .is_some_and(|rewriting| matches!(rewriting.place, Place::Inside | Place::Around));
+    match server {
+        Server::Poem => Some(Late::OwnRoute),
+        Server::PoemRoute if is_foreign(&table.items, ran.route) => Some(Late::OwnRoute),
+        Server::Actix if inside && is_fallback() => Some(Late::DefaultService),
+        _ => None,
+    }
+}
+
+/// Whether the route is one of poem's own `Route` that is nested in the other one.
+fn is_foreign(items: &[Item], route: usize) -> bool {
+    fn has(items: &[Item], id: usize) -> bool {
+        items.iter().any(|item| match item {
+            Item::Route(route) => route.id == id,
+            Item::Mount(mount) => has(&mount.items, id),
+        })
+    }
+    items.iter().any(|item| match item {
+        Item::Route(_) => false,
+        Item::Mount(mount) if mount.kind == MountKind::Foreign => has(&mount.items, route),
+        Item::Mount(mount) => is_foreign(&mount.items, route),
+    })
+}
+
+fn hole(
     server: Server,
     table: &Table,
     policy: &Policy,
@@ -93,10 +172,6 @@ pub(super) fn judge(
         });
     }
     let ran = exchange.ran.first()?;
-    let withheld = exchange.answer.route.is_none();
-    if withheld && server.may_withhold() {
-        return None;
-    }
     let mut fallbacks = table.fallbacks().into_iter();
     if fallbacks.any(|(_, fallback)| fallback.id == ran.route) {
         return judge_fallback(table, policy, sent, ran);

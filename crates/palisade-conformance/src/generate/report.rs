@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::agree::Difference;
-use super::oracle::{Exchange, Hole, Kind};
+use super::oracle::{Exchange, Hole, Kind, Late};
 use super::path::Sent;
 use super::policy::Policy;
 use super::run::Case;
@@ -25,6 +25,7 @@ pub struct Generated {
     pub unsendable: u64,
     statuses: BTreeMap<(Server, u16), u64>,
     withheld: BTreeMap<Server, u64>,
+    late: BTreeMap<Late, u64>,
     tables_refused: BTreeMap<Server, u64>,
     policies_refused: (u64, Option<String>),
     holes: BTreeMap<(Server, Kind), (u64, Option<Found>)>,
@@ -122,6 +123,10 @@ impl Generated {
         }
     }
 
+    pub(super) fn late(&mut self, late: Late) {
+        *self.late.entry(late).or_default() += 1;
+    }
+
     pub(super) fn over_sockets(&mut self, exchanges: u64) {
         self.over_sockets += exchanges;
     }
@@ -217,6 +222,7 @@ impl Generated {
         self.unlike.extend(other.unlike);
         add_all(&mut self.statuses, other.statuses);
         add_all(&mut self.withheld, other.withheld);
+        add_all(&mut self.late, other.late);
         add_all(&mut self.tables_refused, other.tables_refused);
         self.policies_refused.0 += other.policies_refused.0;
         let first = self.policies_refused.1.take();
@@ -310,6 +316,12 @@ impl fmt::Display for Generated {
                 f,
                 "{server}: of {} plain requests {} were refused; {} the router did not take",
                 ordinary.sent, ordinary.refused, ordinary.unreached
+            )?;
+        }
+        for (late, count) in &self.late {
+            writeln!(
+                f,
+                "the answer withheld, but its handler ran, {late}: {count}"
             )?;
         }
         for (kind, (count, _)) in &self.differences {

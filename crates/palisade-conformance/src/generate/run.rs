@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
 use super::agree;
-use super::oracle::{Exchange, Hole, judge, ordinary};
+use super::oracle::{Exchange, Hole, judge, late, ordinary};
 use super::path::Sent;
 use super::policy::Policy;
 use super::random::Random;
@@ -160,6 +160,8 @@ async fn one_table(seed: u64, reports: bool, generated: &mut Generated) {
                     false => Some(found(seed, case(), hole.clone()).await),
                 };
                 generated.hole(*server, hole.kind, found);
+            } else if let Some(late) = late(*server, &table, &policy, sent, &exchange) {
+                generated.late(late);
             } else if ordinary(*server, &table, &policy, sent) == Some(true) {
                 generated.ordinary(*server, seed, &exchange, &case);
             }

@@ -144,15 +144,18 @@ impl Slashes {
 }
 
 impl Rewriting {
-    fn random(random: &mut Random) -> Self {
-        let place = random.pick(&[
-            Place::Outside,
-            Place::Inside,
-            Place::Inside,
-            Place::Between,
-            Place::Around,
-            Place::Around,
-        ]);
+    fn random(random: &mut Random, reports: bool) -> Self {
+        let place = match reports && random.chance(40) {
+            true => Place::Around,
+            false => random.pick(&[
+                Place::Outside,
+                Place::Inside,
+                Place::Inside,
+                Place::Between,
+                Place::Around,
+                Place::Around,
+            ]),
+        };
         let slashes = match place {
             Place::Around => random.pick(&[Slashes::Decode, Slashes::Decode, Slashes::Trim]),
             _ => random.pick(&[
@@ -198,7 +201,7 @@ impl Table {
             fallback: fallback(random, 0, 8, &mut made),
             rewriting: random
                 .chance(if reports { 60 } else { 20 })
-                .then(|| Rewriting::random(random)),
+                .then(|| Rewriting::random(random, reports)),
             forgets: random.chance(6),
         };
         if table.rewriting.is_none() && random.chance(7) {

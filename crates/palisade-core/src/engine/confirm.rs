@@ -64,15 +64,20 @@ impl Grant {
 
     /// Confirms a route of which is known only that it has run: as [`confirm`](Self::confirm), but method and path are
     /// those that were judged. A template that cannot match the path counts as the root of something that finds its way by
-    /// itself.
+    /// itself; one that is not known (`None`), as the root of everything.
     ///
     /// # Errors
-    /// 500: the route has another rule.
-    pub fn confirm_template(&self, template: &str, syntax: TemplateSyntax) -> Result<(), Reply> {
+    /// 500: the route has another rule, or may have one that is stricter.
+    pub fn confirm_template(
+        &self,
+        template: Option<&str>,
+        syntax: TemplateSyntax,
+    ) -> Result<(), Reply> {
         let (policy, judged) = (self.policy(), self.judged());
-        let route = RouteTemplate::parse(template, syntax);
         let path = str::from_utf8(&judged.path).unwrap_or_default();
-        let opaque = !route.fits_loosely(path);
+        let fits = |template| RouteTemplate::parse(template, syntax).fits_loosely(path);
+        let opaque = !template.is_some_and(fits);
+        let template = template.unwrap_or_default();
         let template = match opaque {
             true => Cow::Owned(format!("{}/*rest", template.trim_end_matches('/'))),
             false => Cow::Borrowed(template),
@@ -263,10 +268,11 @@ impl Compiled {
                 ),
             });
         }
-        let own = self.rules.own_rule(route.place, judged.method);
+        let own = [route.place, route.decoded_place]
+            .map(|place| self.rules.own_rule(place, judged.method));
         let disagrees = |own: &OwnRule| !self.agrees(rule, &route.template, *own);
         let beneath = taken.opaque.then(|| self.beneath(judged, route.place));
-        match [own]
+        match own
             .into_iter()
             .chain(beneath.into_iter().flatten())
             .find(disagrees)

@@ -177,10 +177,10 @@ impl Compiled {
     }
 
     /// Goes on with what was waited for.
-    pub(super) fn resume(&self, wait: Box<Wait>, heard: Heard, facts: &mut Facts) -> Decision {
+    pub(super) fn resume(&self, wait: Wait, heard: Heard, facts: &mut Facts) -> Decision {
         facts.record.waited(&*self.ports.clock);
         let (effects, record) = (&mut facts.effects, &mut facts.record);
-        let decided = match (*wait, heard) {
+        let decided = match (wait, heard) {
             (Wait::AddressLimits(counting, hold), Heard::Counts(answer)) => {
                 let charged = self.limits.counted(counting, answer, effects, record);
                 self.go_on(charged, &hold.0, facts)

@@ -109,7 +109,7 @@ impl Exchange {
                 Step::Decided(decision) => decision,
                 Step::Waiting(mut wait) => match wait.poll(context) {
                     Poll::Ready(heard) => {
-                        let decision = self.policy.resume(wait, heard, &mut self.facts);
+                        let decision = self.policy.resume(*wait, heard, &mut self.facts);
                         self.step = Step::of(decision);
                         continue;
                     }

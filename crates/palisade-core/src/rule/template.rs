@@ -84,6 +84,19 @@ impl RouteTemplate {
         self
     }
 
+    /// The route with each literal in the spelling of the policy, if a literal of it has another one.
+    pub(crate) fn respelled(&self) -> Option<Self> {
+        let respelled = |part: &Part| match part {
+            Part::Literal(text) if text.contains('%') => {
+                let decoded = percent_decode(text.as_bytes()).decode_utf8().ok()?;
+                Some(Part::Literal(canonical(&decoded).into()))
+            }
+            part => Some(part.clone()),
+        };
+        let parts: Vec<Part> = self.parts.iter().map(respelled).collect::<Option<_>>()?;
+        (parts != self.parts).then_some(Self { parts })
+    }
+
     pub(crate) fn parts(&self) -> &[Part] {
         &self.parts
     }

@@ -123,12 +123,6 @@ impl Server {
         }
     }
 
-    /// Whether a handler may run although its answer is withheld: outside of poem's `Route` nothing knows the route
-    /// before it has run.
-    pub(super) fn may_withhold(self) -> bool {
-        self == Self::Poem
-    }
-
     /// Whether each route is confirmed before its handler runs, so that ordinary requests must get through.
     pub(super) fn confirms(self) -> bool {
         matches!(self, Self::Axum | Self::ActixRoutes | Self::PoemRoute)

@@ -25,6 +25,9 @@ pub(super) struct KnownRoute {
     pub(super) template: RouteTemplate,
     /// Where the rules are whose path matches all that it can match.
     pub(super) place: Option<usize>,
+    /// The same, read with each literal decoded: a route that is known only afterwards may have been taken by another
+    /// spelling of the path than the one that was judged.
+    pub(super) decoded_place: Option<usize>,
 }
 
 impl KnownRoutes {
@@ -63,9 +66,12 @@ impl KnownRoutes {
 impl KnownRoute {
     fn new(rules: &Rules, template: &str, syntax: TemplateSyntax) -> Self {
         let template = RouteTemplate::parse(template, syntax);
+        let place = rules.covering(&template);
+        let decoded = template.respelled();
         Self {
             syntax,
-            place: rules.covering(&template),
+            place,
+            decoded_place: decoded.map_or(place, |decoded| rules.covering(&decoded)),
             template,
         }
     }

@@ -169,6 +169,34 @@ fn a_framework_that_tells_too_late_may_not_take_a_stricter_route() {
     }
 }
 
+/// Of a route that is known only afterwards nothing tells how the path was spelled when it was taken.
+#[test]
+fn a_literal_of_a_route_in_another_spelling_has_the_rules_of_both() {
+    let policy = format!(
+        "{POLICY}\n[[rule]]\npath = \"/{{*rest}}\"\nrequire = \"public\"\n\
+         [[rule]]\npath = \"/a@b/{{*rest}}\"\nrequire = \"authenticated\"\n\
+         [[rule]]\npath = \"/a@b\"\nrequire = \"authenticated\"\n\
+         [[rule]]\npath = \"/a@b/open\"\nrequire = \"public\"\n"
+    );
+    let confirmed = |template| {
+        let grant = grant(&policy, "/a@b/open");
+        grant.confirm_template(Some(template), TemplateSyntax::Poem)
+    };
+    assert!(confirmed("/a%40b/open").is_ok());
+    assert_eq!(confirmed("/a%40b/*rest").unwrap_err().status, 500);
+}
+
+/// Although the rule of the root covers all that may have been taken.
+#[test]
+fn a_route_that_nothing_tells_may_be_any_that_fits_the_path() {
+    let root = "[[rule]]\npath = \"/{*rest}\"\nrequire = \"public\"\n";
+    let policy = format!("{POLICY}\n{root}");
+    for (path, confirmed) in [("/open", true), ("/users/me", false)] {
+        let answer = grant(&policy, path).confirm_template(None, TemplateSyntax::Poem);
+        assert_eq!(answer.is_ok(), confirmed, "{path}");
+    }
+}
+
 #[test]
 fn what_is_only_reported_is_served() {
     let policy = format!("{POLICY}\n[routes]\nuncertain = \"report\"\n");

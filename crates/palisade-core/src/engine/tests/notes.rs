@@ -89,7 +89,7 @@ fn what_the_notes_say_is_what_requests_meet() {
     }
     let answer = |path, route| {
         let grant = admitted(&palisade, path).unwrap();
-        let answer = grant.confirm_template(route, TemplateSyntax::Axum);
+        let answer = grant.confirm_template(Some(route), TemplateSyntax::Axum);
         answer.map_err(|reply| reply.status.as_u16())
     };
     assert_eq!(answer("/users/@me", "/users/@me"), Ok(()));
