@@ -12,6 +12,7 @@ use super::{
 use crate::{
     audit::printable,
     body::{BodyGuard, BodyLimits, BodyReport},
+    cause::Cause,
     head::{HeadEdits, RequestHead},
     methods::MethodId,
     problem::{Code, Reason},
@@ -113,7 +114,7 @@ impl Exchange {
                     }
                 },
                 Step::HandedOut => {
-                    Decision::Refuse(Reason::new(Code::InternalError, "verdict_asked_twice"))
+                    Decision::Refuse(Reason::new(Code::InternalError, Cause::VerdictAskedTwice))
                 }
             };
             return Poll::Ready(match decision {
@@ -143,7 +144,7 @@ impl Exchange {
             request_id = self.facts.record.request_id.as_str(),
             "a handler panicked"
         );
-        self.refuse(Reason::new(Code::InternalError, "panic"))
+        self.refuse(Reason::new(Code::InternalError, Cause::Panic))
     }
 
     /// The response of a service that failed without one.
@@ -159,7 +160,7 @@ impl Exchange {
             "the service failed without a response; make one of its errors inside of the \
              security layer"
         );
-        self.refuse(Reason::new(Code::InternalError, "service_error"))
+        self.refuse(Reason::new(Code::InternalError, Cause::ServiceError))
     }
 
     pub(super) fn refuse(&mut self, reason: Reason) -> Reply {

@@ -38,6 +38,7 @@ pub use store::Store;
 pub(crate) use token::EXPIRES_IN_MILLISECONDS;
 
 use crate::{
+    cause::Cause,
     config::{Mistakes, Section},
     ports::{BoxFuture, SourceError},
     principal::Principal,
@@ -344,7 +345,11 @@ impl Rejected {
     /// Whether the credential had been given out, and only its time is over: nobody guesses such
     /// a one, and pages send it until they have another.
     pub(crate) fn was_genuine(&self) -> bool {
-        matches!(self.cause, "expired" | "revoked" | "not_yet_valid")
+        let cause = Cause::from_word(self.cause);
+        matches!(
+            cause,
+            Some(Cause::Expired | Cause::Revoked | Cause::NotYetValid)
+        )
     }
 }
 
