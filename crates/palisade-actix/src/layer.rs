@@ -10,8 +10,10 @@ use crate::{
 use actix_web::{
     Error, HttpMessage,
     body::{EitherBody, MessageBody},
-    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    dev::{Payload, Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    web::BytesMut,
 };
+use futures_util::StreamExt;
 use palisade_core::{Exchange, Grant, Palisade, Reply, ResponseHead, RouteMap, Verdict};
 use pin_project_lite::pin_project;
 use std::{
@@ -141,6 +143,15 @@ where
     let admission = match verdict {
         Verdict::Admit(admission) => admission,
         Verdict::Answer(reply) | Verdict::Refuse(reply) => return State::answered(request, reply),
+        Verdict::Collect(guard) => {
+            let (payload, source) = guarded(request.take_payload(), guard);
+            *body = Some(source);
+            return State::Collecting {
+                request: Some(request),
+                payload,
+                bytes: BytesMut::new(),
+            };
+        }
     };
     let confirmed = match &next.unconfirmed {
         Some(routes) => routes.confirm(&admission.grant),
@@ -181,6 +192,8 @@ pin_project! {
     #[project = Stage]
     enum State<S, F> {
         Deciding { next: Option<(Next<S>, ServiceRequest)> },
+        Collecting { request: Option<ServiceRequest>, payload: Payload, bytes: BytesMut },
+        Answering { request: Option<ServiceRequest> },
         Running { #[pin] future: F },
         Answered { answer: Option<Result<ServiceResponse, Error>> },
     }
@@ -216,6 +229,41 @@ where
                     };
                     let state = enact(verdict, &next, request, this.exchange, this.body);
                     this.state.set(state);
+                }
+                Stage::Collecting {
+                    request,
+                    payload,
+                    bytes,
+                } => {
+                    let Some(exchange) = this.exchange.as_mut() else {
+                        return Poll::Pending;
+                    };
+                    match ready!(payload.poll_next_unpin(context)) {
+                        Some(Ok(chunk)) => {
+                            bytes.extend_from_slice(&chunk);
+                            continue;
+                        }
+                        Some(Err(_)) => exchange.collected(None),
+                        None => exchange.collected(Some(std::mem::take(bytes).freeze())),
+                    }
+                    let Some(request) = request.take() else {
+                        return Poll::Pending;
+                    };
+                    this.state.set(State::Answering {
+                        request: Some(request),
+                    });
+                }
+                Stage::Answering { request } => {
+                    let Some(exchange) = this.exchange.as_mut() else {
+                        return Poll::Pending;
+                    };
+                    let verdict = ready!(exchange.poll_decide(context));
+                    let (Some(request), Verdict::Answer(reply) | Verdict::Refuse(reply)) =
+                        (request.take(), verdict)
+                    else {
+                        return Poll::Pending;
+                    };
+                    this.state.set(State::answered(request, reply));
                 }
                 Stage::Answered { answer } => match answer.take() {
                     Some(answer) => break answer?.map_into_right_body(),

@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use palisade_core::problem::{Code, Reason};
@@ -55,7 +56,17 @@ impl Bare {
         event: &Value,
     ) -> Option<Response> {
         let mut exchange = self.palisade.open(head);
-        let reply = match poll_fn(|context| exchange.poll_decide(context)).await {
+        let mut verdict = poll_fn(|context| exchange.poll_decide(context)).await;
+        if let Verdict::Collect(_) = verdict {
+            // How a body ended that an endpoint asked for, only a server can see.
+            if text(event, "reason").starts_with("body_") {
+                return None;
+            }
+            exchange.collected(Some(Bytes::copy_from_slice(body.unwrap_or_default())));
+            verdict = poll_fn(|context| exchange.poll_decide(context)).await;
+        }
+        let reply = match verdict {
+            Verdict::Collect(_) => None,
             Verdict::Answer(reply) | Verdict::Refuse(reply) => Some(reply),
             Verdict::Admit(admission) => match text(event, "reason") {
                 "panic" => Some(exchange.panicked()),

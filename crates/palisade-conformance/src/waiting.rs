@@ -1,18 +1,23 @@
-//! What an application may add that waits, at every step of a decision: a scheme, a store of counts, a requirement. All of
-//! it is written with what core shows to everybody.
+//! What an application may add that waits, at every step of a decision: a scheme, a store of counts, a requirement, an
+//! endpoint that reads a body. All of it is written with what core shows to everybody.
 
 use std::collections::HashMap;
+use std::hash::Hasher;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
 use palisade_core::limit::{LimitStore, QuotaState, StoreCharge};
+use palisade_core::problem::{Code, Reason};
 use palisade_core::scheme::{
     Carrier, Challenge, Credential, Outcome, Presented, Rejected, Scheme, Verification,
 };
 use palisade_core::{
-    BoxFuture, Clock, Policy, Principal, Rule, SourceError, SystemClock, View, all_of, asked,
-    authenticated,
+    BoxFuture, BuildContext, Clock, Endpoint, EndpointAnswer, Fittings, Mistakes, Opened, Part,
+    Policy, Principal, Reply, Rule, SourceError, SystemClock, View, all_of, asked, authenticated,
 };
+use serde_json::Value;
 
 /// The line by which a policy of the cases asks for it.
 const MARK: &str = "# with what waits";
@@ -41,7 +46,8 @@ pub(crate) fn add(policy: Policy, text: &str) -> Policy {
             carriers: [Carrier::Header(NAME)],
             clock: Arc::clone(&clock),
         })
-        .limit_store("slow", Arc::new(Counts::new(clock)))
+        .limit_store("slow", Arc::new(Counts::new(Arc::clone(&clock))))
+        .part(Collecting(clock))
         .rule(Rule::new("/me").require(all_of([authenticated(), is_alice])))
 }
 
@@ -152,5 +158,80 @@ impl LimitStore for Counts {
             }));
         }
         later(&self.clock, Ok(states))
+    }
+}
+
+/// Answers `POST /collected` with the length of the body.
+#[derive(Debug)]
+struct Collecting(Arc<SystemClock>);
+
+impl Part for Collecting {
+    fn section(&self) -> &'static str {
+        "collecting"
+    }
+
+    fn fingerprint(&self, _content: &mut dyn Hasher) {}
+
+    fn describe(&self) -> Value {
+        Value::Null
+    }
+
+    fn fit(&self, _: &BuildContext<'_>, fittings: &mut Fittings, _: &mut Mistakes) {
+        fittings.endpoint(Collect(Arc::clone(&self.0)));
+    }
+}
+
+#[derive(Debug)]
+struct Collect(Arc<SystemClock>);
+
+impl Endpoint for Collect {
+    fn name(&self) -> &'static str {
+        "collect"
+    }
+
+    fn path(&self) -> &str {
+        "/collected"
+    }
+
+    fn methods(&self) -> &'static [&'static str] {
+        &["POST"]
+    }
+
+    fn open(&self, head: &View<'_>) -> Result<Opened, Reason> {
+        if head.query().is_some() {
+            return Err(Reason::new(Code::InvalidRequest, "query_given"));
+        }
+        let clock = Arc::clone(&self.0);
+        Ok(Opened::AfterBody {
+            max: 1024,
+            then: Box::new(move |body| {
+                let answer = later(&clock, Ok(answer(&body)));
+                Box::pin(async move {
+                    answer.await.unwrap_or_else(|_| {
+                        EndpointAnswer::Refuse(Reason::new(Code::DependencyUnavailable, "no_timer"))
+                    })
+                })
+            }),
+        })
+    }
+}
+
+fn answer(body: &[u8]) -> EndpointAnswer {
+    let reply = |status, text: String| Reply {
+        status,
+        headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        body: text.into(),
+    };
+    let refused = || Reason::new(Code::Forbidden, "not_this_body");
+    match body {
+        b"refuse" => EndpointAnswer::Refuse(refused()),
+        b"refuse in own words" => {
+            let text = r#"{"error":"invalid_grant"}"#.to_owned();
+            EndpointAnswer::RefuseAs(refused(), reply(StatusCode::BAD_REQUEST, text))
+        }
+        body => EndpointAnswer::Reply(reply(
+            StatusCode::OK,
+            format!(r#"{{"length":{}}}"#, body.len()),
+        )),
     }
 }

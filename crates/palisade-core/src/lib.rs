@@ -50,7 +50,7 @@ pub use body::{Body, BodyGuard, BodyRefused, BodyWatch};
 pub use companion::Companion;
 pub use config::{ConfigError, ConfigWarning, Mistake, Mistakes, Note};
 pub use cors::Cors;
-pub use endpoint::Endpoint;
+pub use endpoint::{AfterBody, Endpoint, EndpointAnswer, Opened};
 pub use engine::{
     Admission, ClaimsError, Decided, Description, Ending, Exchange, Explanation, Grant,
     LimitDescription, LimitReport, Palisade, PrincipalReport, Reloaded, RouteMap, RuleDescription,

@@ -67,7 +67,15 @@ impl<E: Endpoint> Endpoint for Security<E> {
 
 impl<E: Endpoint> Security<E> {
     async fn answer(&self, exchange: &mut Exchange, mut request: Request) -> Response {
-        match poll_fn(|context| exchange.poll_decide(context)).await {
+        let mut verdict = poll_fn(|context| exchange.poll_decide(context)).await;
+        if let Verdict::Collect(guard) = verdict {
+            let body = guarded(request.take_body(), guard);
+            exchange.collected(body.into_bytes().await.ok());
+            verdict = poll_fn(|context| exchange.poll_decide(context)).await;
+        }
+        match verdict {
+            // Core asks for a body once.
+            Verdict::Collect(_) => into_response(exchange.panicked()),
             Verdict::Answer(reply) | Verdict::Refuse(reply) => into_response(reply),
             Verdict::Admit(admission) => {
                 admission.edits.make_in(request.headers_mut());

@@ -13,8 +13,9 @@ use axum::{
     extract::{MatchedPath, OriginalUri, connect_info::IntoMakeServiceWithConnectInfo},
     routing::future::RouteFuture,
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
+use http_body::Body;
 use palisade_core::{Exchange, Grant, Palisade, Reply, Verdict};
 use pin_project_lite::pin_project;
 #[cfg(feature = "axum")]
@@ -134,6 +135,7 @@ impl<S, B, RB> Service<Request<B>> for Security<S>
 where
     S: Service<Request<GuardedBody<B>>, Response = Response<RB>> + Clone,
     S::Error: fmt::Display,
+    B: Body<Data = Bytes>,
     RB: From<Bytes>,
 {
     type Response = Response<RB>;
@@ -243,6 +245,12 @@ where
         Verdict::Answer(reply) | Verdict::Refuse(reply) => {
             return State::Answered { reply: Some(reply) };
         }
+        Verdict::Collect(guard) => {
+            return State::Collecting {
+                body: Box::pin(GuardedBody::new(request.into_body(), Some(guard))),
+                bytes: BytesMut::new(),
+            };
+        }
     };
     admission.edits.make_in(request.headers_mut());
     #[cfg(feature = "axum")]
@@ -306,6 +314,7 @@ pin_project! {
     #[project = Stage]
     enum State<S, B, F> {
         Deciding { next: Option<(S, Request<B>)> },
+        Collecting { body: Pin<Box<GuardedBody<B>>>, bytes: BytesMut },
         Running { #[pin] future: F },
         Answered { reply: Option<Reply> },
     }
@@ -315,6 +324,7 @@ impl<S, B, RB> Future for SecurityFuture<S, B>
 where
     S: Service<Request<GuardedBody<B>>, Response = Response<RB>>,
     S::Error: fmt::Display,
+    B: Body<Data = Bytes>,
     RB: From<Bytes>,
 {
     type Output = Result<Response<RB>, S::Error>;
@@ -327,12 +337,32 @@ where
                     let Some(exchange) = this.exchange.as_mut() else {
                         return Poll::Pending;
                     };
-                    let verdict = ready!(exchange.poll_decide(context));
-                    let Some((mut service, request)) = next.take() else {
-                        return Poll::Pending;
+                    let state = match (ready!(exchange.poll_decide(context)), next.take()) {
+                        (Verdict::Answer(reply) | Verdict::Refuse(reply), _) => {
+                            State::Answered { reply: Some(reply) }
+                        }
+                        (verdict, Some((mut service, request))) => {
+                            enact(verdict, &mut service, request, exchange)
+                        }
+                        (_, None) => return Poll::Pending,
                     };
-                    let state = enact(verdict, &mut service, request, exchange);
                     this.state.set(state);
+                }
+                Stage::Collecting { body, bytes } => {
+                    let body = match ready!(body.as_mut().poll_frame(context)) {
+                        Some(Ok(frame)) => {
+                            if let Ok(data) = frame.into_data() {
+                                bytes.extend_from_slice(&data);
+                            }
+                            continue;
+                        }
+                        Some(Err(_)) => None,
+                        None => Some(std::mem::take(bytes).freeze()),
+                    };
+                    if let Some(exchange) = this.exchange.as_mut() {
+                        exchange.collected(body);
+                    }
+                    this.state.set(State::Deciding { next: None });
                 }
                 Stage::Answered { reply } => match reply.take() {
                     Some(reply) => break into_response(reply),

@@ -120,6 +120,9 @@ impl Compiled {
         if record.explains() {
             matched.told = self.rules.tell(&listed, matched);
         }
+        if let Some(endpoint) = rule.endpoint.as_ref().filter(|_| !record.explains()) {
+            matched.opened = Some(endpoint.open(&view));
+        }
         let who = Who {
             client: arrival.client,
             caller: None,
@@ -193,6 +196,7 @@ impl Compiled {
                 asked.answered(answer, &mut facts.identity.answers);
                 self.judge_or_ask(facts)
             }
+            (Wait::Endpoint(_), Heard::Endpoint(answer)) => self.answer_of_endpoint(answer, facts),
             _ => Err(Reason::new(
                 Code::InternalError,
                 Cause::AnswerToAnotherQuestion,

@@ -2,8 +2,9 @@
 
 use super::stage::{limits::Counting, read::Hold};
 use crate::{
+    endpoint::{AfterBody, EndpointAnswer},
     limit::QuotaState,
-    ports::SourceError,
+    ports::{BoxFuture, SourceError},
     problem::Reason,
     reply::Reply,
     requirement::Asked,
@@ -19,6 +20,14 @@ pub(super) enum Decision {
     Admit,
     /// Somebody must be asked first.
     Wait(Wait),
+    /// The body is needed first.
+    Collect(Body),
+}
+
+/// A body that an endpoint asks for.
+pub(super) struct Body {
+    pub(super) max: u64,
+    pub(super) then: AfterBody,
 }
 
 /// What core answers, and what explanations call it.
@@ -37,6 +46,8 @@ pub(super) enum Wait {
     CallerLimits(Counting),
     /// An answer about the caller, for the requirement.
     Judge(Asked),
+    /// The answer of an endpoint.
+    Endpoint(BoxFuture<EndpointAnswer>),
 }
 
 /// What was waited for.
@@ -44,6 +55,7 @@ pub(super) enum Heard {
     Counts(Result<Vec<QuotaState>, SourceError>),
     Outcome(Outcome),
     Answer(Result<bool, SourceError>),
+    Endpoint(EndpointAnswer),
 }
 
 impl Wait {
@@ -53,6 +65,7 @@ impl Wait {
                 counting.answer.as_mut().poll(context).map(Heard::Counts)
             }
             Wait::Verify(remote) => remote.as_mut().poll(context).map(Heard::Outcome),
+            Wait::Endpoint(answer) => answer.as_mut().poll(context).map(Heard::Endpoint),
             Wait::Judge(asked) => asked.answer.as_mut().poll(context).map(Heard::Answer),
         }
     }

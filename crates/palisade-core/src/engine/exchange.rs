@@ -13,12 +13,14 @@ use crate::{
     audit::printable,
     body::{BodyGuard, BodyLimits, BodyReport},
     cause::Cause,
+    endpoint::AfterBody,
     head::{HeadEdits, RequestHead},
     methods::MethodId,
     problem::{Code, Reason},
     reply::Reply,
     request_id::RequestId,
 };
+use bytes::Bytes;
 use std::{
     fmt,
     sync::Arc,
@@ -32,6 +34,9 @@ pub enum Verdict {
     Answer(Reply),
     /// The request is refused with this; no handler runs.
     Refuse(Reply),
+    /// The body is needed first: the adapter reads it under its guard, hands it to [`Exchange::collected`], and asks for the
+    /// verdict again. It will be an answer or a refusal.
+    Collect(BodyGuard),
     /// The handler may run.
     Admit(Admission),
 }
@@ -65,6 +70,7 @@ pub struct Exchange {
 enum Step {
     Decided(Decision),
     Waiting(Wait),
+    Collecting(AfterBody),
     HandedOut,
 }
 
@@ -113,7 +119,7 @@ impl Exchange {
                         return Poll::Pending;
                     }
                 },
-                Step::HandedOut => {
+                Step::Collecting(_) | Step::HandedOut => {
                     Decision::Refuse(Reason::new(Code::InternalError, Cause::VerdictAskedTwice))
                 }
             };
@@ -124,12 +130,42 @@ impl Exchange {
                     Verdict::Answer(answer.reply)
                 }
                 Decision::Admit => self.admit(),
+                Decision::Collect(body) => {
+                    let rule = self.policy.rule_or_unlisted(self.facts.matched.rule);
+                    let limits = BodyLimits {
+                        max: Some(body.max),
+                        times: Some(rule.body_timeouts.within(&self.policy.body)),
+                    };
+                    let guard = BodyGuard::new(limits, Arc::clone(&self.policy.ports.clock));
+                    self.body = Some(guard.report());
+                    self.step = Step::Collecting(body.then);
+                    Verdict::Collect(guard)
+                }
                 Decision::Wait(wait) => {
                     self.step = Step::Waiting(wait);
                     continue;
                 }
             });
         }
+    }
+
+    /// Takes the whole body that [`Verdict::Collect`] asked for; `None` if it broke off, or its guard stopped it. The
+    /// verdict is there after it.
+    pub fn collected(&mut self, body: Option<Bytes>) {
+        let step = std::mem::replace(&mut self.step, Step::HandedOut);
+        let Step::Collecting(then) = step else {
+            self.step = step;
+            return;
+        };
+        let stopped = self.body.as_ref().and_then(BodyReport::refused);
+        self.step = match (body, stopped) {
+            (Some(bytes), None) => Step::Waiting(Wait::Endpoint(then(bytes))),
+            (_, Some(refused)) => Step::Decided(Decision::Refuse(refused.reason())),
+            (None, None) => {
+                let reason = Reason::new(Code::MalformedBody, Cause::BodyUnreadable);
+                Step::Decided(Decision::Refuse(reason))
+            }
+        };
     }
 
     /// The proof that the request was admitted, once it was.

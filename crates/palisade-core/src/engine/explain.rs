@@ -165,6 +165,8 @@ impl Exchange {
                 let name = self.facts.record.answered.unwrap_or_default();
                 (Ending::Answer(name), Answer::from(reply))
             }
+            // An endpoint is not asked, so it asks for nothing.
+            Verdict::Collect(_) => (Ending::Refuse, Answer::default()),
             Verdict::Admit(admission) => {
                 let edits = admission.edits;
                 let set = edits.replacements().iter().map(|(name, _)| name);
@@ -184,6 +186,12 @@ impl Exchange {
         let grant = self.grant.as_ref();
         let principal = grant.and_then(|grant| grant.principal()).or(caller);
         let rule = self.policy.rule(self.facts.matched.rule);
+        let is_of_endpoint = rule.is_some_and(|rule| rule.endpoint.is_some());
+        let is_known = match ending {
+            Ending::Admit => false,
+            Ending::Answer(_) => !is_of_endpoint,
+            Ending::Refuse => true,
+        };
         let scheme = self.facts.identity.scheme;
         let scheme = scheme.and_then(|id| self.policy.schemes.get(id));
         Explanation {
@@ -195,7 +203,7 @@ impl Exchange {
             principal: principal.map(PrincipalReport::of),
             limits: self.policy.limits.reports(&self.facts.effects.charged),
             ending,
-            status: (ending != Ending::Admit).then(|| answer.status.as_u16()),
+            status: is_known.then(|| answer.status.as_u16()),
             code: refused.as_ref().map(|refused| refused.code.as_str()),
             missing: refused
                 .as_ref()
@@ -204,7 +212,7 @@ impl Exchange {
             claim: trace.claim,
             remark: trace.remark,
             headers: answer.lines(),
-            body: (ending != Ending::Admit).then_some(answer.body),
+            body: is_known.then_some(answer.body),
             method,
             path,
             hidden,

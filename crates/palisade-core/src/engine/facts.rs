@@ -4,6 +4,7 @@ use super::{stage::Stage, trace::Trace};
 use crate::{
     audit::AuditLevel,
     cors::AllowOrigin,
+    endpoint::Opened,
     engine::schemes::SchemeId,
     head::{HeadEdits, RequestHead},
     limit::{LimitId, Report},
@@ -67,6 +68,8 @@ pub(super) struct Matched {
     pub(super) guardrail: Option<Requirement>,
     /// Whether a credential would have been read, so that the response depends on it.
     pub(super) credentials_read: bool,
+    /// What an endpoint made of the head.
+    pub(super) opened: Option<Result<Opened, Reason>>,
     /// What the rules say, in words, for an explanation.
     pub(super) told: String,
 }

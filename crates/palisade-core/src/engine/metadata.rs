@@ -3,11 +3,13 @@
 use super::schemes::Schemes;
 use crate::{
     config::Mistakes,
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Opened},
     firewall::{EncodedSet, FirewallLimits, check_target},
     host::parse_host,
     policy::Policy,
+    problem::Reason,
     reply::Reply,
+    view::View,
 };
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -117,18 +119,18 @@ impl Endpoint for Metadata {
         &self.path
     }
 
-    fn answer(&self) -> Reply {
+    fn open(&self, _head: &View<'_>) -> Result<Opened, Reason> {
         let headers = [
             (header::CONTENT_TYPE, "application/json"),
             (header::CACHE_CONTROL, "public, max-age=3600"),
         ];
-        Reply {
+        Ok(Opened::Now(Reply {
             status: StatusCode::OK,
             headers: headers
                 .map(|(name, value)| (name, HeaderValue::from_static(value)))
                 .to_vec(),
             body: self.document.clone(),
-        }
+        }))
     }
 }
 

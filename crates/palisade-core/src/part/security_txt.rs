@@ -3,9 +3,11 @@
 use super::{Fittings, Part, PartKind};
 use crate::{
     config::{Mistakes, Section, join},
-    endpoint::Endpoint,
+    endpoint::{Endpoint, Opened},
+    problem::Reason,
     reply::Reply,
     scheme::BuildContext,
+    view::View,
 };
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
@@ -214,13 +216,13 @@ impl Endpoint for Served {
         PATH
     }
 
-    fn answer(&self) -> Reply {
+    fn open(&self, _head: &View<'_>) -> Result<Opened, Reason> {
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        Reply {
+        Ok(Opened::Now(Reply {
             status: StatusCode::OK,
             headers: vec![(header::CONTENT_TYPE, text)],
             body: self.0.clone(),
-        }
+        }))
     }
 }
 

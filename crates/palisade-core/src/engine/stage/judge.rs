@@ -8,17 +8,20 @@ use super::{
 use crate::{
     audit::printable,
     cause::Cause,
+    endpoint::{EndpointAnswer, Opened},
     engine::{
         compiled::Compiled,
-        decision::{Answer, Decision, Wait},
+        decision::{Answer, Body, Decision, Wait},
         facts::{Arrival, Facts, Matched},
         schemes::{Asker, SchemeId},
     },
     principal::Principal,
     problem::{Code, Reason},
+    reply::Reply,
     requirement::{Answers, Asked, Judgement, Requirement},
 };
-use http::{HeaderValue, header};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
 
 impl Compiled {
     /// Compares the caller with what the rule and, beyond it, a route or a guardrail demand.
@@ -206,13 +209,59 @@ impl Compiled {
         let judged = record.stage(Stage::Judge, judged, |_| {
             self.tell_judged(arrival, matched, identity.principal())
         });
-        judged.map(|()| match &self.rule_or_unlisted(matched.rule).endpoint {
-            None => Decision::Admit,
-            Some(endpoint) => Decision::Answer(Answer {
-                name: endpoint.name(),
-                reply: endpoint.answer(),
-            }),
-        })
+        judged?;
+        let rule = self.rule_or_unlisted(matched.rule);
+        let Some(name) = rule.endpoint.as_ref().map(|endpoint| endpoint.name()) else {
+            return Ok(Decision::Admit);
+        };
+        match matched.opened.take().transpose()? {
+            // Nobody asks an endpoint what it would do.
+            None => Ok(Decision::Answer(Answer {
+                name,
+                reply: Reply {
+                    status: StatusCode::OK,
+                    headers: Vec::new(),
+                    body: Bytes::new(),
+                },
+            })),
+            Some(Opened::Now(reply)) => Ok(Decision::Answer(Answer { name, reply })),
+            Some(Opened::Later(answer)) => Ok(Decision::Wait(Wait::Endpoint(answer))),
+            Some(Opened::AfterBody { max, then }) => match arrival.content_length {
+                Some(length) if length > max => {
+                    Err(Reason::new(Code::ContentTooLarge, Cause::ContentLength))
+                }
+                _ => Ok(Decision::Collect(Body { max, then })),
+            },
+        }
+    }
+
+    /// What an endpoint answered after a while.
+    pub(in crate::engine) fn answer_of_endpoint(
+        &self,
+        answer: EndpointAnswer,
+        facts: &mut Facts,
+    ) -> Result<Decision, Reason> {
+        let rule = self.rule_or_unlisted(facts.matched.rule);
+        let name = rule
+            .endpoint
+            .as_ref()
+            .map_or("", |endpoint| endpoint.name());
+        match answer {
+            EndpointAnswer::Reply(reply) => Ok(Decision::Answer(Answer { name, reply })),
+            EndpointAnswer::Refuse(reason) => Err(reason),
+            EndpointAnswer::RefuseAs(reason, mut reply) => {
+                if !reply
+                    .headers
+                    .iter()
+                    .any(|(name, _)| *name == header::CACHE_CONTROL)
+                {
+                    let no_store = HeaderValue::from_static("no-store");
+                    reply.headers.push((header::CACHE_CONTROL, no_store));
+                }
+                facts.record.refused = Some(reason.refusal());
+                Ok(Decision::Answer(Answer { name, reply }))
+            }
+        }
     }
 
     fn tell_judged(
