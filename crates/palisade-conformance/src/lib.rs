@@ -48,6 +48,7 @@ mod print;
 #[cfg(any(feature = "axum", feature = "actix", feature = "poem"))]
 mod probe;
 mod reader;
+mod reasons;
 mod report;
 mod request;
 mod revoke;
