@@ -20,8 +20,8 @@ use palisade_core::{
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::explain::Head;
 use crate::harness::{App, AuditLog, Fixture};
+use crate::head::Head;
 use crate::http1::Response;
 use crate::inputs::{Claims, Contact, Measure, NewItem, Order, Param, Search};
 

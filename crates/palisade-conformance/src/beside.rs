@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::case::CaseText;
 use crate::issuer::Issuer;
 use crate::keys::Keys;
 use crate::stored::Stored;
-use crate::suite::File;
 
-const NO_ISSUER: &str = "the policy does not name the `{issuer}` that is used here";
+pub(crate) const NO_ISSUER: &str = "the policy does not name the `{issuer}` that is used here";
 
-const NO_STORE: &str = "the policy does not name the `{store}` that is used here";
+pub(crate) const NO_STORE: &str = "the policy does not name the `{store}` that is used here";
 
 /// The services that one server under test depends on.
 #[derive(Debug, Default)]
@@ -30,29 +28,6 @@ impl Beside {
             issuer: issuer.transpose()?,
             stored: stored.transpose()?,
         })
-    }
-
-    /// Has the issuer answer as `step` says, and changes the database; times count from `now`.
-    pub(crate) fn prepare(
-        &self,
-        file: &File,
-        keys: &Keys,
-        step: &CaseText,
-        each: Option<&str>,
-        now: u64,
-    ) -> Result<(), String> {
-        for text in &step.issuer.0 {
-            let issuer = self.issuer.as_ref().ok_or(NO_ISSUER)?;
-            let token = |name: &str| file.mint(name, keys, self, now);
-            issuer.say(&text.with_each(each), &token, now)?;
-        }
-        match &step.sql {
-            Some(sql) => {
-                let stored = self.stored.as_ref().ok_or(NO_STORE)?;
-                stored.run(&each.map_or(sql.clone(), |each| sql.replace("{each}", each)))
-            }
-            None => Ok(()),
-        }
     }
 
     /// Replaces `{issuer}` and `{store}`.

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::case::Guard;
+use crate::model::Guard;
 
 const PITFALLS: &str = include_str!("../../../docs/pitfalls.md");
 const STANDARDS: &str = include_str!("../../../docs/standards.md");

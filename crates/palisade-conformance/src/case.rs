@@ -4,21 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
-use std::time::Duration;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer, StrDeserializer};
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::harness::App;
-use crate::issuer::IssuerText;
-use crate::token::Token;
-
-/// The frameworks that `parser` and `except` may name.
-pub(crate) const FRAMEWORKS: [&str; 3] = ["axum", "actix", "poem"];
+use crate::model::{
+    Advance, App, Except, Expectation, Guard, IssuerText, OneOrMany, Pattern, Sending, Step, Token,
+};
 
 /// A whole case file.
 #[derive(Debug, Deserialize)]
@@ -65,151 +60,101 @@ pub(crate) struct CaseText {
     pub(crate) each: Vec<Row>,
     #[serde(rename = "step")]
     pub(crate) steps: Vec<Spanned<CaseText>>,
-    // Of an exchange: what is sent.
+    // Of an exchange.
+    pub(crate) send: Sending,
+    pub(crate) expect: Expectation,
+    // The usual keys of `send`, which may stand here, too.
     pub(crate) request: Option<String>,
-    pub(crate) raw: bool,
     pub(crate) body: Option<String>,
-    pub(crate) body_raw: Option<String>,
-    pub(crate) body_repeat: Option<Repeat>,
-    pub(crate) chunked: Option<Vec<String>>,
-    pub(crate) keep_alive: bool,
-    pub(crate) hang_up: bool,
-    pub(crate) meanwhile: Option<Advance>,
-    pub(crate) drip: Option<String>,
     pub(crate) advance: Option<Advance>,
     pub(crate) issuer: OneOrMany<IssuerText>,
-    pub(crate) sql: Option<String>,
-    pub(crate) revoke: Option<Revoke>,
     pub(crate) repeat: Option<u32>,
-    pub(crate) eventually: bool,
-    pub(crate) save: BTreeMap<String, String>,
-    // Of an exchange: what must come back.
+    // The usual keys of `expect`, which may stand here, too.
     pub(crate) status: Option<u16>,
     pub(crate) headers: BTreeMap<String, OneOrMany<Pattern>>,
-    pub(crate) present: Vec<String>,
     pub(crate) absent: Vec<String>,
     pub(crate) code: Option<String>,
     pub(crate) body_is: Option<String>,
-    pub(crate) body_contains: OneOrMany<String>,
-    pub(crate) body_lacks: OneOrMany<String>,
     pub(crate) json: BTreeMap<String, Value>,
-    pub(crate) closes: Option<bool>,
     pub(crate) handler: Option<bool>,
     pub(crate) principal: Option<String>,
     pub(crate) audit: Option<Value>,
-    pub(crate) events: Option<usize>,
-    pub(crate) issuer_requests: BTreeMap<String, usize>,
-    pub(crate) within: Option<Advance>,
 }
 
-/// `{ text = "a", times = 100000 }`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Repeat {
-    pub(crate) text: String,
-    pub(crate) times: usize,
-}
+impl CaseText {
+    /// The exchange, with each key in its place, and what is said twice or contradicts itself.
+    pub(crate) fn step(&self) -> (Step, Vec<String>) {
+        let (mut send, mut expect) = (self.send.clone(), self.expect.clone());
+        let mut found = Vec::new();
+        let mut place = Placing("send", &mut found);
+        place.put("request", &self.request, &mut send.request);
+        place.put("body", &self.body, &mut send.body);
+        place.put("advance", &self.advance, &mut send.advance);
+        place.put("issuer", &self.issuer, &mut send.issuer);
+        place.put("repeat", &self.repeat, &mut send.repeat);
+        let mut place = Placing("expect", &mut found);
+        place.put("status", &self.status, &mut expect.status);
+        place.put("headers", &self.headers, &mut expect.headers);
+        place.put("absent", &self.absent, &mut expect.absent);
+        place.put("code", &self.code, &mut expect.code);
+        place.put("body_is", &self.body_is, &mut expect.body_is);
+        place.put("json", &self.json, &mut expect.json);
+        place.put("handler", &self.handler, &mut expect.handler);
+        place.put("principal", &self.principal, &mut expect.principal);
+        place.put("audit", &self.audit, &mut expect.audit);
+        match (&send.request, &send.path) {
+            (None, Some(path)) => send.request = Some(composed(path, &send)),
+            (Some(_), _) if send.is_composed() => found.push(
+                "a request is written either as `request` or with `method`, `path` and `headers`"
+                    .to_owned(),
+            ),
+            (None, None) if send.is_composed() => found.push("`send.path` is missing".to_owned()),
+            _ => {}
+        }
+        (Step { send, expect }, found)
+    }
 
-/// A declared difference of one framework.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Except {
-    /// Shown in the matrix.
-    pub(crate) reason: String,
-    /// What this framework answers instead; without it the case is not run there.
-    #[serde(default)]
-    pub(crate) status: Option<u16>,
-}
-
-/// What a case guards: `PITFALLS 19` of `docs/pitfalls.md`, `STANDARDS 1` of `docs/standards.md`, `INVARIANT 4` of
-/// `ARCHITECTURE.md`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Guard {
-    /// The list it stands in.
-    pub list: String,
-    /// The number it has there.
-    pub number: u16,
-}
-
-impl fmt::Display for Guard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.list, self.number)
+    /// Whether there is an exchange beside the steps.
+    pub(crate) fn has_exchange(&self) -> bool {
+        let (Step { send, expect }, _) = self.step();
+        send.request.is_some() || send.is_composed() || expect.status.is_some()
     }
 }
 
-impl<'de> Deserialize<'de> for Guard {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parts = text
-            .split_once(' ')
-            .and_then(|(list, number)| Some((list, number.parse().ok()?)));
-        match parts {
-            Some((list @ ("PITFALLS" | "STANDARDS" | "INVARIANT"), number)) => Ok(Self {
-                list: list.to_owned(),
-                number,
-            }),
-            _ => Err(D::Error::custom(format!(
-                "`{text}` is no guard; write `PITFALLS 19`, `STANDARDS 1` or `INVARIANT 4`"
-            ))),
+impl Sending {
+    fn is_composed(&self) -> bool {
+        self.method.is_some() || self.path.is_some() || !self.headers.is_empty()
+    }
+}
+
+/// The request line and the header lines.
+fn composed(path: &str, send: &Sending) -> String {
+    let method = send.method.as_deref().unwrap_or("GET");
+    let mut text = format!("{method} {path} HTTP/1.1");
+    for (name, OneOrMany(lines)) in &send.headers {
+        for line in lines {
+            text.push_str(&format!("\n{name}: {line}"));
         }
     }
+    text
 }
 
-/// `30s`, `500ms`, `2m`, `1h`, `1d`; with a minus sign the wall clock is set back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Advance {
-    pub(crate) by: Duration,
-    pub(crate) back: bool,
-}
+/// Puts usual keys into the table of this name; those that stand in both places are mistakes.
+struct Placing<'a>(&'static str, &'a mut Vec<String>);
 
-impl<'de> Deserialize<'de> for Advance {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let unsigned = text.strip_prefix('-').unwrap_or(&text);
-        let (number, unit) = unsigned.split_at(
-            unsigned
-                .find(|char: char| !char.is_ascii_digit())
-                .unwrap_or(unsigned.len()),
-        );
-        let unit = [
-            ("ms", 1),
-            ("s", 1000),
-            ("m", 60_000),
-            ("h", 3_600_000),
-            ("d", 86_400_000),
-        ]
-        .into_iter()
-        .find(|(name, _)| *name == unit);
-        match (number.parse::<u64>(), unit) {
-            (Ok(number), Some((_, millis))) => Ok(Self {
-                by: Duration::from_millis(number.saturating_mul(millis)),
-                back: unsigned.len() < text.len(),
-            }),
-            _ => Err(D::Error::custom(format!(
-                "`{text}` is no duration; write `30s`, `500ms`, `2m`, `1h` or `1d`"
-            ))),
+impl Placing<'_> {
+    fn put<T: Clone + Default + PartialEq>(&mut self, key: &str, usual: &T, nested: &mut T) {
+        if *usual == T::default() {
+            return;
         }
+        if *nested != T::default() {
+            let table = self.0;
+            self.1.push(format!(
+                "`{key}` is given twice: as `{key}` and as `{table}.{key}`"
+            ));
+        }
+        nested.clone_from(usual);
     }
-}
-
-/// A credential that is taken back before the request.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(
-    untagged,
-    deny_unknown_fields,
-    expecting = "write { token = \"NAME\" }, { subject = \"alice\", before = \"+0\" } or { key = \"ID\" }"
-)]
-pub(crate) enum Revoke {
-    /// The token of this name, by its `jti`.
-    Token { token: String },
-    /// What the issuer of the case's tokens gave to `subject` before a time that counts from the clock, in seconds.
-    Subject {
-        subject: String,
-        issuer: Option<String>,
-        before: String,
-    },
-    /// The API key of this id.
-    Key { key: String },
 }
 
 /// One value of `each`: a string, or a table that also says what is different for it.
@@ -255,75 +200,37 @@ impl<'de> Deserialize<'de> for Row {
     }
 }
 
-/// A value that must be met: exactly, or in form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Pattern {
-    /// Byte for byte.
-    Exact(String),
-    /// `{ matches = "…" }`: `*` is any text, `#` is one or more digits.
-    Form(String),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Form {
-            matches: String,
-        }
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Pattern;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or `{ matches = \"…\" }`")
-            }
-
-            fn visit_str<E: Error>(self, value: &str) -> Result<Pattern, E> {
-                Ok(Pattern::Exact(value.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Pattern, A::Error> {
-                Form::deserialize(MapAccessDeserializer::new(map))
-                    .map(|form| Pattern::Form(form.matches))
-            }
-        }
-        deserializer.deserialize_any(Either)
+    fn step(toml: &str) -> String {
+        let (step, found) = toml::from_str::<CaseText>(toml).unwrap().step();
+        assert_eq!(found, [""; 0]);
+        format!("{step:?}")
     }
-}
 
-/// One value, or a list of them.
-#[derive(Clone, Debug)]
-pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
-
-impl<T> Default for OneOrMany<T> {
-    fn default() -> Self {
-        Self(Vec::new())
+    #[test]
+    fn usual_keys_may_stand_outside() {
+        let outside =
+            "request = 'GET /'\nstatus = 200\nheaders = { vary = 'Origin' }\nsend.raw = true";
+        let inside = "send = { request = 'GET /', raw = true }\nexpect = { status = 200, headers.vary = 'Origin' }";
+        assert_eq!(step(outside), step(inside));
+        assert_ne!(step(outside), step("request = 'GET /'\nstatus = 200"));
     }
-}
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
-            type Value = OneOrMany<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("one value or a list of them")
-            }
-
-            fn visit_str<E: Error>(self, value: &str) -> Result<OneOrMany<T>, E> {
-                T::deserialize(StrDeserializer::new(value)).map(|one| OneOrMany(vec![one]))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMany<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|one| OneOrMany(vec![one]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<OneOrMany<T>, A::Error> {
-                Vec::deserialize(SeqAccessDeserializer::new(seq)).map(OneOrMany)
-            }
-        }
-        deserializer.deserialize_any(Either(PhantomData))
+    #[test]
+    fn a_request_may_be_put_together() {
+        let send = |toml: &str| toml::from_str::<CaseText>(toml).unwrap().step().0.send;
+        assert_eq!(
+            send("send = { path = '/a' }").request.as_deref(),
+            Some("GET /a HTTP/1.1")
+        );
+        let put =
+            send("send = { method = 'PUT', path = '/a', headers = { a = ['1', '2'], b = '3' } }");
+        assert_eq!(
+            put.request.as_deref(),
+            Some("PUT /a HTTP/1.1\na: 1\na: 2\nb: 3")
+        );
     }
 }

@@ -3,13 +3,9 @@
 use serde_json::Value;
 
 use crate::answer::{Answer, shown};
-use crate::case::{CaseText, OneOrMany, Pattern};
 use crate::http1::Response;
+use crate::model::{ABSENT, Expectation, OneOrMany, PRINCIPAL_ECHO, Pattern};
 use crate::text::{Macros, matches};
-use crate::token::ABSENT;
-
-/// The header in which the probe application echoes the subject its handler saw.
-pub const PRINCIPAL_ECHO: &str = "x-probe-principal";
 
 /// All that is known about one exchange.
 #[derive(Debug)]
@@ -24,14 +20,14 @@ pub(crate) struct Observed {
 }
 
 /// The differences between `expected` and `seen`; none is success.
-pub(crate) fn check(expected: &CaseText, seen: &Observed, macros: &Macros<'_>) -> Vec<String> {
+pub(crate) fn check(expected: &Expectation, seen: &Observed, macros: &Macros<'_>) -> Vec<String> {
     let mut found = Differences {
         macros,
         list: Vec::new(),
     };
     if let Answer::Response(response) = &seen.answer {
         found.response(expected, response);
-    } else if !expected.hang_up {
+    } else if seen.answer != Answer::HungUp {
         found.add(format!("a response was expected, but {}", seen.answer));
     }
     found.effects(expected, seen);
@@ -55,7 +51,7 @@ impl Differences<'_> {
         })
     }
 
-    fn response(&mut self, expected: &CaseText, response: &Response) {
+    fn response(&mut self, expected: &Expectation, response: &Response) {
         if let Some(status) = expected.status.filter(|status| *status != response.status) {
             self.add(format!(
                 "status: expected {status}, got {}",
@@ -116,7 +112,7 @@ impl Differences<'_> {
         }
     }
 
-    fn body(&mut self, expected: &CaseText, body: &[u8]) {
+    fn body(&mut self, expected: &Expectation, body: &[u8]) {
         let text = shown(body);
         if let Some(exact) = &expected.body_is {
             let exact = self.expand(exact);
@@ -185,7 +181,7 @@ impl Differences<'_> {
         }
     }
 
-    fn effects(&mut self, expected: &CaseText, seen: &Observed) {
+    fn effects(&mut self, expected: &Expectation, seen: &Observed) {
         // A refusal made by the layer means that no handler ran, unless the case knows better.
         let handler = expected
             .handler

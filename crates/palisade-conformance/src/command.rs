@@ -1,10 +1,11 @@
 //! `cargo xtask conformance`, as a function.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::broken;
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
 use crate::bytes::{Bytes, compare};
 #[cfg(all(feature = "axum", feature = "actix", feature = "poem"))]
@@ -12,8 +13,7 @@ use crate::generate::{Generator, generate};
 use crate::harness::Harness;
 use crate::report::Tally;
 use crate::run::{Filter, run};
-use crate::suite::{Mistake, Suite};
-use crate::{broken, corpus};
+use crate::suite::suite;
 
 /// How the command is used.
 pub const USAGE: &str = "\
@@ -30,28 +30,6 @@ usage: cargo xtask conformance [--html FILE] [--filter TEXT] [--framework NAME] 
   --generate N       instead answer N requests to random routes under random policies; 1: one table
   --bytes N          instead send N streams of random bytes to each of the three demo servers; 1: one stream
   --seed SEED        where to begin, as a failure prints it; without it by the clock";
-
-/// The folder of the cases in this repository.
-pub fn cases() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
-}
-
-/// The cases of this repository, those of the path corpus and of the fields that no handler sees included.
-///
-/// # Errors
-/// The mistakes in case files, one a line.
-pub fn suite() -> Result<Suite, String> {
-    let listed = |mistakes: Vec<Mistake>| {
-        let lines = mistakes.iter().map(ToString::to_string);
-        lines.collect::<Vec<_>>().join("\n")
-    };
-    let mut suite = Suite::read(&cases()).map_err(listed)?;
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/paths.toml");
-    let paths = corpus::read(&corpus).map_err(|mistake| listed(vec![mistake]))?;
-    suite.files.push(paths);
-    suite.files.push(corpus::claims());
-    Ok(suite)
-}
 
 /// Runs the cases of this repository on `harnesses`, prints the matrix and returns the tally.
 ///
@@ -205,6 +183,8 @@ fn number(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Options, String> {
@@ -255,10 +235,5 @@ mod tests {
             command(&["--framework".into(), "warp".into()], &[]).unwrap_err(),
             "there is no framework `warp`; there are "
         );
-    }
-
-    #[test]
-    fn the_cases_of_this_repository_can_be_read() {
-        assert_eq!(suite().err(), None);
     }
 }

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde_json::json;
 use toml::Spanned;
 
-use crate::case::{CaseText, Except, Guard, OneOrMany};
-use crate::harness::App;
-use crate::suite::{Case, Defaults, File, Mistake};
+use crate::model::{
+    App, Case, Defaults, Except, Expectation, File, Guard, Mistake, OneOrMany, Sending, Step,
+};
 
 const AS_SENT: &str =
     "its router compares literals as they are sent, so an encoded one finds no route";
@@ -94,17 +94,17 @@ pub(crate) fn claims() -> File {
 fn claim(name: &str) -> Case {
     let plain = name.replace('*', "planted");
     let folded = plain.replace('-', "_");
-    let step = CaseText {
-        request: Some(format!(
-            "GET /echo HTTP/1.1\n{plain}: planted\nAccept: kept\n{}: planted\n{folded}: planted",
-            plain.to_ascii_uppercase(),
-        )),
+    let send = sending(format!(
+        "GET /echo HTTP/1.1\n{plain}: planted\nAccept: kept\n{}: planted\n{folded}: planted",
+        plain.to_ascii_uppercase(),
+    ));
+    let expect = Expectation {
         status: Some(200),
         handler: Some(true),
         body_contains: OneOrMany(vec!["kept".to_owned()]),
         body_lacks: OneOrMany(vec!["planted".to_owned()]),
         audit: Some(json!({ "client": "127.0.0.1", "peer": "127.0.0.1" })),
-        ..CaseText::default()
+        ..Expectation::default()
     };
     Case {
         name: name.to_owned(),
@@ -115,7 +115,14 @@ fn claim(name: &str) -> Case {
         fresh: false,
         policy_add: String::new(),
         each: None,
-        steps: vec![step],
+        steps: vec![Step { send, expect }],
+    }
+}
+
+fn sending(request: String) -> Sending {
+    Sending {
+        request: Some(request),
+        ..Sending::default()
     }
 }
 
@@ -138,28 +145,26 @@ fn policy(routes: &[Route]) -> String {
 impl Row {
     fn case(self, line: usize) -> Case {
         let target = self.request.replace('\\', r"\\") + &"a".repeat(self.pad);
-        let mut step = CaseText {
-            request: Some(format!("GET {target} HTTP/1.1")),
-            ..CaseText::default()
-        };
+        let send = sending(format!("GET {target} HTTP/1.1"));
+        let mut expect = Expectation::default();
         if let Some(template) = self.template.as_ref().or(self.left.as_ref()) {
-            step.status = Some(200);
-            step.body_is = Some(json!({ "route": template }).to_string());
-            step.handler = Some(true);
-            step.audit = Some(json!({ "rule": template, "decision": "admit" }));
+            expect.status = Some(200);
+            expect.body_is = Some(json!({ "route": template }).to_string());
+            expect.handler = Some(true);
+            expect.audit = Some(json!({ "rule": template, "decision": "admit" }));
         } else if let Some(reason) = &self.refused {
             if reason.ends_with("_too_long") {
-                step.status = Some(414);
-                step.code = Some("uri_too_long".to_owned());
+                expect.status = Some(414);
+                expect.code = Some("uri_too_long".to_owned());
             } else {
-                step.status = Some(400);
-                step.code = Some("request_rejected".to_owned());
-                step.audit = Some(json!({ "reason": reason }));
+                expect.status = Some(400);
+                expect.code = Some("request_rejected".to_owned());
+                expect.audit = Some(json!({ "reason": reason }));
             }
         } else if self.unlisted {
-            step.status = Some(404);
-            step.code = Some("not_found".to_owned());
-            step.audit = Some(json!({ "rule": "!absent" }));
+            expect.status = Some(404);
+            expect.code = Some("not_found".to_owned());
+            expect.audit = Some(json!({ "rule": "!absent" }));
         }
         Case {
             name: match self.pad {
@@ -181,7 +186,7 @@ impl Row {
             fresh: false,
             policy_add: String::new(),
             each: None,
-            steps: vec![step],
+            steps: vec![Step { send, expect }],
         }
     }
 

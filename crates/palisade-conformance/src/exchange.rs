@@ -12,19 +12,18 @@ use serde_json::Value;
 use crate::always;
 use crate::answer::{Answer, shown};
 use crate::beside::Beside;
-use crate::case::{Advance, CaseText};
 use crate::check::{Observed, check};
 use crate::client::{Connection, PATIENCE, Request};
-use crate::explain::{Explained, Twin};
+use crate::explain::Twin;
 use crate::harness::{AuditLog, Fixture, Running};
 use crate::http2;
 use crate::keys::Keys;
+use crate::model::{Advance, Explained, File, Step};
 use crate::normal::normalise;
 use crate::overheard::Overheard;
 use crate::report::Trace;
 use crate::request;
 use crate::revoke;
-use crate::suite::File;
 use crate::text::Macros;
 
 /// How long to wait before looking again for what happens `eventually`, and between two moves of the clock.
@@ -119,11 +118,11 @@ impl<'a> Conversation<'a> {
     ///
     /// # Errors
     /// A mistake in the case that shows only now.
-    pub(crate) fn exchange(&mut self, step: &CaseText) -> Result<(Trace, Vec<u8>), String> {
+    pub(crate) fn exchange(&mut self, step: &Step) -> Result<(Trace, Vec<u8>), String> {
         let now = self.advance(step);
         let (file, keys, server) = (self.file, self.keys, &self.server);
         server.beside.prepare(file, keys, step, self.each, now)?;
-        if let Some(revoke) = &step.revoke {
+        if let Some(revoke) = &step.send.revoke {
             let revocations = &server.fixture.revocations;
             revoke::revoke(revoke, file, keys, &server.beside, revocations, now)?;
         }
@@ -132,7 +131,7 @@ impl<'a> Conversation<'a> {
             let mut attempt = self.attempt(step)?;
             let explained = self.explain(&mut attempt);
             let mistakes = &mut attempt.trace.mistakes;
-            if step.eventually && !mistakes.is_empty() && Instant::now() < deadline {
+            if step.send.eventually && !mistakes.is_empty() && Instant::now() < deadline {
                 thread::sleep(PAUSE);
                 self.advance(step);
                 continue;
@@ -140,16 +139,19 @@ impl<'a> Conversation<'a> {
             self.explained += explained;
             // A twin asks, too.
             if self.demand == Demand::Case && self.server.twin.is_none() {
-                mistakes.extend(self.server.count_issuer_requests(&step.issuer_requests));
+                mistakes.extend(
+                    self.server
+                        .count_issuer_requests(&step.expect.issuer_requests),
+                );
             }
             return Ok((attempt.trace, attempt.normal));
         }
     }
 
     /// Moves the clock as `step` says; returns the time.
-    fn advance(&self, step: &CaseText) -> u64 {
+    fn advance(&self, step: &Step) -> u64 {
         let clock = &self.server.fixture.clock;
-        match step.advance {
+        match step.send.advance {
             Some(Advance { by, back: true }) => clock.set_back(by),
             Some(Advance { by, back: false }) => clock.advance(by),
             None => {}
@@ -185,7 +187,7 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn attempt(&mut self, step: &CaseText) -> Result<Attempt, String> {
+    fn attempt(&mut self, step: &Step) -> Result<Attempt, String> {
         let (file, keys, saved) = (self.file, self.keys, self.saved.clone());
         let now = self.server.fixture.clock.unix_seconds();
         let minted = RefCell::new(Vec::new());
@@ -204,7 +206,7 @@ impl<'a> Conversation<'a> {
             token: &token,
             beside: &beside,
         };
-        let request = request::build(step, &macros, file.http2)?;
+        let request = request::build(&step.send, &macros, file.http2)?;
 
         if let Some(overheard) = self.overheard {
             overheard.head(&request.head);
@@ -236,7 +238,7 @@ impl<'a> Conversation<'a> {
                 // Whoever was not reached writes none.
                 let wanted = match answer {
                     Answer::Unreachable(_) => 0,
-                    _ => step.events.unwrap_or(1),
+                    _ => step.expect.events.unwrap_or(1),
                 };
                 let events = take_events(audit, wanted);
                 let handlers = handlers.count() - handled;
@@ -250,9 +252,9 @@ impl<'a> Conversation<'a> {
                     events,
                     closed,
                 };
-                trace.mistakes = check(step, &seen, &macros);
+                trace.mistakes = check(&step.expect, &seen, &macros);
                 trace.mistakes.extend(always::check(&seen));
-                if let Some(within) = step.within.filter(|within| took > within.by) {
+                if let Some(within) = step.expect.within.filter(|within| took > within.by) {
                     let within = within.by;
                     trace
                         .mistakes
@@ -301,10 +303,10 @@ impl<'a> Conversation<'a> {
     /// Moves the clock, again and again, until the answer is there, if the step says so.
     fn send_while_time_passes(
         &mut self,
-        step: &CaseText,
+        step: &Step,
         request: &Request,
     ) -> Result<(Answer, Option<bool>), String> {
-        let Some(Advance { by, .. }) = step.meanwhile else {
+        let Some(Advance { by, .. }) = step.send.meanwhile else {
             return self.send(step, request);
         };
         let clock = self.server.fixture.clock.clone();
@@ -323,11 +325,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// The answer, and whether the connection was closed after it if the case asks.
-    fn send(
-        &mut self,
-        step: &CaseText,
-        request: &Request,
-    ) -> Result<(Answer, Option<bool>), String> {
+    fn send(&mut self, step: &Step, request: &Request) -> Result<(Answer, Option<bool>), String> {
         let address = self.server.running.address;
         if self.file.http2 {
             return Ok((
@@ -335,26 +333,29 @@ impl<'a> Conversation<'a> {
                 None,
             ));
         }
-        let kept = self.connection.take().filter(|_| step.keep_alive);
+        let kept = self.connection.take().filter(|_| step.send.keep_alive);
         let mut connection = match kept.map_or_else(|| Connection::open(address), Ok) {
             Ok(connection) => connection,
             Err(answer) => return Ok((answer, None)),
         };
-        if step.hang_up {
+        if step.send.hang_up {
             return Ok((connection.hang_up(request), None));
         }
         let answer = connection.exchange(request);
-        let closed = step.closes.map(|closes| connection.is_closed(closes));
+        let closed = step
+            .expect
+            .closes
+            .map(|closes| connection.is_closed(closes));
         self.connection = Some(connection);
         Ok((answer, closed))
     }
 
     /// Keeps values for later steps: a pointer into the JSON body, or `header:NAME`.
-    fn save(&mut self, step: &CaseText, answer: &Answer) -> Result<(), String> {
+    fn save(&mut self, step: &Step, answer: &Answer) -> Result<(), String> {
         let Some(response) = answer.response() else {
             return Ok(());
         };
-        for (name, place) in &step.save {
+        for (name, place) in &step.send.save {
             let value = if let Some(header) = place.strip_prefix("header:") {
                 response.header(header).next().map(shown)
             } else {

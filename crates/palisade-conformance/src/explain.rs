@@ -5,14 +5,11 @@
 //! compared with the server's audit event. A refusal is made once more without a framework ([`Bare`]) and compared byte
 //! for byte with the server's.
 
-use std::fmt;
 use std::net::SocketAddr;
-use std::ops::AddAssign;
 use std::sync::Arc;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, Uri, Version};
-use palisade_core::{Ending, Explanation, Palisade, RequestHead};
+use http::header::TRANSFER_ENCODING;
+use palisade_core::{Ending, Explanation, Palisade};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
@@ -20,13 +17,11 @@ use crate::bare::Bare;
 use crate::beside::Beside;
 use crate::client::Request;
 use crate::harness::{App, AuditLog, Fixture};
+use crate::head::Head;
 use crate::http1::{self, Progress, Reading};
-use crate::http2;
+use crate::model::Explained;
 use crate::normal::normalise;
 use crate::report::first_difference;
-
-/// More header lines than any server under test takes.
-const LINES: usize = 1024;
 
 /// What guards, extractors, the body and handlers may refuse with after the layer has admitted; all else is the
 /// layer's word.
@@ -58,25 +53,6 @@ pub(crate) struct Twin {
     runtime: Runtime,
 }
 
-/// How many exchanges were explained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Explained {
-    /// The layer decided, and the explanation says the same.
-    pub decided: usize,
-    /// The layer admitted, as explained; then a guard, an extractor or the handler refused.
-    pub refused_later: usize,
-    /// Admitted as explained; then the client went away.
-    pub aborted: usize,
-    /// Of all these, how many belong to a policy that asks other services.
-    pub with_services: usize,
-    /// Refusals, and other answers of the layer, that core alone made the same, byte for byte.
-    pub answered_by_core: usize,
-    /// Refusals by the application, which has words of its own.
-    pub refused_by_the_application: usize,
-    /// What the explanation says is not what the server did.
-    pub different: usize,
-}
-
 impl Twin {
     /// Compiles the policy of `fixture` once more.
     pub(crate) fn of(fixture: &Fixture) -> Result<Self, String> {
@@ -103,20 +79,12 @@ impl Twin {
     pub(crate) fn compare(
         &self,
         request: &Request,
-        (host, is_http2): (&str, bool),
+        written: (&str, bool),
         event: &Value,
         (beside, answer): (&Beside, &[u8]),
     ) -> Result<Explained, Vec<String>> {
-        let head = if is_http2 {
-            http2::head(host, &request.head)
-        } else {
-            http1_head(&request.head)
-        };
+        let head = Head::of(request, written, self.peer);
         let head = head.map_err(|why| vec![format!("explain: {why}")])?;
-        let head = Head {
-            request: head,
-            peer: self.peer,
-        };
         let explanation = self.runtime.block_on(self.palisade.explain(&head));
         let mut explained = self.compare_with(&explanation, event)?;
         let body = body(request, &head.request);
@@ -201,86 +169,6 @@ impl Twin {
     }
 }
 
-impl Explained {
-    /// All exchanges whose explanation is what the server did.
-    pub fn agreed(&self) -> usize {
-        self.decided + self.refused_later + self.aborted
-    }
-}
-
-impl AddAssign for Explained {
-    fn add_assign(&mut self, more: Self) {
-        self.decided += more.decided;
-        self.refused_later += more.refused_later;
-        self.aborted += more.aborted;
-        self.with_services += more.with_services;
-        self.answered_by_core += more.answered_by_core;
-        self.refused_by_the_application += more.refused_by_the_application;
-        self.different += more.different;
-    }
-}
-
-impl fmt::Display for Explained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "explain agrees with {} of {} exchanges ({} refused after the layer, {} aborted, {} with services beside)\n\
-             {} answers are those of core alone; {} refusals are the application's",
-            self.agreed(),
-            self.agreed() + self.different,
-            self.refused_later,
-            self.aborted,
-            self.with_services,
-            self.answered_by_core,
-            self.refused_by_the_application
-        )
-    }
-}
-
-/// A head of which everything is known.
-pub(crate) struct Head {
-    pub(crate) request: http::Request<()>,
-    peer: Option<SocketAddr>,
-}
-
-impl RequestHead for Head {
-    fn method(&self) -> &[u8] {
-        self.request.method().as_str().as_bytes()
-    }
-
-    fn target(&self) -> &[u8] {
-        let target = self.request.uri().path_and_query();
-        target.map_or("", |target| target.as_str()).as_bytes()
-    }
-
-    fn scheme(&self) -> Option<&[u8]> {
-        self.request.uri().scheme_str().map(str::as_bytes)
-    }
-
-    fn authority(&self) -> Option<&[u8]> {
-        let authority = self.request.uri().authority();
-        authority.map(|authority| authority.as_str().as_bytes())
-    }
-
-    fn http2(&self) -> bool {
-        self.request.version() == Version::HTTP_2
-    }
-
-    fn headers<'h>(&'h self, each: &mut dyn FnMut(&'h str, &'h [u8])) {
-        for (name, value) in self.request.headers() {
-            each(name.as_str(), value.as_bytes());
-        }
-    }
-
-    fn peer(&self) -> Option<SocketAddr> {
-        self.peer
-    }
-
-    fn tls(&self) -> bool {
-        false
-    }
-}
-
 /// The whole body as a server reads it; none if it breaks off.
 fn body(request: &Request, head: &http::Request<()>) -> Option<Vec<u8>> {
     if !head.headers().contains_key(TRANSFER_ENCODING) {
@@ -292,29 +180,6 @@ fn body(request: &Request, head: &http::Request<()>) -> Option<Vec<u8>> {
         Progress::Complete(response, _) => Some(response.body),
         _ => None,
     }
-}
-
-/// The head as a parser of HTTP/1.1 reads it. Like theirs, it leaves out a `#fragment`, and a length beside chunks
-/// (RFC 9112 §6.3).
-fn http1_head(bytes: &[u8]) -> Result<http::Request<()>, String> {
-    let mut lines = vec![httparse::EMPTY_HEADER; LINES];
-    let mut parsed = httparse::Request::new(&mut lines);
-    parsed.parse(bytes).map_err(|why| why.to_string())?;
-    let mut head = http::Request::new(());
-    let text = |why: http::Error| why.to_string();
-    let method = parsed.method.unwrap_or_default();
-    *head.method_mut() = method.parse().map_err(|why| text(http::Error::from(why)))?;
-    *head.uri_mut() = Uri::try_from(parsed.path.unwrap_or_default())
-        .map_err(|why| text(http::Error::from(why)))?;
-    for line in parsed.headers.iter() {
-        let name = HeaderName::try_from(line.name).map_err(|why| text(why.into()))?;
-        let value = HeaderValue::from_bytes(line.value).map_err(|why| text(why.into()))?;
-        head.headers_mut().append(name, value);
-    }
-    if head.headers().contains_key(TRANSFER_ENCODING) {
-        head.headers_mut().remove(CONTENT_LENGTH);
-    }
-    Ok(head)
 }
 
 #[cfg(test)]

@@ -11,17 +11,15 @@ pub(crate) mod serve;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
-use crate::waiting;
-use palisade_core::audit::{AuditEvent, AuditSink};
-use palisade_core::{Clock, MemoryRevocations, Palisade, Policy};
-use serde::Deserialize;
-use serde_json::Value;
+use palisade_core::{MemoryRevocations, Palisade, Policy};
 use tokio::runtime::Builder;
+
+pub use crate::cells::{AuditLog, Handled, ManualClock};
+pub use crate::model::{App, CaseInfo, Except};
+use crate::waiting;
 
 /// The harnesses of all frameworks that are built in.
 pub fn all() -> Vec<&'static dyn Harness> {
@@ -45,6 +43,20 @@ pub trait Harness: Sync {
     /// # Errors
     /// Why the server could not start: a mistake in the policy, a socket that cannot be opened.
     fn start(&self, fixture: &Fixture) -> Result<Running, String>;
+
+    /// The frameworks whose HTTP parser refuses what this one's may refuse, as `parser` of a case names them. The
+    /// default is the framework itself. A server with hyper says `axum`; a server with a parser of its own names all
+    /// three, `axum`, `actix` and `poem`.
+    fn parsers(&self) -> Vec<&'static str> {
+        vec![self.name()]
+    }
+
+    /// What this framework does differently in a case, as `except` of a case file says it of those in this repository.
+    /// Such cells are declared in the matrix, and count neither as passed nor as failed. The default is: nothing.
+    fn except(&self, case: &CaseInfo<'_>) -> Option<Except> {
+        let _ = case;
+        None
+    }
 }
 
 /// What one server under test is made of. The cells are shared with the runner, which reads and moves them from outside.
@@ -95,20 +107,6 @@ impl Fixture {
     }
 }
 
-/// The applications that cases are written for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum App {
-    /// Routes made for cases alone: they echo what the handler saw.
-    Probe,
-    /// The example application.
-    Demo,
-    /// `Probe` without the security layer.
-    Unlayered,
-    /// `Probe` on a server that does not tell the address of the peer.
-    Peerless,
-}
-
 /// A running server; dropping it stops it.
 pub struct Running {
     /// Where it listens.
@@ -142,116 +140,9 @@ impl fmt::Debug for Running {
     }
 }
 
-/// A clock that moves only when a case says so.
-#[derive(Debug)]
-pub struct ManualClock {
-    unix_millis: AtomicU64,
-    monotonic_nanos: AtomicU64,
-}
-
-impl ManualClock {
-    /// Where every server's clock starts: 2026-06-01T00:00:00Z.
-    pub const START_UNIX_SECONDS: u64 = 1_780_272_000;
-
-    /// Seconds since the Unix epoch.
-    pub fn unix_seconds(&self) -> u64 {
-        self.unix_millis() / 1000
-    }
-
-    /// Moves both clocks forward.
-    pub fn advance(&self, by: Duration) {
-        self.unix_millis
-            .fetch_add(by.as_millis().try_into().unwrap_or(0), Ordering::SeqCst);
-        self.monotonic_nanos
-            .fetch_add(by.as_nanos().try_into().unwrap_or(0), Ordering::SeqCst);
-    }
-
-    /// Sets the wall clock back, as an administrator or NTP may; the monotonic clock stands still.
-    pub fn set_back(&self, by: Duration) {
-        let by = by.as_millis().try_into().unwrap_or(u64::MAX);
-        let _ = self
-            .unix_millis
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| {
-                Some(now.saturating_sub(by))
-            });
-    }
-}
-
-impl Clock for ManualClock {
-    fn unix_millis(&self) -> u64 {
-        self.unix_millis.load(Ordering::SeqCst)
-    }
-
-    fn monotonic_nanos(&self) -> u64 {
-        self.monotonic_nanos.load(Ordering::SeqCst)
-    }
-}
-
-impl Default for ManualClock {
-    fn default() -> Self {
-        Self {
-            unix_millis: AtomicU64::new(Self::START_UNIX_SECONDS * 1000),
-            // Not zero: code that subtracts a period from the first instant must not be excused.
-            monotonic_nanos: AtomicU64::new(1_000_000_000),
-        }
-    }
-}
-
-/// The audit events a server wrote, as JSON.
-#[derive(Debug, Default)]
-pub struct AuditLog(Mutex<Vec<Value>>);
-
-impl AuditLog {
-    /// Appends one event.
-    pub fn push(&self, event: Value) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(event);
-    }
-
-    /// Takes out the events written so far, oldest first.
-    pub fn take(&self) -> Vec<Value> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl AuditSink for AuditLog {
-    fn record(&self, event: &AuditEvent<'_>) {
-        // An event that cannot be written shows as `null`, which no case expects.
-        self.push(serde_json::to_value(event).unwrap_or_default());
-    }
-}
-
-/// How many handlers ran.
-#[derive(Debug, Default)]
-pub struct Handled(AtomicU64);
-
-impl Handled {
-    /// Called by every handler of the application under test, first thing.
-    pub fn mark(&self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Handlers run since the server started.
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_monotonic_clock_never_goes_back() {
-        let clock = ManualClock::default();
-        let before = clock.monotonic_nanos();
-        clock.advance(Duration::from_secs(30));
-        clock.set_back(Duration::from_secs(90));
-        assert_eq!(clock.unix_seconds(), ManualClock::START_UNIX_SECONDS - 60);
-        assert_eq!(clock.monotonic_nanos(), before + 30_000_000_000);
-    }
 
     #[test]
     fn dropping_a_server_stops_it_once() {

@@ -4,8 +4,6 @@
 //! One server plays several issuers: `{issuer}`, and `{issuer}/second` or any other path beneath. Requests that follow
 //! a redirect reach a sound answer, so that following one shows.
 
-mod said;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,13 +11,10 @@ use std::time::{Duration, Instant};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 
-pub(crate) use said::IssuerText;
-use said::WordOr;
-
 use crate::client::PATIENCE;
 use crate::keys::Keys;
 use crate::loopback::{Loopback, Received, Reply};
-use crate::token;
+use crate::model::{IssuerText, WordOr, object};
 
 /// The `client_id` that introspection demands; the secret is `file:{keys}/client.secret`.
 const CLIENT: &str = "api";
@@ -82,7 +77,7 @@ impl Issuer {
                     let answer = match answer {
                         Value::String(exact) => exact.clone(),
                         Value::Object(members) => {
-                            token::object(members.clone().into_iter().collect(), now)
+                            object(members.clone().into_iter().collect(), now)
                         }
                         other => other.to_string(),
                     };

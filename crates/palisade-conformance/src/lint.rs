@@ -6,12 +6,11 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use crate::case::{CaseText, FRAMEWORKS, FileText, Row, RowTable};
-use crate::issuer::IssuerText;
+use crate::case::{CaseText, FileText, Row, RowTable};
+use crate::model::{Expectation, FRAMEWORKS, IssuerText, Step, Token};
 use crate::reasons;
 use crate::request;
 use crate::text;
-use crate::token::Token;
 
 /// The mistakes of `file`, each with the place of its table.
 pub(crate) fn lint(file: &FileText) -> Vec<(Range<usize>, String)> {
@@ -54,7 +53,7 @@ impl Lint<'_> {
             let rows =
                 !case.each.is_empty() && case.each.iter().all(|Row(row)| row.status.is_some());
             self.exchange(case, &case.each, parsers || rows);
-        } else if case.request.is_some() || case.status.is_some() {
+        } else if case.has_exchange() {
             self.add("a case has either a `request` or steps, not both");
         }
         self.ascii(case.each.iter().map(|Row(row)| row.value.as_str()));
@@ -82,47 +81,57 @@ impl Lint<'_> {
         self.exchange(step, rows, false);
     }
 
-    fn exchange(&mut self, step: &CaseText, rows: &[Row], status_is_given: bool) {
-        let Some(request) = &step.request else {
-            return self.add("`request` is missing");
+    fn exchange(&mut self, text: &CaseText, rows: &[Row], status_is_given: bool) {
+        let (Step { send, expect }, found) = text.step();
+        let is_told = !found.is_empty();
+        for mistake in found {
+            self.add(mistake);
+        }
+        let Some(request) = &send.request else {
+            if !is_told {
+                self.add("`request` is missing");
+            }
+            return;
         };
         self.ascii(
             [request.as_str()]
                 .into_iter()
-                .chain(step.body_raw.as_deref()),
+                .chain(send.body_raw.as_deref()),
         );
         let bodies = [
-            step.body.is_some(),
-            step.body_raw.is_some(),
-            step.body_repeat.is_some(),
-            step.chunked.is_some(),
+            send.body.is_some(),
+            send.body_raw.is_some(),
+            send.body_repeat.is_some(),
+            send.chunked.is_some(),
         ];
         if bodies.into_iter().filter(|given| *given).count() > 1 {
             self.add("only one of `body`, `body_raw`, `body_repeat` and `chunked` can be given");
         }
-        if step.status.is_none() && !status_is_given && !step.hang_up {
+        if expect.status.is_none() && !status_is_given && !send.hang_up {
             self.add("`status` is missing");
         }
-        if step.repeat == Some(0) {
+        if send.repeat == Some(0) {
             self.add("`repeat = 0` would send nothing");
         }
-        if step.eventually && step.repeat.is_some() {
+        if send.eventually && send.repeat.is_some() {
             self.add("`eventually` repeats the request already: leave `repeat` out");
         }
-        for issuer in &step.issuer.0 {
+        for issuer in &send.issuer.0 {
             self.issuer(issuer, rows);
         }
         if rows.is_empty() {
-            self.reason(step, &RowTable::default());
+            self.reason(&expect, &RowTable::default());
         }
         for Row(row) in rows {
-            self.reason(step, row);
+            self.reason(&expect, row);
         }
         let texts = [request]
             .into_iter()
-            .chain(&step.body)
-            .chain(step.chunked.iter().flatten());
-        let texts = texts.chain(&step.body_lacks.0).chain(&step.body_contains.0);
+            .chain(&send.body)
+            .chain(send.chunked.iter().flatten());
+        let texts = texts
+            .chain(&expect.body_lacks.0)
+            .chain(&expect.body_contains.0);
         for text in texts {
             for text in written_out(text, rows) {
                 for name in text::token_names(&text) {
@@ -135,15 +144,15 @@ impl Lint<'_> {
     }
 
     /// The page for operators says with which codes a reason comes.
-    fn reason(&mut self, step: &CaseText, row: &RowTable) {
-        let audits = [row.audit.as_ref(), step.audit.as_ref()];
+    fn reason(&mut self, expect: &Expectation, row: &RowTable) {
+        let audits = [row.audit.as_ref(), expect.audit.as_ref()];
         let said = |key| {
             audits
                 .iter()
                 .flatten()
                 .find_map(|audit| audit.get(key)?.as_str())
         };
-        let code = row.code.as_deref().or(step.code.as_deref());
+        let code = row.code.as_deref().or(expect.code.as_deref());
         let (Some(reason), Some(code)) = (said("reason"), said("code").or(code)) else {
             return;
         };
@@ -235,7 +244,7 @@ parser = ['warp']
 name = 'two'
 request = \"GET /\u{e9}\"
 body = 'a'
-chunked = ['b']
+send.chunked = ['b']
 status = 200
 ";
         assert_eq!(
@@ -315,12 +324,38 @@ status = 200
     fn the_status_may_come_from_elsewhere() {
         for rest in [
             "status = 200",
-            "hang_up = true",
+            "send.hang_up = true",
+            "expect.status = 200",
             "parser = ['axum', 'actix', 'poem']",
             "each = [{ value = 'a', status = 200 }]",
         ] {
             let case = format!("[[case]]\nname = 'x'\nrequest = 'GET /'\n{rest}");
             assert_eq!(mistakes(&case), [""; 0], "{rest}");
         }
+    }
+
+    #[test]
+    fn a_key_stands_in_one_place() {
+        let cases = "
+[[case]]
+name = 'twice'
+request = 'GET /'
+status = 200
+send = { request = 'GET /', path = '/' }
+expect = { status = 200 }
+[[case]]
+name = 'no path'
+send = { method = 'PUT' }
+expect = { status = 200 }
+";
+        assert_eq!(
+            mistakes(cases),
+            [
+                "3: `request` is given twice: as `request` and as `send.request`",
+                "3: `status` is given twice: as `status` and as `expect.status`",
+                "3: a request is written either as `request` or with `method`, `path` and `headers`",
+                "9: `send.path` is missing",
+            ]
+        );
     }
 }

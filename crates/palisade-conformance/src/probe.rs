@@ -1,5 +1,15 @@
 //! What the probe applications share: what a handler sees first, and what it says. The routes are written anew for each
 //! framework, the way its users write them; `cases/README.md` lists them.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use palisade_conformance::probe::Seen;
+//!
+//! let seen = Seen { handled: Arc::default(), grant: None };
+//! let said = seen.route("/users/{id}");
+//! assert_eq!((said.status, &*said.body), (200, br#"{"route":"/users/{id}"}"#.as_slice()));
+//! assert_eq!(seen.handled.count(), 1);
+//! ```
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,12 +22,12 @@ use palisade_core::{Grant, Principal};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::check::PRINCIPAL_ECHO;
-use crate::harness::Handled;
+use crate::cells::Handled;
+use crate::model::PRINCIPAL_ECHO;
 
 /// The routes of `corpus/paths.toml`. Literals stand before the parameters beside them, because actix-web takes the
 /// first route that fits.
-pub(crate) const ROUTES: [&str; 14] = [
+pub const ROUTES: [&str; 14] = [
     "/",
     "/health",
     "/users",
@@ -35,69 +45,77 @@ pub(crate) const ROUTES: [&str; 14] = [
 ];
 
 /// What the errors of `/error` and `/mw-error` say, with status 418.
-pub(crate) const TEAPOT: &str = "short and stout";
+pub const TEAPOT: &str = "short and stout";
 
 /// How long `/slow` takes.
-pub(crate) const SLOW: Duration = Duration::from_secs(5);
+pub const SLOW: Duration = Duration::from_secs(5);
 
 /// What every handler of a probe application gets: an extractor that never fails.
 ///
 /// A handler has run once it says something, or calls [`mark`](Self::mark); an extractor that refused before it
 /// leaves no mark.
-#[derive(Clone)]
-pub(crate) struct Seen {
-    pub(crate) handled: Arc<Handled>,
-    pub(crate) grant: Option<Grant>,
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Counts the handlers that ran: that of the fixture.
+    pub handled: Arc<Handled>,
+    /// What the layer left for the handler; `None` without a layer.
+    pub grant: Option<Grant>,
 }
 
 /// What a handler says.
-pub(crate) struct Said {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) body: Vec<u8>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The status.
+    pub status: u16,
+    /// Header lines, in order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The whole body.
+    pub body: Vec<u8>,
 }
 
 impl Seen {
     /// Says that the handler runs.
-    pub(crate) fn mark(&self) {
+    pub fn mark(&self) {
         self.handled.mark();
     }
 
     /// `{"route":"…"}`.
-    pub(crate) fn route(&self, template: &str) -> Said {
+    pub fn route(&self, template: &str) -> Said {
         self.json(&json!({ "route": template }))
     }
 
     /// The answer to paths that no route takes.
-    pub(crate) fn fallback(&self) -> Said {
+    pub fn fallback(&self) -> Said {
         Said {
             status: 404,
             ..self.route("fallback")
         }
     }
 
-    pub(crate) fn json(&self, value: &impl Serialize) -> Said {
+    /// A value as JSON.
+    pub fn json(&self, value: &impl Serialize) -> Said {
         let body = serde_json::to_vec(value).unwrap_or_default();
         self.say("application/json", body)
     }
 
-    pub(crate) fn text(&self, text: &str) -> Said {
+    /// Plain text.
+    pub fn text(&self, text: &str) -> Said {
         self.say("text/plain; charset=utf-8", text.into())
     }
 
     /// `{"subject":"alice"}`, or null.
-    pub(crate) fn subject(&self) -> Said {
+    pub fn subject(&self) -> Said {
         let caller = self.grant.as_ref().and_then(Grant::principal);
         self.json(&json!({ "subject": caller.map(Principal::subject) }))
     }
 
     /// The rule of a grant.
-    pub(crate) fn granted(&self, grant: &Grant) -> Said {
+    pub fn granted(&self, grant: &Grant) -> Said {
         self.json(&json!({ "rule": grant.rule() }))
     }
 
     /// All that is known about the caller.
-    pub(crate) fn caller(&self, caller: &Principal) -> Said {
+    pub fn caller(&self, caller: &Principal) -> Said {
         self.json(&json!({
             "subject": caller.subject(),
             "issuer": caller.issuer(),
@@ -109,7 +127,7 @@ impl Seen {
     }
 
     /// The request as the handler sees it.
-    pub(crate) fn echo<'a>(
+    pub fn echo<'a>(
         &self,
         method: &str,
         path: &str,
@@ -126,7 +144,7 @@ impl Seen {
     }
 
     /// Sets what the query says: `status=201&h=name:value&h=…`.
-    pub(crate) fn set(&self, query: Option<&str>) -> Said {
+    pub fn set(&self, query: Option<&str>) -> Said {
         let mut said = self.route("/set");
         let pairs: Vec<(String, String)> =
             serde_html_form::from_str(query.unwrap_or_default()).unwrap_or_default();
@@ -146,7 +164,7 @@ impl Seen {
     }
 
     /// How long the body was, or that it could not be read.
-    pub(crate) fn upload<E>(&self, body: Result<Bytes, E>) -> Said {
+    pub fn upload<E>(&self, body: Result<Bytes, E>) -> Said {
         match body {
             Ok(body) => self.json(&json!({ "length": body.len() })),
             Err(_) => Said {
@@ -157,7 +175,7 @@ impl Seen {
     }
 
     /// A page with the nonce of its own `Content-Security-Policy`.
-    pub(crate) fn page(&self) -> Said {
+    pub fn page(&self) -> Said {
         let nonce = self.grant.as_ref().and_then(Grant::csp_nonce);
         let page = match nonce {
             Some(nonce) => format!("<script nonce=\"{nonce}\"></script>"),
@@ -181,6 +199,6 @@ impl Seen {
 }
 
 /// The body of `/stream`, in three chunks.
-pub(crate) fn chunks() -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+pub fn chunks() -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     stream::iter(["one\n", "two\n", "three\n"].map(|chunk| Ok(chunk.into())))
 }

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::case::{CaseText, FileText, Row, RowTable};
-use crate::harness::App;
+use crate::fields::explained;
 use crate::lint::lint;
-use crate::suite::{Case, Defaults, File, Mistake, join};
+use crate::model::{App, Case, Defaults, Expectation, File, Mistake, join};
 
 /// One file while it is read.
 pub(crate) struct Reader<'a> {
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
     fn parse<T: for<'de> Deserialize<'de>>(&self) -> Result<T, Vec<Mistake>> {
         toml::from_str(&self.source).map_err(|error| {
             let at = error.span().unwrap_or_default().start;
-            vec![self.mistake(at, error.message().to_owned())]
+            vec![self.mistake(at, explained(error.message()))]
         })
     }
 
@@ -122,12 +122,12 @@ impl<'a> Reader<'a> {
             policy_add: text.policy_add.clone(),
             each: row.map(|row| row.value.clone()),
             steps: if text.steps.is_empty() {
-                vec![with_row(text, row)]
+                let (mut step, _) = text.step();
+                with_row(&mut step.expect, row);
+                vec![step]
             } else {
-                text.steps
-                    .iter()
-                    .map(|step| step.get_ref().clone())
-                    .collect()
+                let steps = text.steps.iter();
+                steps.map(|step| step.get_ref().step().0).collect()
             },
         };
         if text.each.is_empty() {
@@ -162,18 +162,16 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The case's own exchange with what a row of `each` says instead.
-fn with_row(text: &CaseText, row: Option<&RowTable>) -> CaseText {
-    let mut step = text.clone();
+/// What a row of `each` says instead.
+fn with_row(expect: &mut Expectation, row: Option<&RowTable>) {
     if let Some(row) = row.cloned() {
-        step.status = row.status.or(step.status);
-        step.code = row.code.or(step.code);
-        step.handler = row.handler.or(step.handler);
-        step.principal = row.principal.or(step.principal);
-        step.body_is = row.body_is.or(step.body_is);
-        step.audit = row.audit.or(step.audit);
+        expect.status = row.status.or(expect.status);
+        expect.code = row.code.or(expect.code.take());
+        expect.handler = row.handler.or(expect.handler);
+        expect.principal = row.principal.or(expect.principal.take());
+        expect.body_is = row.body_is.or(expect.body_is.take());
+        expect.audit = row.audit.or(expect.audit.take());
     }
-    step
 }
 
 /// The example application comes with its policy; a file of the case tree adds the keys to it.
@@ -189,7 +187,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::case::Guard;
+    use crate::model::Guard;
     use crate::suite::Suite;
 
     const POLICY: &str = "\
@@ -262,7 +260,7 @@ each = ['a', { value = 'b', status = 404 }]
         );
         let cases = file.cases.iter();
         let cases: Vec<_> = cases
-            .map(|case| (case.name.as_str(), case.line, case.steps[0].status))
+            .map(|case| (case.name.as_str(), case.line, case.steps[0].expect.status))
             .collect();
         assert_eq!(
             cases,
@@ -279,13 +277,25 @@ each = ['a', { value = 'b', status = 404 }]
                 "case",
                 "statsu = 200",
                 4,
-                "unknown field `statsu`, expected one of `name`",
+                "there is no key `statsu`; did you mean `status`?",
             ),
             (
                 "row",
                 "each = [{ valeu = 'x' }]",
                 4,
                 "unknown field `valeu`",
+            ),
+            (
+                "rare",
+                "events = 2",
+                4,
+                "there is no key `events`; write `expect.events`",
+            ),
+            (
+                "nested",
+                "[case.send]\nrequest = 'GET /'\nevents = 2",
+                6,
+                "there is no key `send.events`; write `expect.events`",
             ),
             (
                 "form",
@@ -297,7 +307,7 @@ each = ['a', { value = 'b', status = 404 }]
                 "step",
                 "[[case.step]]\nreqest = 'x'",
                 5,
-                "unknown field `reqest`",
+                "there is no key `reqest`; did you mean `request`?",
             ),
             (
                 "token",

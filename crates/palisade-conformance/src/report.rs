@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use crate::answer::{Answer, shown};
 use crate::books;
-use crate::case::Guard;
 use crate::client::Request;
-use crate::explain::Explained;
-use crate::suite::{Case, File};
+use crate::model::{Case, Explained, File, Guard};
 
 /// More of a request or a response than this is not kept for people to read.
 const SHOWN: usize = 4096;
@@ -140,6 +138,14 @@ impl MatrixReport {
             }
         }
         tally
+    }
+
+    /// How many cells are declared differences: neither passed nor failed.
+    pub fn declared(&self) -> usize {
+        let cells = self.rows.iter().flat_map(|row| &row.cells);
+        cells
+            .filter(|cell| matches!(cell.verdict, Verdict::Declared(_)))
+            .count()
     }
 
     /// How the exchanges of all cases were explained.
@@ -336,7 +342,7 @@ fn cut(bytes: &[u8]) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::case::FRAMEWORKS;
+    use crate::model::FRAMEWORKS;
 
     fn cell(normal: &str) -> Cell {
         let mut cell = Cell::passed(false);

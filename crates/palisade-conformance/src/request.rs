@@ -1,13 +1,13 @@
 //! Makes the bytes of a request out of the text of a case.
 
-use crate::case::CaseText;
 use crate::client::Request;
+use crate::model::Sending;
 use crate::text::{self, Macros};
 
 /// The request of one exchange, ready to send.
 ///
 /// Over HTTP/2 the text stays as it is: [`crate::http2`] reads it.
-pub(crate) fn build(text: &CaseText, macros: &Macros<'_>, http2: bool) -> Result<Request, String> {
+pub(crate) fn build(text: &Sending, macros: &Macros<'_>, http2: bool) -> Result<Request, String> {
     let written = macros.expand(text.request.as_deref().unwrap_or_default())?;
     let mut head = lines(&written)?;
     let has = |name: &str| has_line(&head, name);
@@ -83,7 +83,7 @@ fn has_line(head: &[u8], name: &str) -> bool {
     head.split(|byte| *byte == b'\n').any(named)
 }
 
-fn plain_body(text: &CaseText, macros: &Macros<'_>) -> Result<Option<Vec<u8>>, String> {
+fn plain_body(text: &Sending, macros: &Macros<'_>) -> Result<Option<Vec<u8>>, String> {
     Ok(match (&text.body, &text.body_raw, &text.body_repeat) {
         (Some(body), ..) => Some(macros.expand(body)?.into_bytes()),
         (_, Some(body), _) => Some(text::unescape(&macros.expand(body)?)?),

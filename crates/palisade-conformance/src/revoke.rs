@@ -6,9 +6,8 @@ use serde_json::Value;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::beside::Beside;
-use crate::case::Revoke;
 use crate::keys::Keys;
-use crate::suite::File;
+use crate::model::{File, Revoke};
 
 /// Longer than any token of a case lives.
 const DAY: u64 = 86_400;

@@ -14,9 +14,10 @@ use crate::exchange::{Conversation, Demand, Server};
 use crate::explain::Twin;
 use crate::harness::{App, AuditLog, Fixture, Handled, Harness, ManualClock};
 use crate::keys::Keys;
+use crate::model::{Case, File, join};
 use crate::overheard::Overheard;
 use crate::report::{Cell, MatrixReport, Row, Trace, Verdict};
-use crate::suite::{Case, File, Suite, join};
+use crate::suite::Suite;
 
 /// How many files of a framework run at a time.
 const SIDE_BY_SIDE: usize = 2;
@@ -171,12 +172,15 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn run(&mut self, case: &Case) -> Cell {
-        let name = self.harness.name();
-        let except = case.except.get(name);
+        let own = self.harness.except(&case.info(self.file));
+        let except = case.except.get(self.harness.name()).or(own.as_ref());
+        let parsers = self.harness.parsers();
         let demand = match except.map(|except| (except.status, &except.reason)) {
             Some((None, reason)) => return Cell::declared(reason),
             Some((Some(status), _)) => Demand::Declared(status),
-            None if case.parser.iter().any(|parser| parser == name) => Demand::RefusalByParser,
+            None if case.parser.iter().any(|it| parsers.contains(&it.as_str())) => {
+                Demand::RefusalByParser
+            }
             None => Demand::Case,
         };
         let mut cell = match self.serve(case) {
@@ -293,7 +297,7 @@ fn converse(mut conversation: Conversation<'_>, case: &Case, demand: Demand) -> 
 
 fn converse_into(conversation: &mut Conversation<'_>, case: &Case, cell: &mut Cell) {
     for step in &case.steps {
-        let times = step.repeat.unwrap_or(1);
+        let times = step.send.repeat.unwrap_or(1);
         for time in 1..=times {
             let (trace, normal) = conversation.exchange(step).unwrap_or_else(|mistake| {
                 (

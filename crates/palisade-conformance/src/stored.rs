@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, raw_sql};
 use tokio::runtime::Builder;
 
-use crate::harness::ManualClock;
+use crate::cells::ManualClock;
 
 /// The scheme whose keys these are: `[api_key.partners]`.
 const SCHEME: &str = "partners";

@@ -1,101 +1,16 @@
 //! The tree of case files, as it runs.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use crate::beside::Beside;
-use crate::case::{CaseText, Except, Guard};
-use crate::harness::App;
-use crate::keys::Keys;
+use crate::corpus;
+use crate::model::{CaseInfo, File, Mistake};
 use crate::reader::Reader;
-use crate::token::Token;
 
 /// All case files, read and checked.
 #[derive(Debug)]
 pub struct Suite {
     pub(crate) files: Vec<File>,
-}
-
-/// A mistake in a case file or in a policy beside it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Mistake {
-    pub(crate) file: String,
-    pub(crate) line: usize,
-    pub(crate) message: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.message)
-    }
-}
-
-/// One file: the cases that share a server.
-#[derive(Debug)]
-pub(crate) struct File {
-    /// Relative to the root, without the ending.
-    pub(crate) name: String,
-    pub(crate) about: String,
-    pub(crate) app: App,
-    /// The policy's text with the file's additions; macros are not yet expanded.
-    pub(crate) policy: String,
-    pub(crate) defaults: Defaults,
-    pub(crate) http2: bool,
-    pub(crate) tokens: BTreeMap<String, Token>,
-    pub(crate) cases: Vec<Case>,
-}
-
-impl File {
-    /// The credential `{token:NAME}`, made at `now`.
-    pub(crate) fn mint(
-        &self,
-        name: &str,
-        keys: &Keys,
-        beside: &Beside,
-        now: u64,
-    ) -> Result<String, String> {
-        let token = self.tokens.get(name);
-        let token = token.ok_or_else(|| format!("there is no [token.{name}]"))?;
-        token.mint(&self.defaults.token, keys, beside, now)
-    }
-}
-
-/// One case: its `each` has been written out.
-#[derive(Debug)]
-pub(crate) struct Case {
-    pub(crate) name: String,
-    pub(crate) line: usize,
-    pub(crate) guards: Vec<Guard>,
-    pub(crate) parser: Vec<String>,
-    pub(crate) except: BTreeMap<String, Except>,
-    pub(crate) fresh: bool,
-    pub(crate) policy_add: String,
-    pub(crate) each: Option<String>,
-    /// One at least.
-    pub(crate) steps: Vec<CaseText>,
-}
-
-/// The `[defaults]` of a policy in the case tree: what cases need not repeat.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Defaults {
-    /// The `Host` that is added to requests.
-    pub(crate) host: String,
-    /// What every token starts from.
-    pub(crate) token: Token,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Self {
-            host: "localhost".to_owned(),
-            token: Token::default(),
-        }
-    }
 }
 
 impl Suite {
@@ -125,6 +40,18 @@ impl Suite {
         }
     }
 
+    /// Keeps only the cases for which `keep` is true. The cases of a file run in order on one server, so those that stay
+    /// find it as if the others had never run.
+    pub fn retain(&mut self, mut keep: impl FnMut(&CaseInfo<'_>) -> bool) {
+        for file in &mut self.files {
+            let cases = file.cases.iter();
+            let kept: Vec<bool> = cases.map(|case| keep(&case.info(file))).collect();
+            let mut kept = kept.into_iter();
+            file.cases.retain(|_| kept.next().unwrap_or(true));
+        }
+        self.files.retain(|file| !file.cases.is_empty());
+    }
+
     /// How many cases there are, with every value of `each` counted.
     pub fn len(&self) -> usize {
         self.files.iter().map(|file| file.cases.len()).sum()
@@ -136,23 +63,26 @@ impl Suite {
     }
 }
 
-impl Mistake {
-    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
-        Self {
-            file: path.display().to_string(),
-            line: 1,
-            message: format!("cannot be read: {error}"),
-        }
-    }
+/// The folder of the cases in this repository.
+pub fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
 }
 
-/// A policy with tables added at its end.
-pub(crate) fn join(policy: &str, added: &str) -> String {
-    if added.is_empty() {
-        policy.to_owned()
-    } else {
-        format!("{}\n{added}", policy.trim_end())
-    }
+/// The cases of this repository, those of the path corpus and of the fields that no handler sees included.
+///
+/// # Errors
+/// The mistakes in case files, one a line.
+pub fn suite() -> Result<Suite, String> {
+    let listed = |mistakes: Vec<Mistake>| {
+        let lines = mistakes.iter().map(ToString::to_string);
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let mut suite = Suite::read(&cases()).map_err(listed)?;
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/paths.toml");
+    let paths = corpus::read(&corpus).map_err(|mistake| listed(vec![mistake]))?;
+    suite.files.push(paths);
+    suite.files.push(corpus::claims());
+    Ok(suite)
 }
 
 fn find(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
@@ -167,4 +97,31 @@ fn find(folder: &Path, paths: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::App;
+
+    #[test]
+    fn the_cases_of_this_repository_can_be_read() {
+        assert_eq!(suite().err(), None);
+    }
+
+    #[test]
+    fn cases_may_be_left_out() {
+        let mut suite = suite().unwrap();
+        let all = suite.len();
+        suite.retain(|case| case.app == App::Demo && !case.name.contains('['));
+        assert!((1..all).contains(&suite.len()));
+        assert!(
+            suite
+                .files
+                .iter()
+                .all(|file| file.app == App::Demo && !file.cases.is_empty())
+        );
+        suite.retain(|_| false);
+        assert!(suite.is_empty());
+    }
 }

@@ -257,7 +257,7 @@ pub(crate) fn warn_of_own_routes<E>() {
             target: "palisade",
             "this application uses poem::Route: which route a request takes is known only after its \
              handler has run, and not at all where a middleware makes its response anew: that one is \
-             answered with 500. Use palisade_poem::Route in its place, and each route is confirmed before"
+             withheld. Use palisade_poem::Route in its place, and each route is confirmed before"
         );
     }
 }

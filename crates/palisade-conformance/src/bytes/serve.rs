@@ -12,14 +12,13 @@ use serde_json::{Value, json};
 use super::grammar::Stream;
 use crate::beside::Beside;
 use crate::client::PATIENCE;
-use crate::command::cases;
 use crate::harness::{self, App, AuditLog, Fixture, Handled, Harness, ManualClock, Running};
 use crate::http1::{self, Progress, Reading, Response};
 use crate::keys::Keys;
+use crate::model::{File, Tamper, Token};
 use crate::normal::normalise;
 use crate::reader::Reader;
-use crate::suite::File;
-use crate::token::{Tamper, Token};
+use crate::suite::cases;
 
 /// After this time all limits of the demo's policy are as at the start, so that no stream depends on those before it.
 const BETWEEN: Duration = Duration::from_secs(60);
@@ -157,7 +156,7 @@ impl<'a> Servers<'a> {
 
 /// The demo's policy as its cases have it, and the tokens of [`TOKENS`].
 fn demo(root: &Path) -> Result<File, String> {
-    let mistakes = |mistakes: Vec<crate::suite::Mistake>| {
+    let mistakes = |mistakes: Vec<crate::model::Mistake>| {
         let lines = mistakes.iter().map(ToString::to_string);
         lines.collect::<Vec<_>>().join("\n")
     };

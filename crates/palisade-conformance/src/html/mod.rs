@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use crate::books::{self, Entry};
-use crate::case::Guard;
+use crate::model::Guard;
 use crate::report::{Cell, Equality, MatrixReport, Row, Trace, Verdict};
 
 impl MatrixReport {

@@ -11,7 +11,7 @@ use std::thread;
 use serde_json::json;
 
 use super::*;
-use crate::harness::{Fixture, Harness, Running};
+use crate::harness::{CaseInfo, Except, Fixture, Harness, Running};
 use crate::report::{Equality, MatrixReport, Tally, Verdict, must_be_red};
 use crate::suite::Suite;
 
@@ -181,7 +181,7 @@ status = 200
 handler = true
 principal = "alice"
 json = { "/id" = 7, "/body" = "api.example" }
-body_lacks = "{token:alice}"
+expect.body_lacks = "{token:alice}"
 
 [[case]]
 name = "parser"
@@ -197,19 +197,19 @@ repeat = 2
 status = 200
 [[case.step]]
 request = "GET /limited HTTP/1.1\nAuthorization: Bearer x"
-keep_alive = true
+send.keep_alive = true
 advance = "30s"
 status = 429
 code = "quota_exceeded"
 headers = { retry-after = { matches = "#" } }
-closes = false
+expect.closes = false
 
 [[case]]
 name = "saved"
 [[case.step]]
 request = "GET /a HTTP/1.1\nAuthorization: Bearer x"
 status = 200
-save = { id = "/id", who = "header:x-probe-principal" }
+send.save = { id = "/id", who = "header:x-probe-principal" }
 [[case.step]]
 request = "POST /a HTTP/1.1\nAuthorization: Bearer x"
 body = "{saved:id} {saved:who}"
@@ -229,8 +229,8 @@ request = '''
 POST /a HTTP/1.1
 Content-Length: 5\
 '''
-raw = true
-hang_up = true
+send.raw = true
+send.hang_up = true
 audit = { decision = "aborted" }
 
 [[case]]
@@ -378,4 +378,61 @@ fn filters_choose_cases_and_frameworks() {
         (&["poem"][..], 1)
     );
     assert!(report.is_green(), "{report}");
+}
+
+/// The tiny server as another repository would have it, with differences of its own.
+struct Foreign;
+
+impl Harness for Foreign {
+    fn name(&self) -> &'static str {
+        "foreign"
+    }
+
+    fn start(&self, fixture: &Fixture) -> Result<Running, String> {
+        let tiny = Tiny {
+            name: self.name(),
+            flaw: Flaw::None,
+        };
+        tiny.start(fixture)
+    }
+
+    fn parsers(&self) -> Vec<&'static str> {
+        vec!["axum"]
+    }
+
+    fn except(&self, case: &CaseInfo<'_>) -> Option<Except> {
+        assert_eq!(
+            (case.file, case.app, case.http2),
+            ("tiny", App::Probe, false)
+        );
+        match case.name {
+            "anonymous" => Some(Except::not_run("is not served")),
+            "admitted" => Some(Except::status(200, "answers so")),
+            "saved" => Some(Except::status(418, "does not answer so")),
+            _ => case.except_of("actix"),
+        }
+    }
+}
+
+#[test]
+fn a_framework_of_another_repository_declares_its_own_differences() {
+    let report = run(&suite("foreign"), &[&Foreign], &Filter::default()).unwrap();
+    let verdict = |name: &str| {
+        let row = report.rows.iter().find(|row| row.name == name).unwrap();
+        &row.cells[0].verdict
+    };
+    for (name, reason) in [
+        ("anonymous", "is not served"),
+        ("admitted", "answers so"),
+        ("declared", "has none"),
+    ] {
+        assert_eq!(*verdict(name), Verdict::Declared(reason.to_owned()));
+    }
+    assert_eq!(report.declared(), 3, "{report}");
+    assert_eq!(*verdict("parser"), Verdict::Pass);
+    let saved = verdict("saved");
+    assert!(
+        matches!(saved, Verdict::Fail(why) if why[0].starts_with("status: 418 was declared")),
+        "{saved:?}"
+    );
 }

@@ -237,6 +237,7 @@ fn status_of(palisade: &Palisade, head: &Head) -> StatusCode {
     let mut exchange = palisade.open(head);
     let mut response = match poll(&mut exchange).unwrap() {
         Verdict::Answer(reply) | Verdict::Refuse(reply) => Response::from(reply),
+        Verdict::Collect(_) => panic!("no endpoint was asked"),
         Verdict::Admit(_) => Response {
             status: StatusCode::OK,
             headers: HeaderMap::new(),

@@ -47,6 +47,7 @@ fn exchange(random: &mut Random, world: &World, head: &Head) -> Outcome {
         panic!("no verdict, though nobody must be asked");
     };
     let (admitted, is_preflight, response) = match verdict {
+        Verdict::Collect(_) => panic!("no endpoint was asked"),
         Verdict::Answer(reply) | Verdict::Refuse(reply) => {
             let is_preflight = reply.status == StatusCode::NO_CONTENT;
             (None, is_preflight, Response::from(reply))

@@ -83,7 +83,7 @@ fn status(world: &World, name: &str, value: Vec<u8>) -> Option<u16> {
     assert_eq!(world.audit.take().len(), 1);
     match verdict {
         Poll::Ready(Verdict::Answer(reply) | Verdict::Refuse(reply)) => Some(reply.status.as_u16()),
-        Poll::Ready(Verdict::Admit(_)) => None,
+        Poll::Ready(Verdict::Admit(_) | Verdict::Collect(_)) => None,
         Poll::Pending => panic!("no verdict"),
     }
 }

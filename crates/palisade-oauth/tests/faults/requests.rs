@@ -97,7 +97,7 @@ impl Service {
         let mut exchange = self.palisade.open(head);
         let verdict = exchange.poll_decide(&mut Context::from_waker(Waker::noop()));
         verdict.map(|verdict| match verdict {
-            Verdict::Admit(_) => 200,
+            Verdict::Admit(_) | Verdict::Collect(_) => 200,
             Verdict::Answer(reply) | Verdict::Refuse(reply) => reply.status.as_u16(),
         })
     }

@@ -88,6 +88,7 @@ fn status(palisade: &Palisade, name: &'static str) -> (u16, usize) {
     loop {
         match poll(&mut exchange) {
             None => waits += 1,
+            Some(Verdict::Collect(_)) => panic!("no endpoint was asked"),
             Some(Verdict::Admit(_)) => return (200, waits),
             Some(Verdict::Refuse(reply) | Verdict::Answer(reply)) => {
                 return (reply.status.as_u16(), waits);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// See `cases/README.md`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct IssuerText {
     /// Which of the issuers: the path after `{issuer}`.
@@ -22,7 +22,7 @@ pub(crate) struct IssuerText {
 }
 
 /// A word such as `down`, or what a working issuer says.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum WordOr<T> {
     Word(String),
