@@ -347,10 +347,6 @@ impl fmt::Display for Cause {
 
 /// What the audit's `reason` says: a word of Palisade, or one of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "a word is of Palisade or of somebody else"
-)]
 pub enum Word {
     /// Palisade's own.
     Palisade(Cause),
