@@ -115,7 +115,12 @@ fn text(file: &str, warnings: &[ConfigWarning], policy: &Description) -> String 
                 (own.default, "default"),
             ];
             let burst = own.burst.map(|burst| format!("burst {burst}"));
-            let more = burst.into_iter().chain(raised(&flags)).collect::<Vec<_>>();
+            let store = own
+                .store
+                .as_ref()
+                .map(|store| format!("counted by {store}"));
+            let more = burst.into_iter().chain(store).chain(raised(&flags));
+            let more = more.collect::<Vec<_>>();
             vec![
                 own.name.clone(),
                 own.quota.clone(),

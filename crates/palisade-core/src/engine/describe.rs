@@ -77,6 +77,7 @@ impl Description {
                     strict: limit.strict,
                     shadow: limit.shadow,
                     default: limit.default,
+                    store: limit.store.clone(),
                 })
                 .collect(),
             rules: rules

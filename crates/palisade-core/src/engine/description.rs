@@ -68,6 +68,8 @@ pub struct LimitDescription {
     pub shadow: bool,
     /// Whether it holds where a rule names no limits.
     pub default: bool,
+    /// The name of the store that counts; `None`: this process.
+    pub store: Option<String>,
 }
 
 /// One rule as it holds, with what rules above it add.

@@ -11,7 +11,8 @@ pub trait LimitStore: fmt::Debug + Send + Sync {
     /// Makes all charges, or none if a quota that is enforced has too little left. The answer has a state for each quota of
     /// each charge, in their order.
     ///
-    /// Without an answer the request is refused with 503: a limit that nobody counts would be none.
+    /// Without an answer the request is refused with 503: a limit that nobody counts would be none. The answer must come in
+    /// bounded time, because nothing else ends the wait.
     fn take(&self, charges: Vec<StoreCharge>) -> BoxFuture<Result<Vec<QuotaState>, SourceError>>;
 }
 

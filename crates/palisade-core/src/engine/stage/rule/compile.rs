@@ -85,13 +85,22 @@ impl RuleContext<'_> {
         let pattern = self.pattern(index, &rule)?;
         if let Some(taken) = paths.get_mut(&pattern) {
             let taken = taken.by_method.first().map_or(index, |(_, rule)| *rule);
-            self.mistakes.add(
-                format!("rule[{taken}].path"),
-                format!(
-                    "is the path that Palisade answers itself, with {:?}; remove the rule",
-                    endpoint.name()
+            let name = endpoint.name();
+            match rules.get(taken) {
+                Some(_) => self.mistakes.add(
+                    format!("rule[{taken}].path"),
+                    format!(
+                        "is the path that Palisade answers itself, with {name:?}; remove the rule"
+                    ),
                 ),
-            );
+                None => self.mistakes.add(
+                    "",
+                    format!(
+                        "two endpoints answer {}; {name:?} is one of them",
+                        endpoint.path()
+                    ),
+                ),
+            }
             return None;
         }
         let mut compiled = self.rule(index, &rule, Some(&pattern), &[]);
