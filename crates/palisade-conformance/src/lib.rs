@@ -98,6 +98,7 @@ mod prepare;
 mod print;
 pub mod probe;
 mod reader;
+mod reasons;
 mod report;
 mod request;
 mod revoke;

@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use crate::case::{CaseText, FileText, Row};
-use crate::model::{FRAMEWORKS, IssuerText, Step, Token};
+use crate::case::{CaseText, FileText, Row, RowTable};
+use crate::model::{Expectation, FRAMEWORKS, IssuerText, Step, Token};
+use crate::reasons;
 use crate::request;
 use crate::text;
 
@@ -118,6 +119,12 @@ impl Lint<'_> {
         for issuer in &send.issuer.0 {
             self.issuer(issuer, rows);
         }
+        if rows.is_empty() {
+            self.reason(&expect, &RowTable::default());
+        }
+        for Row(row) in rows {
+            self.reason(&expect, row);
+        }
         let texts = [request]
             .into_iter()
             .chain(&send.body)
@@ -133,6 +140,29 @@ impl Lint<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// The page for operators says with which codes a reason comes.
+    fn reason(&mut self, expect: &Expectation, row: &RowTable) {
+        let audits = [row.audit.as_ref(), expect.audit.as_ref()];
+        let said = |key| {
+            audits
+                .iter()
+                .flatten()
+                .find_map(|audit| audit.get(key)?.as_str())
+        };
+        let code = row.code.as_deref().or(expect.code.as_deref());
+        let (Some(reason), Some(code)) = (said("reason"), said("code").or(code)) else {
+            return;
+        };
+        if let Some(codes) = reasons::codes(reason)
+            && !codes.contains(&code)
+        {
+            let codes = codes.join(", ");
+            self.add(format!(
+                "`{reason}` comes with {codes} in docs/audit.md, not with `{code}`"
+            ));
         }
     }
 
@@ -264,6 +294,30 @@ status = 200
                 "6: a step cannot have `each`: it belongs to the case",
             ]
         );
+    }
+
+    #[test]
+    fn a_reason_comes_with_a_code_of_its_row() {
+        let case = |rest: &str| {
+            let head = "[[case]]\nname = 'x'\nrequest = 'GET /'\nstatus = 401\n";
+            mistakes(&format!("{head}{rest}"))
+        };
+        for good in [
+            "code = 'invalid_token'\naudit = { reason = 'expired' }",
+            "code = 'invalid_token'\naudit = { reason = 'of_an_application' }",
+            "audit = { reason = 'expired' }",
+        ] {
+            assert_eq!(case(good), [""; 0], "{good}");
+        }
+        for wrong in [
+            "code = 'forbidden'\naudit = { reason = 'expired' }",
+            "audit = { reason = 'expired', code = 'forbidden' }",
+            "code = 'forbidden'\neach = [{ value = 'a', audit = { reason = 'expired' } }]",
+        ] {
+            let expected =
+                "2: `expired` comes with invalid_token in docs/audit.md, not with `forbidden`";
+            assert_eq!(case(wrong), [expected], "{wrong}");
+        }
     }
 
     #[test]

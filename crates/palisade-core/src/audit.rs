@@ -1,6 +1,6 @@
 //! The audit: one event per exchange, whatever became of it.
 
-use crate::misuse::has_subscriber;
+use crate::{cause::Cause, misuse::has_subscriber};
 use serde::Serialize;
 use std::{borrow::Cow, fmt::Debug};
 
@@ -55,8 +55,11 @@ pub struct AuditEvent<'a> {
     pub status: Option<u16>,
     /// What the client was told, if it was refused.
     pub code: Option<&'static str>,
-    /// What really happened: a stable snake_case word.
+    /// What really happened: a stable snake_case word. `docs/audit.md` has Palisade's own.
     pub reason: Option<Cow<'a, str>>,
+    /// The same as Palisade's own word; `None` for a word of the application. It is not serialised.
+    #[serde(skip)]
+    pub cause: Option<Cause>,
     /// The part of the requirement that the caller does not meet: `scope items:write`.
     pub missing: Option<Cow<'a, str>>,
     /// The path template of the rule.
@@ -236,6 +239,48 @@ fn deceives(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_for_operators_has_every_field() {
+        let event = AuditEvent {
+            schema: 1,
+            time_unix_ms: 0,
+            request_id: "",
+            decision: Decision::Admit,
+            status: None,
+            code: None,
+            reason: None,
+            cause: None,
+            missing: None,
+            rule: None,
+            requirement: None,
+            principal: None,
+            issuer: None,
+            tenant: None,
+            scheme: None,
+            credential_id: None,
+            claims_passed_over: Vec::new(),
+            client: None,
+            peer: None,
+            method: "",
+            shadow_limits: Vec::new(),
+            uncertain: None,
+            ambient_ignored: false,
+            credential_exposed: false,
+            policy: "",
+            duration_ns: 0,
+        };
+        let json = serde_json::to_value(&event).unwrap();
+        let mut fields: Vec<&str> = json.as_object().unwrap().keys().map(|key| &**key).collect();
+        let page = include_str!("../../../docs/audit.md");
+        let (_, table) = page.split_once("\n## Fields\n").unwrap();
+        let (table, _) = table.split_once("\n## ").unwrap();
+        let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut told: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        fields.sort_unstable();
+        told.sort_unstable();
+        assert_eq!(told, fields, "docs/audit.md");
+    }
 
     #[test]
     fn no_line_can_be_forged() {

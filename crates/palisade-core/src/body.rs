@@ -5,6 +5,7 @@ mod settings;
 pub use settings::Body;
 
 use crate::{
+    cause::Cause,
     ports::Clock,
     problem::{Code, Reason},
 };
@@ -240,9 +241,9 @@ impl BodyReport {
 impl BodyRefused {
     pub(crate) fn reason(self) -> Reason {
         match self {
-            BodyRefused::TooLarge { .. } => Reason::new(Code::ContentTooLarge, "body_too_large"),
-            BodyRefused::Idle { .. } => Reason::new(Code::BodyTimeout, "body_idle"),
-            BodyRefused::TooSlow { .. } => Reason::new(Code::BodyTimeout, "body_too_slow"),
+            BodyRefused::TooLarge { .. } => Reason::new(Code::ContentTooLarge, Cause::BodyTooLarge),
+            BodyRefused::Idle { .. } => Reason::new(Code::BodyTimeout, Cause::BodyIdle),
+            BodyRefused::TooSlow { .. } => Reason::new(Code::BodyTimeout, Cause::BodyTooSlow),
         }
     }
 }

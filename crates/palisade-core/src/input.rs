@@ -3,6 +3,7 @@
 
 use crate::{
     body::refused_in,
+    cause::Cause,
     engine::Grant,
     problem::{Code, Reason},
     reply::Reply,
@@ -83,12 +84,12 @@ impl Grant {
 
     /// The refusal of a body that is larger than [`max_body`](Self::max_body).
     pub fn body_too_large(&self) -> Reply {
-        self.refuse(Reason::new(Code::ContentTooLarge, "body_too_large"))
+        self.refuse(Reason::new(Code::ContentTooLarge, Cause::BodyTooLarge))
     }
 
     /// The refusal of a body that broke off or could not be read.
     pub fn body_unreadable(&self) -> Reply {
-        self.refuse(Reason::new(Code::MalformedBody, "body_unreadable"))
+        self.refuse(Reason::new(Code::MalformedBody, Cause::BodyUnreadable))
     }
 
     fn json_limits(&self) -> JsonLimits {
@@ -108,20 +109,20 @@ impl Grant {
         } = invalid;
         let accept = |name: HeaderName, value| (name, HeaderValue::from_static(value));
         let mut reason = match kind {
-            InvalidKind::MalformedBody => Reason::new(Code::MalformedBody, "malformed_body"),
-            InvalidKind::BodyTooDeep => Reason::new(Code::BodyTooDeep, "body_too_deep"),
-            InvalidKind::Failed => Reason::new(Code::ValidationFailed, "validation_failed"),
+            InvalidKind::MalformedBody => Reason::new(Code::MalformedBody, Cause::MalformedBody),
+            InvalidKind::BodyTooDeep => Reason::new(Code::BodyTooDeep, Cause::BodyTooDeep),
+            InvalidKind::Failed => Reason::new(Code::ValidationFailed, Cause::ValidationFailed),
             // RFC 9110 §15.5.16 and RFC 7694 §3: say what would have been read.
             InvalidKind::UnsupportedMediaType => {
-                Reason::new(Code::UnsupportedMediaType, "content_type")
+                Reason::new(Code::UnsupportedMediaType, Cause::ContentType)
                     .headers([accept(header::ACCEPT, media_type)])
             }
             InvalidKind::UnsupportedEncoding => {
-                Reason::new(Code::UnsupportedEncoding, "content_encoding")
+                Reason::new(Code::UnsupportedEncoding, Cause::ContentEncoding)
                     .headers([accept(header::ACCEPT_ENCODING, "identity")])
             }
             InvalidKind::Unmappable { .. } => {
-                Reason::new(Code::InternalError, "validation_rules_unmappable")
+                Reason::new(Code::InternalError, Cause::ValidationRulesUnmappable)
             }
         };
         if !errors.is_empty() {

@@ -7,6 +7,7 @@
 mod api_key;
 pub mod audit;
 mod body;
+mod cause;
 pub mod companion;
 mod config;
 mod cors;

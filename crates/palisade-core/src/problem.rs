@@ -6,7 +6,9 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use std::{borrow::Cow, fmt::Debug, sync::Arc};
+use std::{fmt::Debug, sync::Arc};
+
+pub use crate::cause::{Cause, Word};
 
 macro_rules! catalogue {
     ($($(#[$doc:meta])* $variant:ident = $status:ident, $code:literal, $title:literal, $detail:literal;)*) => {
@@ -135,7 +137,7 @@ catalogue! {
 #[derive(Debug, Clone)]
 pub struct Reason {
     code: Code,
-    cause: Cow<'static, str>,
+    word: Word,
     headers: Vec<(HeaderName, HeaderValue)>,
     members: String,
     missing: Option<Box<str>>,
@@ -145,17 +147,18 @@ pub struct Reason {
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) code: Code,
-    pub(crate) cause: Cow<'static, str>,
+    pub(crate) word: Word,
     /// The part of a requirement that the caller does not meet.
     pub(crate) missing: Option<Box<str>>,
 }
 
 impl Reason {
-    /// A refusal of this code; `cause` is a stable snake_case word for the audit.
-    pub fn new(code: Code, cause: impl Into<Cow<'static, str>>) -> Self {
+    /// A refusal of this code, with a word for the audit: a [`Cause`], or of an application a stable snake_case word of
+    /// its own, as `&'static str`, `String` or `Cow<'static, str>`.
+    pub fn new(code: Code, word: impl Into<Word>) -> Self {
         Self {
             code,
-            cause: cause.into(),
+            word: word.into(),
             headers: Vec::new(),
             members: String::new(),
             missing: None,
@@ -169,7 +172,12 @@ impl Reason {
 
     /// What really happened, for the audit.
     pub fn cause(&self) -> &str {
-        &self.cause
+        self.word.as_str()
+    }
+
+    /// The same, with whose word it is.
+    pub fn word(&self) -> &Word {
+        &self.word
     }
 
     /// Adds one header line to the refusal.
@@ -204,12 +212,11 @@ impl Reason {
         self
     }
 
-    /// The cause to keep: nearly always a word of ours, which costs no copy.
     /// What is told of it, but not to the client.
     pub(crate) fn refusal(&self) -> Refusal {
         Refusal {
             code: self.code,
-            cause: self.cause.clone(),
+            word: self.word.clone(),
             missing: self.missing.clone(),
         }
     }

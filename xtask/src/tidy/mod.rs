@@ -15,6 +15,8 @@ mod files;
 #[cfg(test)]
 mod floors;
 #[cfg(test)]
+mod reasons;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod tree;

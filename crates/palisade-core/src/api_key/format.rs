@@ -5,6 +5,7 @@
 //! SHA-256 of the key is enough to store.
 
 use super::ApiKeyEntry;
+use crate::cause::Cause;
 use crate::ports::{Entropy, SourceError};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest as _, Sha256};
@@ -89,15 +90,15 @@ pub(crate) fn key_id(text: &[u8]) -> Option<KeyId> {
 }
 
 /// The id of a well-formed key of this prefix; else the word for the audit.
-pub(crate) fn parse(key: &[u8], prefix: &[u8]) -> Result<KeyId, &'static str> {
-    let (own, id, secret) = parts(key).ok_or("key_shape")?;
+pub(crate) fn parse(key: &[u8], prefix: &[u8]) -> Result<KeyId, Cause> {
+    let (own, id, secret) = parts(key).ok_or(Cause::KeyShape)?;
     if own != prefix {
-        return Err("key_prefix");
+        return Err(Cause::KeyPrefix);
     }
-    let (signed, check) = key.split_last_chunk::<CHECKSUM>().ok_or("key_shape")?;
+    let (signed, check) = key.split_last_chunk::<CHECKSUM>().ok_or(Cause::KeyShape)?;
     let well_formed = secret.iter().all(u8::is_ascii_alphanumeric);
     if !well_formed || checksum(signed) != *check {
-        return Err("key_checksum");
+        return Err(Cause::KeyChecksum);
     }
     Ok(id)
 }
@@ -220,16 +221,16 @@ mod tests {
         let made = generate_key("pal", &Constant(10)).unwrap();
         let key = made.reveal();
         let fault = |key: &str, prefix: &str| parse(key.as_bytes(), prefix.as_bytes());
-        assert_eq!(fault(key, "abc"), Err("key_prefix"));
+        assert_eq!(fault(key, "abc"), Err(Cause::KeyPrefix));
         for (from, to) in [("AAA", "AAB"), ("A_A", "B_A"), ("_A", "_B")] {
             let changed = key.replacen(from, to, 1);
-            assert_eq!(fault(&changed, "pal"), Err("key_checksum"), "{changed}");
+            assert_eq!(fault(&changed, "pal"), Err(Cause::KeyChecksum), "{changed}");
         }
         let longer = format!("{key}0");
         let foreign = key.replacen("pal_A", "pal_-", 1);
         let umlaut = format!("{}\u{fc}", key.strip_suffix(KNOWN_CHECKSUM).unwrap());
         for bad in ["", "pal", "pal__", "hunter2", &longer, &foreign, &umlaut] {
-            assert_eq!(fault(bad, "pal"), Err("key_shape"), "{bad}");
+            assert_eq!(fault(bad, "pal"), Err(Cause::KeyShape), "{bad}");
         }
     }
 

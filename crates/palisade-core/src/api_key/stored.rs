@@ -4,7 +4,7 @@ use super::{
     ApiKeyEntry,
     format::{self, Digest},
 };
-use crate::{config::Unfit, jwt::PrincipalKind, limit::Quota, principal::Principal};
+use crate::{cause::Cause, config::Unfit, jwt::PrincipalKind, limit::Quota, principal::Principal};
 use std::{fmt, sync::Arc};
 
 /// An API key that was stored: its digest, and whom it speaks for.
@@ -66,12 +66,12 @@ impl StoredKey {
     }
 
     /// Why the key is refused at this time, if it is: a word for the audit.
-    pub(crate) fn refused(&self, unix_seconds: u64) -> Option<&'static str> {
+    pub(crate) fn refused(&self, unix_seconds: u64) -> Option<Cause> {
         if !self.active {
-            return Some("revoked");
+            return Some(Cause::Revoked);
         }
         let expired = self.expires.is_some_and(|expires| unix_seconds >= expires);
-        expired.then_some("expired")
+        expired.then_some(Cause::Expired)
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
     stage::rule::OwnRule,
 };
 use crate::{
+    cause::Cause,
     engine::Grant,
     policy::{Uncertain, Unlisted},
     problem::{Code, Reason},
@@ -117,7 +118,7 @@ impl Grant {
             return Ok(());
         }
         self.uncertain(Mismatch {
-            cause: BROKEN_PROMISE,
+            cause: Cause::RouteNotConfirmed,
             route: String::new(),
             told: format!(
                 "{} ran a route that did not confirm that its rule was applied, beneath a mount of \
@@ -140,9 +141,9 @@ impl Grant {
     pub fn confirm_unchanged(&self, method: &[u8], path: &[u8]) -> Result<(), Reply> {
         let judged = self.judged();
         let cause = if self.policy().methods.find(method) != Some(judged.method) {
-            METHOD_CHANGED
+            Cause::MethodChangedAfterJudgement
         } else if *judged.path != *path {
-            PATH_CHANGED
+            Cause::PathChangedAfterJudgement
         } else {
             return Ok(());
         };
@@ -165,7 +166,7 @@ impl Grant {
     /// 500, unless the policy only reports.
     pub fn no_routes_known(&self) -> Result<(), Reply> {
         self.uncertain(Mismatch {
-            cause: NO_ROUTES,
+            cause: Cause::RoutesUnknown,
             route: String::new(),
             told: "the routes of the application cannot be read, so that no request is certain to \
                    run under the rule of its route: use a release of the adapter that knows this \
@@ -185,22 +186,16 @@ impl Grant {
         let lineage = &self.policy().lineage;
         lineage.warn_uncertain(&about, &mismatch.told);
         if self.policy().rules.uncertain == Uncertain::Report {
-            let _ = self.confirmation().reported.set(mismatch.cause);
+            let _ = self.confirmation().reported.set(mismatch.cause.as_str());
             return Ok(());
         }
         Err(self.refuse(Reason::new(Code::InternalError, mismatch.cause)))
     }
 }
 
-const METHOD_CHANGED: &str = "method_changed_after_judgement";
-const PATH_CHANGED: &str = "path_changed_after_judgement";
-const BROKEN_PROMISE: &str = "route_not_confirmed";
-const NO_ROUTES: &str = "routes_unknown";
-const OTHER_ROUTE: &str = "route_of_another_rule";
-
 /// Why rule and route do not agree.
 struct Mismatch {
-    cause: &'static str,
+    cause: Cause,
     /// The template of the route, if one is to blame.
     route: String,
     told: String,
@@ -237,12 +232,12 @@ impl Compiled {
             ),
         };
         if self.methods.find(taken.method) != Some(judged.method) {
-            return Err(changed(METHOD_CHANGED));
+            return Err(changed(Cause::MethodChangedAfterJudgement));
         }
         // Nothing is left of the path of a nested root.
         let is_root = taken.path == b"/" && taken.template.is_some();
         if !is_root && !is_rest_of(taken.path, &judged.path, applied.same_with_slash) {
-            return Err(changed(PATH_CHANGED));
+            return Err(changed(Cause::PathChangedAfterJudgement));
         }
         // Most routes are written as their rules are. What the rule's path matched, the same template matches, too.
         let Some(template) = taken.template else {
@@ -259,7 +254,7 @@ impl Compiled {
         let route = self.routes.get(&self.rules, template, taken.syntax);
         if !route.is_route_of(&judged.path, applied) {
             return Err(Mismatch {
-                cause: OTHER_ROUTE,
+                cause: Cause::RouteOfAnotherRule,
                 route: template.to_owned(),
                 told: format!(
                     "{} was judged, but the framework says that the route of {template} was \
@@ -312,7 +307,7 @@ impl Compiled {
     ) -> Mismatch {
         let (applied, own) = (self.named(OwnRule::Rule(rule)), self.named(own));
         Mismatch {
-            cause: OTHER_ROUTE,
+            cause: Cause::RouteOfAnotherRule,
             route: template.to_owned(),
             told: format!(
                 "{} was judged by {applied}, but runs the route of {template}, which has {own}: add \

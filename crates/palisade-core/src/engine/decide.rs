@@ -13,6 +13,7 @@ use super::{
     },
 };
 use crate::{
+    cause::{Cause, Word},
     engine::decision::{Decision, Heard, Wait},
     head::RequestHead,
     methods::MethodId,
@@ -170,7 +171,7 @@ impl Compiled {
                 told,
                 cause,
             } => {
-                let reason = self.schemes.invalid_request(told, cause);
+                let reason = self.schemes.invalid_request(told, Word::of_scheme(cause));
                 Err(self.refuse_malformed(scheme, reason, facts))
             }
         }
@@ -198,7 +199,7 @@ impl Compiled {
             (Wait::Endpoint(_), Heard::Endpoint(answer)) => self.answer_of_endpoint(answer, facts),
             _ => Err(Reason::new(
                 Code::InternalError,
-                "answer_to_another_question",
+                Cause::AnswerToAnotherQuestion,
             )),
         };
         decided.unwrap_or_else(Decision::Refuse)

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     audit::printable,
     body::{BodyGuard, BodyLimits, BodyReport},
+    cause::Cause,
     endpoint::AfterBody,
     head::{HeadEdits, RequestHead},
     methods::MethodId,
@@ -119,7 +120,7 @@ impl Exchange {
                     }
                 },
                 Step::Collecting(_) | Step::HandedOut => {
-                    Decision::Refuse(Reason::new(Code::InternalError, "verdict_asked_twice"))
+                    Decision::Refuse(Reason::new(Code::InternalError, Cause::VerdictAskedTwice))
                 }
             };
             return Poll::Ready(match decision {
@@ -161,7 +162,7 @@ impl Exchange {
             (Some(bytes), None) => Step::Waiting(Box::new(Wait::Endpoint(then(bytes)))),
             (_, Some(refused)) => Step::Decided(Decision::Refuse(refused.reason())),
             (None, None) => {
-                let reason = Reason::new(Code::MalformedBody, "body_unreadable");
+                let reason = Reason::new(Code::MalformedBody, Cause::BodyUnreadable);
                 Step::Decided(Decision::Refuse(reason))
             }
         };
@@ -179,7 +180,7 @@ impl Exchange {
             request_id = self.facts.record.request_id.as_str(),
             "a handler panicked"
         );
-        self.refuse(Reason::new(Code::InternalError, "panic"))
+        self.refuse(Reason::new(Code::InternalError, Cause::Panic))
     }
 
     /// The response of a service that failed without one.
@@ -195,7 +196,7 @@ impl Exchange {
             "the service failed without a response; make one of its errors inside of the \
              security layer"
         );
-        self.refuse(Reason::new(Code::InternalError, "service_error"))
+        self.refuse(Reason::new(Code::InternalError, Cause::ServiceError))
     }
 
     pub(super) fn refuse(&mut self, reason: Reason) -> Reply {

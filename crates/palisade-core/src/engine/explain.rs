@@ -208,7 +208,7 @@ impl Exchange {
             missing: refused
                 .as_ref()
                 .and_then(|refused| refused.missing.clone().map(String::from)),
-            cause: refused.map(|refused| printable(&refused.cause).into_owned()),
+            cause: refused.map(|refused| printable(refused.word.as_str()).into_owned()),
             claim: trace.claim,
             remark: trace.remark,
             headers: answer.lines(),

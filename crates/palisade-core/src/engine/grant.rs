@@ -3,6 +3,7 @@
 use crate::{
     audit::AuditLevel,
     body::Body,
+    cause::Cause,
     engine::{
         Compiled,
         facts::Identity,
@@ -100,7 +101,7 @@ impl Grant {
         let claims = self.require_principal()?.claims_json().unwrap_or("{}");
         serde_json::from_str(claims).map_err(|why| {
             tracing::debug!(target: "palisade", "{}", ClaimsError(why));
-            self.refuse(Reason::new(Code::Forbidden, "claims_do_not_fit"))
+            self.refuse(Reason::new(Code::Forbidden, Cause::ClaimsDoNotFit))
         })
     }
 
@@ -215,7 +216,11 @@ impl Grant {
     fn ask_for_credentials(&self) -> Reply {
         let (policy, asked) = (&self.0.policy, &self.0.asked);
         let asker = policy.asker(asked.rule, asked.is_script);
-        self.refuse(policy.schemes.credentials_required(asker, "no_credential"))
+        self.refuse(
+            policy
+                .schemes
+                .credentials_required(asker, Cause::NoCredential),
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! The schemes of a policy, and the challenges by which refusals ask for their credentials.
 
 use crate::{
+    cause::{Cause, Word},
     config::Mistakes,
     outage::Outage,
     policy::Policy,
@@ -143,7 +144,7 @@ impl Schemes {
 
     /// RFC 6750 §3.1: only a bearer credential is told what is missing.
     pub(super) fn insufficient_scope(&self, scheme: Option<SchemeId>, scopes: &str) -> Reason {
-        let reason = Reason::new(Code::InsufficientScope, "scope_missing");
+        let reason = Reason::new(Code::InsufficientScope, Cause::ScopeMissing);
         let presented = scheme.and_then(|id| self.get(id));
         let challenge = presented
             .filter(|presented| presented.is_bearer_like)
@@ -160,7 +161,7 @@ impl Schemes {
 
     /// RFC 9110 §11.6.1: the bare challenges of every scheme that the rule accepts; 403 where
     /// none of them can be asked for over HTTP.
-    pub(super) fn credentials_required(&self, asker: Asker<'_>, cause: &'static str) -> Reason {
+    pub(super) fn credentials_required(&self, asker: Asker<'_>, cause: Cause) -> Reason {
         let schemes = asker.accepted;
         let mut known = schemes.iter().filter_map(|&id| self.get(id));
         if !schemes.is_empty() && !known.any(|scheme| scheme.challenges.is_some()) {
@@ -176,14 +177,14 @@ impl Schemes {
         &self,
         asker: Asker<'_>,
         scheme: Option<SchemeId>,
-        cause: &'static str,
+        word: impl Into<Word>,
     ) -> Reason {
-        Reason::new(Code::InvalidToken, cause).challenges(self.challenge_lines(asker, scheme))
+        Reason::new(Code::InvalidToken, word).challenges(self.challenge_lines(asker, scheme))
     }
 
     /// The request is malformed; only a scheme that was presented and understands it is told so.
-    pub(super) fn invalid_request(&self, scheme: Option<SchemeId>, cause: &'static str) -> Reason {
-        let reason = Reason::new(Code::InvalidRequest, cause);
+    pub(super) fn invalid_request(&self, scheme: Option<SchemeId>, word: Word) -> Reason {
+        let reason = Reason::new(Code::InvalidRequest, word);
         let presented = scheme.and_then(|id| self.get(id));
         match presented.and_then(|presented| presented.challenges.as_ref()) {
             Some(challenges) => {

@@ -1,5 +1,6 @@
 //! Why a request target is refused.
 
+use crate::cause::Cause;
 use std::fmt;
 
 /// Why a request target was refused.
@@ -61,30 +62,35 @@ impl Refused {
     /// The stable word for the audit.
     #[must_use]
     pub const fn reason(self) -> &'static str {
+        self.cause().as_str()
+    }
+
+    /// What the audit is told.
+    pub(crate) const fn cause(self) -> Cause {
         match self {
-            Refused::AuthorityForm => "authority_form",
-            Refused::UnsupportedScheme => "unsupported_scheme",
-            Refused::Fragment => "fragment",
-            Refused::PathTooLong => "path_too_long",
-            Refused::Control => "control",
-            Refused::Space => "space",
-            Refused::NonAscii => "non_ascii",
-            Refused::ForbiddenCharacter => "forbidden_character",
-            Refused::Backslash => "backslash",
-            Refused::DoubleSlash => "double_slash",
-            Refused::DotSegment => "dot_segment",
-            Refused::BadPercent => "bad_percent",
-            Refused::EncodedUnreserved => "encoded_unreserved",
-            Refused::EncodedControl => "encoded_control",
-            Refused::InvalidUtf8 => "invalid_utf8",
-            Refused::EncodedSlash => "encoded_slash",
-            Refused::DoubleEncoding => "double_encoding",
-            Refused::Semicolon => "semicolon",
-            Refused::QueryTooLong => "query_too_long",
-            Refused::QueryControl => "query_control",
-            Refused::QuerySpace => "query_space",
-            Refused::QueryNonAscii => "query_non_ascii",
-            Refused::QueryBadPercent => "query_bad_percent",
+            Refused::AuthorityForm => Cause::AuthorityForm,
+            Refused::UnsupportedScheme => Cause::UnsupportedScheme,
+            Refused::Fragment => Cause::Fragment,
+            Refused::PathTooLong => Cause::PathTooLong,
+            Refused::Control => Cause::Control,
+            Refused::Space => Cause::Space,
+            Refused::NonAscii => Cause::NonAscii,
+            Refused::ForbiddenCharacter => Cause::ForbiddenCharacter,
+            Refused::Backslash => Cause::Backslash,
+            Refused::DoubleSlash => Cause::DoubleSlash,
+            Refused::DotSegment => Cause::DotSegment,
+            Refused::BadPercent => Cause::BadPercent,
+            Refused::EncodedUnreserved => Cause::EncodedUnreserved,
+            Refused::EncodedControl => Cause::EncodedControl,
+            Refused::InvalidUtf8 => Cause::InvalidUtf8,
+            Refused::EncodedSlash => Cause::EncodedSlash,
+            Refused::DoubleEncoding => Cause::DoubleEncoding,
+            Refused::Semicolon => Cause::Semicolon,
+            Refused::QueryTooLong => Cause::QueryTooLong,
+            Refused::QueryControl => Cause::QueryControl,
+            Refused::QuerySpace => Cause::QuerySpace,
+            Refused::QueryNonAscii => Cause::QueryNonAscii,
+            Refused::QueryBadPercent => Cause::QueryBadPercent,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Why a token was refused.
 
+use crate::cause::Cause;
 use thiserror::Error;
 
 /// The reason a token was refused: for the audit, never for the client.
@@ -105,37 +106,41 @@ impl TokenError {
     /// A stable word for the audit, in snake case.
     #[must_use]
     pub fn reason(self) -> &'static str {
+        self.cause().as_str()
+    }
+
+    fn cause(self) -> Cause {
         match self {
-            Self::TooLong => "too_long",
-            Self::Characters => "characters",
-            Self::Parts => "parts",
-            Self::Encrypted => "encrypted",
-            Self::Base64url => "base64url",
-            Self::Json => "json",
-            Self::DuplicateMember => "duplicate_member",
-            Self::HeaderType(_) => "header_type",
-            Self::Critical => "crit",
-            Self::Compressed => "zip",
-            Self::Unencoded => "b64",
-            Self::Algorithm => "algorithm",
-            Self::UnknownKey => "unknown_kid",
-            Self::AmbiguousKey => "ambiguous_key",
-            Self::Signature => "signature",
-            Self::Issuer => "issuer",
-            Self::Audience => "audience",
-            Self::Type => "type",
-            Self::TokenUse => "token_use",
-            Self::ClaimMissing(_) => "claim_missing",
-            Self::ClaimType(_) => "claim_type",
-            Self::ClaimRange(_) => "claim_range",
-            Self::Milliseconds(_) => "milliseconds",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not_yet_valid",
-            Self::IssuedInFuture => "issued_in_future",
-            Self::Tenant => "tenant",
-            Self::Inactive => "inactive",
-            Self::ActiveType => "introspection_active_type",
-            Self::SenderConstrained => "sender_constrained",
+            Self::TooLong => Cause::TooLong,
+            Self::Characters => Cause::Characters,
+            Self::Parts => Cause::Parts,
+            Self::Encrypted => Cause::Encrypted,
+            Self::Base64url => Cause::Base64url,
+            Self::Json => Cause::Json,
+            Self::DuplicateMember => Cause::DuplicateMember,
+            Self::HeaderType(_) => Cause::HeaderType,
+            Self::Critical => Cause::Crit,
+            Self::Compressed => Cause::Zip,
+            Self::Unencoded => Cause::B64,
+            Self::Algorithm => Cause::Algorithm,
+            Self::UnknownKey => Cause::UnknownKid,
+            Self::AmbiguousKey => Cause::AmbiguousKey,
+            Self::Signature => Cause::Signature,
+            Self::Issuer => Cause::Issuer,
+            Self::Audience => Cause::Audience,
+            Self::Type => Cause::Type,
+            Self::TokenUse => Cause::TokenUse,
+            Self::ClaimMissing(_) => Cause::ClaimMissing,
+            Self::ClaimType(_) => Cause::ClaimType,
+            Self::ClaimRange(_) => Cause::ClaimRange,
+            Self::Milliseconds(_) => Cause::Milliseconds,
+            Self::Expired => Cause::Expired,
+            Self::NotYetValid => Cause::NotYetValid,
+            Self::IssuedInFuture => Cause::IssuedInFuture,
+            Self::Tenant => Cause::Tenant,
+            Self::Inactive => Cause::Inactive,
+            Self::ActiveType => Cause::IntrospectionActiveType,
+            Self::SenderConstrained => Cause::SenderConstrained,
         }
     }
 

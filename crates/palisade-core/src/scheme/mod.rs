@@ -38,6 +38,7 @@ pub use store::Store;
 pub(crate) use token::EXPIRES_IN_MILLISECONDS;
 
 use crate::{
+    cause::Cause,
     config::{Mistakes, Section},
     ports::{BoxFuture, SourceError},
     principal::Principal,
@@ -252,7 +253,7 @@ impl Serialize for Carrier {
 pub enum Presented<'h> {
     /// Nothing of this scheme.
     Nothing,
-    /// Something of this scheme that is not well-formed; the word is for the audit.
+    /// Something of this scheme that is not well-formed; the word is for the audit, as [`Rejected::cause`] is.
     Malformed(&'static str),
     /// A credential to verify.
     Credential(Credential<'h>),
@@ -330,7 +331,8 @@ pub enum Outcome {
 /// Why a credential is bad; both texts are for logs, neither holds any part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// A stable snake_case word, such as `expired`. Credentials that are refused as `expired`,
+    /// A stable snake_case word, such as `expired`: one of [`Cause`]'s where that is what happened, so that operators find
+    /// it in `docs/audit.md`, else a word of the scheme's own. Credentials that are refused as `expired`,
     /// `revoked` or `not_yet_valid` were given out once, and do not count as guesses
     /// ([`Failures`](crate::Failures)).
     pub cause: &'static str,
@@ -344,7 +346,8 @@ impl Rejected {
     /// Whether the credential had been given out, and only its time is over: nobody guesses such
     /// a one, and pages send it until they have another.
     pub(crate) fn was_genuine(&self) -> bool {
-        matches!(self.cause, "expired" | "revoked" | "not_yet_valid")
+        let genuine = [Cause::Expired, Cause::Revoked, Cause::NotYetValid];
+        genuine.iter().any(|cause| cause.as_str() == self.cause)
     }
 }
 

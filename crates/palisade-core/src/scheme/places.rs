@@ -5,6 +5,7 @@
 
 use super::{Authorization, Carrier, Challenge, Credential, Presented, token68};
 use crate::{
+    cause::Cause,
     config::{Mistakes, Section, join},
     view::View,
 };
@@ -203,20 +204,16 @@ impl Carriers {
         match self.find(head, place) {
             Ok(Some(credential)) => Presented::Credential(credential),
             Ok(None) => Presented::Nothing,
-            Err(fault) => Presented::Malformed(fault),
+            Err(fault) => Presented::Malformed(fault.as_str()),
         }
     }
 
-    fn find<'h>(
-        &self,
-        head: &View<'h>,
-        carrier: usize,
-    ) -> Result<Option<Credential<'h>>, &'static str> {
+    fn find<'h>(&self, head: &View<'h>, carrier: usize) -> Result<Option<Credential<'h>>, Cause> {
         let mut found = None;
         let mut add = |bytes: Cow<'h, [u8]>| match bytes.len() {
-            0 => Err("empty"),
-            length if length > self.max_bytes => Err("too_long"),
-            _ if found.is_some() => Err("repeated"),
+            0 => Err(Cause::Empty),
+            length if length > self.max_bytes => Err(Cause::TooLong),
+            _ if found.is_some() => Err(Cause::Repeated),
             _ => {
                 found = Some(Credential { bytes, carrier });
                 Ok(())
@@ -229,7 +226,7 @@ impl Carriers {
                 {
                     // RFC 6750 §2.1: exactly one token68.
                     if !token68(rest) {
-                        return Err("bearer_malformed");
+                        return Err(Cause::BearerMalformed);
                     }
                     match self.key_in_basic && is_basic(name) {
                         true => add(self.name_in_basic(rest)?.into())?,
@@ -250,7 +247,7 @@ impl Carriers {
                 head.websocket_tokens(word).try_for_each(|token| {
                     match token68(token) || token.is_empty() {
                         true => add(token.into()),
-                        false => Err("websocket_protocol_malformed"),
+                        false => Err(Cause::WebsocketProtocolMalformed),
                     }
                 })?;
             }
@@ -260,17 +257,17 @@ impl Carriers {
     }
 
     /// The name, which is the key, where the password is empty: `Basic base64(key:)`.
-    fn name_in_basic(&self, encoded: &[u8]) -> Result<Vec<u8>, &'static str> {
+    fn name_in_basic(&self, encoded: &[u8]) -> Result<Vec<u8>, Cause> {
         // Base64 makes four characters of three bytes; one of them is the colon.
         if encoded.len() / 4 * 3 > self.max_bytes.saturating_add(3) {
-            return Err("too_long");
+            return Err(Cause::TooLong);
         }
-        let mut pair = STANDARD.decode(encoded).map_err(|_| "basic_base64")?;
+        let mut pair = STANDARD.decode(encoded).map_err(|_| Cause::BasicBase64)?;
         // RFC 7617 §2: the first colon ends the name.
         let colon = pair.iter().position(|&byte| byte == b':');
-        let colon = colon.ok_or("basic_no_colon")?;
+        let colon = colon.ok_or(Cause::BasicNoColon)?;
         if pair.len() > colon + 1 {
-            return Err("basic_password");
+            return Err(Cause::BasicPassword);
         }
         pair.truncate(colon);
         Ok(pair)
@@ -300,7 +297,7 @@ fn query_values<'h>(query: &'h str, name: &str) -> impl Iterator<Item = &'h str>
 
 /// Takes percent-encoding away (RFC 3986 §2.1). A `+` stays: no key of ours holds one, and one
 /// of an earlier system may mean it.
-fn decode(text: &str) -> Result<Cow<'_, [u8]>, &'static str> {
+fn decode(text: &str) -> Result<Cow<'_, [u8]>, Cause> {
     let mut rest = text.as_bytes();
     if !rest.contains(&b'%') {
         return Ok(Cow::Borrowed(rest));
@@ -312,12 +309,12 @@ fn decode(text: &str) -> Result<Cow<'_, [u8]>, &'static str> {
             rest = after;
             continue;
         }
-        let (hex, after) = after.split_first_chunk::<2>().ok_or("encoding")?;
+        let (hex, after) = after.split_first_chunk::<2>().ok_or(Cause::Encoding)?;
         let digits = hex.map(|digit| char::from(digit).to_digit(16));
         let [Some(high), Some(low)] = digits else {
-            return Err("encoding");
+            return Err(Cause::Encoding);
         };
-        decoded.push(u8::try_from(high << 4 | low).map_err(|_| "encoding")?);
+        decoded.push(u8::try_from(high << 4 | low).map_err(|_| Cause::Encoding)?);
         rest = after;
     }
     Ok(Cow::Owned(decoded))

@@ -2,6 +2,7 @@
 
 use super::{super::stage::rule::OwnRule, Mismatch};
 use crate::{
+    cause::Cause,
     engine::{Grant, compiled::Compiled},
     reply::Reply,
     rule::template::{RouteTemplate, TemplateSyntax},
@@ -11,8 +12,6 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
-
-const UNCERTAIN_ROUTE: &str = "route_uncertain";
 
 /// The routes that an application has and that are not [confirmed](Grant::confirm) by themselves.
 ///
@@ -121,7 +120,7 @@ impl Route {
         let place = policy.rules.covering(&self.template);
         let own = policy.named(policy.rules.own_rule(place, grant.judged().method));
         Mismatch {
-            cause: UNCERTAIN_ROUTE,
+            cause: Cause::RouteUncertain,
             route: self.written.clone(),
             told: format!(
                 "{} is judged by {}, but the framework may take the route of {} for it, which has \

@@ -80,7 +80,10 @@ impl Exchange {
             decision,
             status: status.map(|status| status.as_u16()),
             code: refused.as_ref().map(|refused| refused.code.as_str()),
-            reason: refused.as_ref().map(|refused| printable(&refused.cause)),
+            reason: refused
+                .as_ref()
+                .map(|refused| printable(refused.word.as_str())),
+            cause: refused.as_ref().and_then(|refused| refused.word.cause()),
             missing: refused
                 .as_ref()
                 .and_then(|refused| refused.missing.as_deref().map(printable)),

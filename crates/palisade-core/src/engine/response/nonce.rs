@@ -2,6 +2,7 @@
 
 use crate::engine::{compiled::Compiled, facts::Record};
 use crate::{
+    cause::Cause,
     outage::Answer,
     problem::{Code, Reason},
 };
@@ -24,7 +25,7 @@ impl Compiled {
             if outage.begins(Answer::Asked, record.now_nanos(&*self.ports.clock)) {
                 tracing::error!(target: "palisade", "{source}");
             }
-            return Err(Reason::new(Code::DependencyUnavailable, "no_entropy"));
+            return Err(Reason::new(Code::DependencyUnavailable, Cause::NoEntropy));
         }
         if outage.is_on()
             && outage

@@ -1,6 +1,7 @@
 //! Stage 2: the address of the client.
 
 use crate::{
+    cause::Cause,
     engine::{facts::Arrival, lineage::Lineage},
     head::RequestHead,
     misuse,
@@ -20,7 +21,7 @@ pub(in crate::engine) fn judge(
     lineage
         .told_peer_missing
         .call_once(|| misuse::tell(head.peer_missing()));
-    Err(Reason::new(Code::InternalError, "peer_address_missing"))
+    Err(Reason::new(Code::InternalError, Cause::PeerAddressMissing))
 }
 
 pub(in crate::engine) fn tell(arrival: &Arrival) -> String {

@@ -7,6 +7,7 @@ use super::{
     shown,
 };
 use crate::{
+    cause::Cause,
     engine::{
         facts::{Arrival, Effects},
         schemes::Schemes,
@@ -57,7 +58,7 @@ impl CrossOrigin<'_, '_> {
         if same_site || trusted {
             Ok(())
         } else {
-            Err(Reason::new(Code::CrossOriginBlocked, "cross_site"))
+            Err(Reason::new(Code::CrossOriginBlocked, Cause::CrossSite))
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::shown;
 use crate::{
+    cause::Cause,
     engine::facts::Arrival,
     firewall::{self, FirewallLimits, Refused, Target, claim_of},
     head::{HeadEdits, RequestHead},
@@ -39,23 +40,26 @@ impl FirewallStage {
         arrival.changes_protocol = view.asks_for_websocket() || head.method() == b"CONNECT";
         let known = methods.find(head.method());
         let method =
-            known.ok_or_else(|| Reason::new(Code::MethodNotImplemented, "unknown_method"))?;
+            known.ok_or_else(|| Reason::new(Code::MethodNotImplemented, Cause::UnknownMethod))?;
         arrival.method = Some(method);
         let raw = head.target();
         if raw.len() > self.settings.max_target {
-            return Err(Reason::new(Code::UriTooLong, "target_too_long"));
+            return Err(Reason::new(Code::UriTooLong, Cause::TargetTooLong));
         }
         if view.line_count() > self.settings.max_header_lines {
-            return Err(Reason::new(Code::HeadersTooLarge, "too_many_header_lines"));
+            return Err(Reason::new(
+                Code::HeadersTooLarge,
+                Cause::TooManyHeaderLines,
+            ));
         }
         if view.header_bytes() > self.settings.max_header_bytes {
-            return Err(Reason::new(Code::HeadersTooLarge, "headers_too_large"));
+            return Err(Reason::new(Code::HeadersTooLarge, Cause::HeadersTooLarge));
         }
         let limits = FirewallLimits {
             path: self.settings.max_target,
             query: self.settings.max_target,
         };
-        let rejected = |refused: Refused| Reason::new(Code::RequestRejected, refused.reason());
+        let rejected = |refused: Refused| Reason::new(Code::RequestRejected, refused.cause());
         let target = firewall::check_target(raw, &limits).map_err(rejected)?;
         view.set_target(target.path, target.query);
         // Where the framework has cut it off, the target cannot show it.
@@ -67,7 +71,7 @@ impl FirewallStage {
             if !firewall::check_header_value(value) {
                 return Err(Reason::new(
                     Code::RequestRejected,
-                    "header_control_character",
+                    Cause::HeaderControlCharacter,
                 ));
             }
             singletons.note(name)?;
@@ -75,12 +79,12 @@ impl FirewallStage {
             if claim_of(name).is_some() {
                 edits.remove(
                     HeaderName::from_bytes(name.as_bytes())
-                        .map_err(|_| Reason::new(Code::RequestRejected, "header_name"))?,
+                        .map_err(|_| Reason::new(Code::RequestRejected, Cause::HeaderName))?,
                 );
             }
         }
         if target.path == "*" && method != MethodId::OPTIONS {
-            return Err(Reason::new(Code::RequestRejected, "asterisk_form"));
+            return Err(Reason::new(Code::RequestRejected, Cause::AsteriskForm));
         }
         arrival.content_length = content_length(view)?;
         check_transfer_encoding(view, arrival.content_length)?;
@@ -132,7 +136,7 @@ pub(super) fn is_http(scheme: &[u8]) -> bool {
 
 /// RFC 9110 §8.6: one decimal number. Anything else is a smuggling attempt.
 fn content_length(view: &View<'_>) -> Result<Option<u64>, Reason> {
-    let rejected = || Reason::new(Code::RequestRejected, "content_length_malformed");
+    let rejected = || Reason::new(Code::RequestRejected, Cause::ContentLengthMalformed);
     let mut lines = view.header(&header::CONTENT_LENGTH);
     let Some(line) = lines.next() else {
         return Ok(None);
@@ -151,7 +155,7 @@ fn check_transfer_encoding(view: &View<'_>, length: Option<u64>) -> Result<(), R
     match (lines.next(), lines.next(), length) {
         (None, ..) => Ok(()),
         (Some(coding), None, None) if coding.eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Reason::new(Code::RequestRejected, "transfer_encoding")),
+        _ => Err(Reason::new(Code::RequestRejected, Cause::TransferEncoding)),
     }
 }
 
@@ -170,7 +174,10 @@ fn check_handshake(view: &View<'_>, method: MethodId, arrival: &Arrival) -> Resu
     let has_body = arrival.content_length.is_some_and(|length| length > 0)
         || view.header(&header::TRANSFER_ENCODING).next().is_some();
     match view.asks_for_websocket() && (method != MethodId::GET || has_body) {
-        true => Err(Reason::new(Code::RequestRejected, "websocket_handshake")),
+        true => Err(Reason::new(
+            Code::RequestRejected,
+            Cause::WebsocketHandshake,
+        )),
         false => Ok(()),
     }
 }
@@ -178,21 +185,21 @@ fn check_handshake(view: &View<'_>, method: MethodId, arrival: &Arrival) -> Resu
 /// Fields that a head has once (RFC 9110 §5.3), with the word for the audit: those that a stage,
 /// an extractor or a server reads. `Host`, `Authorization`, the two that frame a body and those
 /// of the schemes are looked at where they are read.
-const SINGLETONS: &[(&str, &str)] = &[
-    ("content-type", "content_type_repeated"),
-    ("content-encoding", "content_encoding_repeated"),
-    ("origin", "origin_repeated"),
-    ("expect", "expect_repeated"),
+const SINGLETONS: &[(&str, Cause)] = &[
+    ("content-type", Cause::ContentTypeRepeated),
+    ("content-encoding", Cause::ContentEncodingRepeated),
+    ("origin", Cause::OriginRepeated),
+    ("expect", Cause::ExpectRepeated),
     (
         "access-control-request-method",
-        "access_control_request_method_repeated",
+        Cause::AccessControlRequestMethodRepeated,
     ),
-    ("sec-fetch-site", "sec_fetch_repeated"),
-    ("sec-fetch-mode", "sec_fetch_repeated"),
-    ("sec-fetch-dest", "sec_fetch_repeated"),
-    ("sec-fetch-user", "sec_fetch_repeated"),
-    ("sec-websocket-key", "sec_websocket_repeated"),
-    ("sec-websocket-version", "sec_websocket_repeated"),
+    ("sec-fetch-site", Cause::SecFetchRepeated),
+    ("sec-fetch-mode", Cause::SecFetchRepeated),
+    ("sec-fetch-dest", Cause::SecFetchRepeated),
+    ("sec-fetch-user", Cause::SecFetchRepeated),
+    ("sec-websocket-key", Cause::SecWebsocketRepeated),
+    ("sec-websocket-version", Cause::SecWebsocketRepeated),
 ];
 
 /// Which of them were there.

@@ -2,6 +2,7 @@
 
 use super::firewall::is_http;
 use crate::{
+    cause::Cause,
     config::Mistakes,
     engine::facts::Arrival,
     firewall::Target,
@@ -32,7 +33,9 @@ pub(in crate::engine) enum HostRefused<'h> {
 impl From<HostRefused<'_>> for Reason {
     fn from(refused: HostRefused<'_>) -> Self {
         match refused {
-            HostRefused::NotListed(_) => Reason::new(Code::MisdirectedRequest, "host_not_listed"),
+            HostRefused::NotListed(_) => {
+                Reason::new(Code::MisdirectedRequest, Cause::HostNotListed)
+            }
             HostRefused::Unclear(reason) => reason,
         }
     }
@@ -124,11 +127,11 @@ impl HostStage {
         let mut lines = view.header(&header::HOST);
         let (first, second) = (lines.next(), lines.next());
         if second.is_some() {
-            return Err(rejected("host_repeated"));
+            return Err(rejected(Cause::HostRepeated));
         }
         let parse = |raw| match self.hosts.as_ref().and_then(|list| list.find(raw)) {
             Some(host) => Ok(host),
-            None => parse_host(raw).map_err(|_| rejected("host_malformed")),
+            None => parse_host(raw).map_err(|_| rejected(Cause::HostMalformed)),
         };
         let authority = head
             .authority()
@@ -139,11 +142,11 @@ impl HostStage {
                 let (authority, host) = (parse(authority)?, parse(host)?);
                 match authority.is_same(&host, default_port(head, secure)) {
                     true => Ok(authority),
-                    false => Err(rejected("host_differs_from_authority")),
+                    false => Err(rejected(Cause::HostDiffersFromAuthority)),
                 }
             }
-            (None, None) => Err(rejected("host_missing")),
-            (Some(_), None) if !head.http2() => Err(rejected("host_missing")),
+            (None, None) => Err(rejected(Cause::HostMissing)),
+            (Some(_), None) if !head.http2() => Err(rejected(Cause::HostMissing)),
             (Some(authority), None) => parse(authority),
             (None, Some(host)) => parse(host),
         }

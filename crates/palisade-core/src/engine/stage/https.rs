@@ -1,6 +1,7 @@
 //! Stage 4: plain HTTP, where the policy refuses it or sends browsers to HTTPS.
 
 use crate::{
+    cause::Cause,
     config::Mistakes,
     engine::{decision::Answer, facts::Arrival},
     firewall::{Claim, claim_of},
@@ -65,7 +66,7 @@ impl HttpsStage {
         if local && !forwarded {
             return Ok(());
         }
-        Err(Reason::new(Code::HttpsRequired, "plain_http"))
+        Err(Reason::new(Code::HttpsRequired, Cause::PlainHttp))
     }
 
     /// The same target over HTTPS (RFC 9110 §15.4.9), instead of a refusal. Not for a method that may change something:

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     audit::printable,
+    cause::Cause,
     endpoint::{EndpointAnswer, Opened},
     engine::{
         compiled::Compiled,
@@ -80,22 +81,25 @@ impl Compiled {
                     target: "palisade",
                     "a requirement of a route has to wait for an answer, which only one of a rule can: move it to the rule"
                 );
-                Err(Reason::new(Code::InternalError, "requirement_cannot_wait"))
+                Err(Reason::new(
+                    Code::InternalError,
+                    Cause::RequirementCannotWait,
+                ))
             }
             Judgement::Unavailable => Err(Reason::new(
                 Code::DependencyUnavailable,
-                "requirement_unavailable",
+                Cause::RequirementUnavailable,
             )
             .header(header::RETRY_AFTER, HeaderValue::from_static("5"))),
             Judgement::Forbidden => {
-                Err(Reason::new(Code::Forbidden, "requirement_not_met").missing(missing()))
+                Err(Reason::new(Code::Forbidden, Cause::RequirementNotMet).missing(missing()))
             }
             Judgement::Unreadable => {
                 let asker = Asker {
                     accepted: &rule.schemes,
                     is_script,
                 };
-                Err(self.schemes.invalid_token(asker, scheme, "claim_type"))
+                Err(self.schemes.invalid_token(asker, scheme, Cause::ClaimType))
             }
             Judgement::ScopeMissing => {
                 let mut scopes = Vec::new();
@@ -242,7 +246,7 @@ impl Compiled {
             Some(Opened::Later(answer)) => Ok(Decision::Wait(Box::new(Wait::Endpoint(answer)))),
             Some(Opened::AfterBody { max, then }) => match arrival.content_length {
                 Some(length) if length > max => {
-                    Err(Reason::new(Code::ContentTooLarge, "content_length"))
+                    Err(Reason::new(Code::ContentTooLarge, Cause::ContentLength))
                 }
                 _ => Ok(Decision::Collect(Body { max, then })),
             },
@@ -328,11 +332,11 @@ pub(in crate::engine) enum Missing {
 }
 
 impl Missing {
-    fn cause(self) -> &'static str {
+    fn cause(self) -> Cause {
         match self {
-            Missing::Nothing => "no_credential",
-            Missing::Unknown => "unknown_authorization_scheme",
-            Missing::StaleCookie => "stale_cookie",
+            Missing::Nothing => Cause::NoCredential,
+            Missing::Unknown => Cause::UnknownAuthorizationScheme,
+            Missing::StaleCookie => Cause::StaleCookie,
         }
     }
 }
@@ -341,7 +345,7 @@ impl Missing {
 fn check_body_length(rule: &CompiledRule, arrival: &Arrival) -> Result<(), Reason> {
     match (rule.max_body, arrival.content_length) {
         (Some(max), Some(length)) if length > max => {
-            Err(Reason::new(Code::ContentTooLarge, "content_length"))
+            Err(Reason::new(Code::ContentTooLarge, Cause::ContentLength))
         }
         _ => Ok(()),
     }

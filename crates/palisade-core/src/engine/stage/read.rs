@@ -2,6 +2,7 @@
 
 use super::rule::CompiledRule;
 use crate::{
+    cause::Cause,
     engine::schemes::{SchemeId, Schemes},
     scheme::{Carrier, Credential, Fit, Presented, scheme_name},
     view::View,
@@ -138,7 +139,10 @@ impl Schemes {
         let found = if view.authorization().len() > 1 {
             // RFC 9110 §5.3: Authorization is no list, so a second line is an attack on whoever
             // reads only one of them.
-            Found::malformed(self.bearer_presented(rule, view), "repeated_authorization")
+            Found::malformed(
+                self.bearer_presented(rule, view),
+                Cause::RepeatedAuthorization.as_str(),
+            )
         } else if explicit {
             the_one(
                 places
@@ -316,9 +320,13 @@ fn the_one<'c, 'h>(places: impl Iterator<Item = Occupied<'c, 'h>>) -> Found<'h> 
             (Ok(credential), None) => one = Some((place.scheme, credential)),
             (Ok(_), Some((first, _))) => {
                 let same = *first == place.scheme;
-                let cause = if same { "repeated" } else { "two_credentials" };
+                let cause = if same {
+                    Cause::Repeated
+                } else {
+                    Cause::TwoCredentials
+                };
                 let scheme = Some(*first);
-                more.get_or_insert(Found::malformed(scheme, cause));
+                more.get_or_insert(Found::malformed(scheme, cause.as_str()));
             }
         }
     }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     body::{Body, BodyTimeouts},
+    cause::Cause,
     config::Mistakes,
     endpoint::Endpoint,
     engine::{
@@ -44,9 +45,6 @@ pub(crate) struct Rules {
     /// What happens to requests without a rule.
     pub(in crate::engine) answer_unlisted: Unlisted,
 }
-
-/// Why a path is refused that one router would take for another one than the next router does.
-const AMBIGUOUS: &str = "ambiguous_path";
 
 /// One rule, ready to judge by.
 #[derive(Debug)]
@@ -129,7 +127,7 @@ impl Rules {
             if self.uncertain == Uncertain::Refuse {
                 return Listed::Ambiguous(ambiguous);
             }
-            matched.uncertain = Some(AMBIGUOUS);
+            matched.uncertain = Some(Cause::AmbiguousPath.as_str());
             lineage.warn_uncertain(&ambiguous.to_string(), &format!("{path:.200}: {ambiguous}"));
             listed = Self::listed(ambiguous.as_sent, method);
         }
@@ -149,18 +147,20 @@ impl Rules {
     ) -> Result<(), Reason> {
         target
             .refuse_unless(rule.allow_encoded)
-            .map_err(|refused| Reason::new(Code::RequestRejected, refused.reason()))?;
+            .map_err(|refused| Reason::new(Code::RequestRejected, refused.cause()))?;
         matched.guardrail = self.guardrail(rule, target.path);
         let no_rule = match listed {
             Listed::Rule(_) => None,
-            Listed::Ambiguous(_) => return Err(Reason::new(Code::RequestRejected, AMBIGUOUS)),
+            Listed::Ambiguous(_) => {
+                return Err(Reason::new(Code::RequestRejected, Cause::AmbiguousPath));
+            }
             Listed::OtherMethod { allow } => {
-                let reason = Reason::new(Code::MethodNotAllowed, "method_not_listed");
+                let reason = Reason::new(Code::MethodNotAllowed, Cause::MethodNotListed);
                 let allow = allow.map(|allow| (header::ALLOW, allow.clone()));
                 Some(reason.headers(allow))
             }
             Listed::Unlisted => match self.answer_unlisted {
-                Unlisted::NotFound => Some(Reason::new(Code::NotFound, "path_not_listed")),
+                Unlisted::NotFound => Some(Reason::new(Code::NotFound, Cause::PathNotListed)),
                 Unlisted::Authenticated => None,
             },
         };

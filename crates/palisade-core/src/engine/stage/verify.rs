@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     audit::printable,
+    cause::{Cause, Word},
     engine::{
         compiled::Compiled,
         decision::{Decision, Wait},
@@ -65,7 +66,7 @@ impl Compiled {
         facts.identity.scheme = Some(candidate.scheme);
         facts.identity.from_cookie = self.is_cookie(candidate);
         let Some(presented) = self.schemes.get(candidate.scheme) else {
-            return Err(Reason::new(Code::InternalError, "no_scheme"));
+            return Err(Reason::new(Code::InternalError, Cause::NoScheme));
         };
         let now = self.lineage.clock.unix_seconds(&*self.ports.clock);
         let verification = match facts.record.explains() {
@@ -124,7 +125,7 @@ impl Compiled {
     /// Who calls, if the credential is good; why nobody does, if it counts as none.
     fn identify(&self, outcome: Outcome, facts: &mut Facts) -> Result<Option<Missing>, Reason> {
         let Some(scheme) = facts.identity.scheme else {
-            return Err(Reason::new(Code::InternalError, "no_scheme"));
+            return Err(Reason::new(Code::InternalError, Cause::NoScheme));
         };
         match outcome {
             Outcome::Verified(principal) => {
@@ -147,15 +148,20 @@ impl Compiled {
                 }
                 facts.record.failed_claim(rejected.claim);
                 let asker = self.asker(facts.matched.rule, facts.arrival.is_script);
-                Err(self
-                    .schemes
-                    .invalid_token(asker, Some(scheme), rejected.cause))
+                Err(self.schemes.invalid_token(
+                    asker,
+                    Some(scheme),
+                    Word::of_scheme(rejected.cause),
+                ))
             }
-            Outcome::Disabled(rejected) => Err(Reason::new(Code::AccountDisabled, rejected.cause)),
+            Outcome::Disabled(rejected) => Err(Reason::new(
+                Code::AccountDisabled,
+                Word::of_scheme(rejected.cause),
+            )),
             Outcome::Unavailable(source) => {
                 facts.record.remark(|| source.to_string());
                 Err(
-                    Reason::new(Code::DependencyUnavailable, "source_unavailable")
+                    Reason::new(Code::DependencyUnavailable, Cause::SourceUnavailable)
                         .header(header::RETRY_AFTER, HeaderValue::from_static("5")),
                 )
             }

@@ -2,6 +2,7 @@
 
 use crate::{
     api_key::{StoredKey, format::Digest},
+    cause::Cause,
     companion::{Answer, KeyStore},
     ports::Clock,
     revocation::Revocations,
@@ -119,19 +120,19 @@ fn noted(
 pub(super) fn same<'k>(
     found: Option<&'k StoredKey>,
     digest: &Digest,
-) -> Result<&'k StoredKey, &'static str> {
+) -> Result<&'k StoredKey, Cause> {
     let expected = found.map_or(&NOBODY, StoredKey::digest);
     let same = bool::from(expected.ct_eq(digest));
     match found {
         Some(key) if same => Ok(key),
-        Some(_) => Err("key_mismatch"),
-        None => Err("key_unknown"),
+        Some(_) => Err(Cause::KeyMismatch),
+        None => Err(Cause::KeyUnknown),
     }
 }
 
-pub(super) fn rejected(cause: &'static str) -> Verification {
+pub(super) fn rejected(cause: Cause) -> Verification {
     Verification::Done(Outcome::Rejected(Rejected {
-        cause,
+        cause: cause.as_str(),
         hint: None,
         claim: None,
     }))

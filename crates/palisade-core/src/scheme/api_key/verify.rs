@@ -6,6 +6,7 @@ use crate::{
         StoredKey,
         format::{self, Digest, KeyId},
     },
+    cause::Cause,
     companion::{Answer, KeyStore},
     ports::{BoxFuture, SourceError},
     scheme::{Carrier, Carriers, Challenge, Credential, Occasion, Presented, Scheme, Verification},
@@ -64,7 +65,7 @@ impl KeyScheme {
     fn judge_legacy(
         &self,
         presented: &[u8],
-        fault: &'static str,
+        fault: Cause,
         unix_seconds: u64,
         occasion: Occasion,
     ) -> Verification {
@@ -79,7 +80,7 @@ impl KeyScheme {
                 let answer = store.by_digest(&digest);
                 self.judge.stored(answer, digest, unix_seconds, occasion)
             }
-            (None, None) => rejected("key_unknown"),
+            (None, None) => rejected(Cause::KeyUnknown),
         }
     }
 
@@ -107,7 +108,7 @@ impl Scheme for KeyScheme {
     }
 
     fn recognises(&self, credential: &Credential<'_>) -> bool {
-        if let Ok(_) | Err("key_checksum") = format::parse(&credential.bytes, &self.prefix) {
+        if let Ok(_) | Err(Cause::KeyChecksum) = format::parse(&credential.bytes, &self.prefix) {
             return true;
         }
         let store = self.legacy_store();

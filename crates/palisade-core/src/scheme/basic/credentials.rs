@@ -1,5 +1,6 @@
 //! What stands behind `Basic ` (RFC 7617 §2): the Base64 of `name:password`.
 
+use crate::cause::Cause;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -13,19 +14,19 @@ pub(super) struct Credentials {
 
 impl Credentials {
     /// Takes the token68 apart; else the word for the audit.
-    pub(super) fn parse(token: &[u8]) -> Result<Self, &'static str> {
+    pub(super) fn parse(token: &[u8]) -> Result<Self, Cause> {
         // RFC 4648 §3.5: the one encoding of these bytes, with its padding.
-        let bytes = STANDARD.decode(token).map_err(|_| "basic_base64")?;
+        let bytes = STANDARD.decode(token).map_err(|_| Cause::BasicBase64)?;
         let text = String::from_utf8(bytes).map_err(|why| {
             drop(Zeroizing::new(why.into_bytes()));
-            "basic_utf8"
+            Cause::BasicUtf8
         })?;
         let text = Zeroizing::new(text);
         if text.chars().any(char::is_control) {
-            return Err("basic_control_character");
+            return Err(Cause::BasicControlCharacter);
         }
         // A name holds no colon, a password may.
-        let colon = text.find(':').ok_or("basic_no_colon")?;
+        let colon = text.find(':').ok_or(Cause::BasicNoColon)?;
         Ok(Self { text, colon })
     }
 
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn parse(text: impl AsRef<[u8]>) -> Result<(String, String), &'static str> {
+    fn parse(text: impl AsRef<[u8]>) -> Result<(String, String), Cause> {
         let credentials = Credentials::parse(STANDARD.encode(text).as_bytes())?;
         let (name, password) = (credentials.name(), credentials.password());
         Ok((name.to_owned(), password.to_owned()))
@@ -73,15 +74,15 @@ mod tests {
 
     #[test]
     fn what_nobody_can_mean_has_its_word() {
-        assert_eq!(parse("Aladdin"), Err("basic_no_colon"));
-        assert_eq!(parse(""), Err("basic_no_colon"));
-        assert_eq!(parse(b"a:\xa3"), Err("basic_utf8"));
+        assert_eq!(parse("Aladdin"), Err(Cause::BasicNoColon));
+        assert_eq!(parse(""), Err(Cause::BasicNoColon));
+        assert_eq!(parse(b"a:\xa3"), Err(Cause::BasicUtf8));
         for control in ["a\0:b", "a:b\n", "a:\u{7f}", "a:\u{85}"] {
-            assert_eq!(parse(control), Err("basic_control_character"));
+            assert_eq!(parse(control), Err(Cause::BasicControlCharacter));
         }
         for bad in ["YTpi=", "YTpiYw", "YTpiYx==", "YTpi\n", "YT-_", "Y"] {
             let error = Credentials::parse(bad.as_bytes()).unwrap_err();
-            assert_eq!(error, "basic_base64", "{bad}");
+            assert_eq!(error, Cause::BasicBase64, "{bad}");
         }
     }
 

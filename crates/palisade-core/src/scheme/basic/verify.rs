@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     audit::printable,
+    cause::Cause,
     companion::AccountStore,
     outage::{Answer, Outage},
     password::{self, Cost, Pool, StoredPassword},
@@ -106,8 +107,8 @@ impl Verifier {
         };
         let account = match (account, same) {
             (Some(account), Ok(true)) => account,
-            (Some(_), Ok(_)) => return refused("password_wrong"),
-            (None, Ok(_)) => return refused("account_unknown"),
+            (Some(_), Ok(_)) => return refused(Cause::PasswordWrong),
+            (None, Ok(_)) => return refused(Cause::AccountUnknown),
             (_, Err(source)) => return Outcome::Unavailable(source),
         };
         match self.settle(&account) {
@@ -205,10 +206,9 @@ impl Verifier {
     /// What becomes of a caller whose password is right.
     fn settle(&self, account: &Account) -> Verification {
         if !account.active {
-            let (cause, hint) = ("account_disabled", None);
             return Verification::Done(Outcome::Disabled(Rejected {
-                cause,
-                hint,
+                cause: Cause::AccountDisabled.as_str(),
+                hint: None,
                 claim: None,
             }));
         }
@@ -217,9 +217,9 @@ impl Verifier {
     }
 }
 
-fn refused(cause: &'static str) -> Outcome {
+fn refused(cause: Cause) -> Outcome {
     Outcome::Rejected(Rejected {
-        cause,
+        cause: cause.as_str(),
         hint: None,
         claim: None,
     })

@@ -2,6 +2,7 @@
 
 use super::{Charged, Counting, LimitReport, Limits, RuleLimits, When, Who};
 use crate::{
+    cause::Cause,
     engine::facts::{Effects, Record},
     fingerprint::Content,
     limit::{
@@ -40,7 +41,7 @@ impl Limits {
         // Of two lines, the one that is not counted could be another on every request.
         let is_repeated = |view| ids.iter().any(|&id| self.is_repeated(id, view));
         if who.view.is_some_and(is_repeated) {
-            let reason = Reason::new(Code::RequestRejected, "limit_header_repeated");
+            let reason = Reason::new(Code::RequestRejected, Cause::LimitHeaderRepeated);
             return Charged::Now(Err(reason));
         }
         let now = record.now_nanos(&*self.clock);
@@ -67,7 +68,7 @@ impl Limits {
             Decision::Refuse { retry_after } => Charged::Now(Err(self.quota_exceeded(
                 &report,
                 retry_after,
-                "quota_exceeded",
+                Cause::QuotaExceeded,
             ))),
         }
     }
@@ -124,7 +125,7 @@ impl Limits {
         let states = answer.map_err(|source| {
             record.remark(|| source.to_string());
             tracing::warn!(target: "palisade", "{source}: what its limits hold for is answered with 503");
-            Reason::new(Code::DependencyUnavailable, "limits_unavailable")
+            Reason::new(Code::DependencyUnavailable, Cause::LimitsUnavailable)
                 .header(header::RETRY_AFTER, HeaderValue::from_static("5"))
         })?;
         let mut report = Report::new();
@@ -143,7 +144,9 @@ impl Limits {
             .filter(|row| row.violated && !row.shadow);
         match enforced.map(|row| row.seconds.max(1)).max() {
             None => Ok(()),
-            Some(retry_after) => Err(self.quota_exceeded(&report, retry_after, "quota_exceeded")),
+            Some(retry_after) => {
+                Err(self.quota_exceeded(&report, retry_after, Cause::QuotaExceeded))
+            }
         }
     }
 
@@ -176,7 +179,7 @@ impl Limits {
     ) -> Reason {
         let (report, retry_after) = spent;
         self.note(report, effects, record);
-        self.quota_exceeded(report, *retry_after, "too_many_failures")
+        self.quota_exceeded(report, *retry_after, Cause::TooManyFailures)
     }
 
     /// Counts a malformed or wrong credential by the address it came from, whatever the limits of the rule count.
@@ -265,7 +268,7 @@ impl Limits {
         ids.iter().filter_map(|&id| self.set.name(id)).collect()
     }
 
-    fn quota_exceeded(&self, report: &Report, retry_after: u32, cause: &'static str) -> Reason {
+    fn quota_exceeded(&self, report: &Report, retry_after: u32, cause: Cause) -> Reason {
         let violated: Vec<&str> = report
             .rows()
             .iter()
