@@ -133,6 +133,10 @@ impl Twin {
         let mut explained = Explained::default();
         match (explanation.ending, said("decision")) {
             (_, Some("aborted")) => explained.aborted = 1,
+            // An endpoint is named, and not asked what it would answer.
+            (Ending::Answer(_), Some("refuse")) if explanation.status.is_none() => {
+                explained.refused_later = 1;
+            }
             (Ending::Admit, Some("refuse")) => {
                 let code = said("code").unwrap_or_default();
                 // A guard may need a claim that the rule did not, and that nobody can read.
