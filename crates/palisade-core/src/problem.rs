@@ -140,8 +140,13 @@ pub struct Reason {
     word: Word,
     headers: Vec<(HeaderName, HeaderValue)>,
     members: String,
-    missing: Option<Box<str>>,
+    /// Boxed, because most have none, and reasons are moved a lot.
+    missing: Option<Box<Missing>>,
 }
+
+/// The part of a requirement that a caller does not meet.
+#[derive(Debug, Clone)]
+struct Missing(String);
 
 /// What the audit and explanations tell of a refusal.
 #[derive(Debug, Clone)]
@@ -217,14 +222,17 @@ impl Reason {
         Refusal {
             code: self.code,
             word: self.word.clone(),
-            missing: self.missing.clone(),
+            missing: self
+                .missing
+                .as_ref()
+                .map(|missing| missing.0.as_str().into()),
         }
     }
 
     /// Names the part of a requirement that the caller does not meet; the client is not told.
     #[must_use]
     pub(crate) fn missing(mut self, part: Option<String>) -> Self {
-        self.missing = part.map(String::into_boxed_str);
+        self.missing = part.map(|part| Box::new(Missing(part)));
         self
     }
 

@@ -398,24 +398,35 @@ pub(crate) struct Asked {
 impl Asked {
     /// What came of it, as [`Answers`] keep it.
     pub(crate) fn answered(self, answer: Result<bool, ()>, answers: &mut Answers) {
-        answers.0.push((self.question, answer));
+        answers
+            .0
+            .get_or_insert_default()
+            .0
+            .push((self.question, answer));
     }
 }
 
-/// What was answered about the caller of a request.
+/// What was answered about the caller of a request; mostly nothing was asked.
 #[derive(Clone, Default)]
-pub(crate) struct Answers(Vec<(Arc<Question>, Result<bool, ()>)>);
+pub(crate) struct Answers(Option<Box<KnownAnswers>>);
+
+#[derive(Clone, Default)]
+struct KnownAnswers(Vec<Answered>);
+
+/// A question and what came of it: `Err` where nobody answered.
+type Answered = (Arc<Question>, Result<bool, ()>);
 
 impl Answers {
     fn of(&self, question: &Arc<Question>) -> Option<Result<bool, ()>> {
-        let mut known = self.0.iter();
+        let mut known = self.0.iter().flat_map(|known| &known.0);
         known.find_map(|(known, answer)| Arc::ptr_eq(known, question).then_some(*answer))
     }
 }
 
 impl fmt::Debug for Answers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Answers").field(&self.0.len()).finish()
+        let known = self.0.as_ref().map_or(0, |known| known.0.len());
+        f.debug_tuple("Answers").field(&known).finish()
     }
 }
 

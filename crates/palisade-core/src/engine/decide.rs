@@ -183,12 +183,12 @@ impl Compiled {
         let (effects, record) = (&mut facts.effects, &mut facts.record);
         let decided = match (wait, heard) {
             (Wait::AddressLimits(counting, hold), Heard::Counts(answer)) => {
-                let charged = self.limits.counted(counting, answer, effects, record);
+                let charged = self.limits.counted(*counting, answer, effects, record);
                 self.go_on(charged, &hold.0, facts)
             }
             (Wait::Verify(_), Heard::Outcome(outcome)) => self.settle(outcome, facts),
             (Wait::CallerLimits(counting), Heard::Counts(answer)) => {
-                let charged = self.limits.counted(counting, answer, effects, record);
+                let charged = self.limits.counted(*counting, answer, effects, record);
                 self.go_on_with_caller(charged, facts)
             }
             (Wait::Judge(asked), Heard::Answer(answer)) => {

@@ -39,11 +39,11 @@ pub(super) struct Answer {
 /// What a decision waits for, and what it goes on with then.
 pub(super) enum Wait {
     /// Limits by what the head shows; the credential is held until they are counted.
-    AddressLimits(Counting, Hold),
+    AddressLimits(Box<Counting>, Hold),
     /// The judgement of the credential.
     Verify(RemoteVerification),
     /// Limits by who calls.
-    CallerLimits(Counting),
+    CallerLimits(Box<Counting>),
     /// An answer about the caller, for the requirement.
     Judge(Asked),
     /// The answer of an endpoint.

@@ -4,7 +4,7 @@ use super::{
     Grant,
     compiled::Compiled,
     decision::{Decision, Wait},
-    facts::{Facts, Identity, Record},
+    facts::{Facts, Identity, Record, Tls},
     grant::Asked,
     judged::Judged,
     trace::Trace,
@@ -250,7 +250,9 @@ impl Compiled {
     fn facts(&self, head: &dyn RequestHead, trace: Option<Box<Trace>>) -> Facts {
         let request_id = RequestId::from_bytes(self.lineage.ids.draw());
         let record = Record::new(&self.ports, request_id, trace);
-        Facts::new(head, self.https.is_secure(head.tls()), record)
+        let tls = head.tls();
+        let secure = self.https.is_secure(tls);
+        Facts::new(head, Tls { tls, secure }, record)
     }
 }
 

@@ -117,11 +117,18 @@ pub(super) struct Record {
     pub(super) trace: Option<Box<Trace>>,
 }
 
+/// Whether the server ended TLS, and whether the request counts as HTTPS.
+#[derive(Clone, Copy)]
+pub(super) struct Tls {
+    pub(super) tls: bool,
+    pub(super) secure: bool,
+}
+
 impl Facts {
     #[inline]
-    pub(super) fn new(head: &dyn RequestHead, secure: bool, record: Record) -> Self {
+    pub(super) fn new(head: &dyn RequestHead, https: Tls, record: Record) -> Self {
         Self {
-            arrival: Arrival::new(head, secure),
+            arrival: Arrival::new(head, https),
             matched: Matched::default(),
             identity: Identity::default(),
             effects: Effects {
@@ -143,7 +150,7 @@ impl Identity {
 
 impl Arrival {
     #[inline]
-    fn new(head: &dyn RequestHead, secure: bool) -> Self {
+    fn new(head: &dyn RequestHead, https: Tls) -> Self {
         let peer = head.peer();
         Self {
             method: None,
@@ -153,8 +160,8 @@ impl Arrival {
             client: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| {
                 peer.ip().to_canonical()
             }),
-            tls: head.tls(),
-            secure,
+            tls: https.tls,
+            secure: https.secure,
             hsts_host: false,
             content_length: None,
             changes_protocol: false,
@@ -207,6 +214,7 @@ impl Record {
     }
 
     /// Notes what a stage saw.
+    #[inline]
     pub(super) fn tell(&mut self, stage: Stage, tell: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.stages.push((stage, tell()));

@@ -69,9 +69,12 @@ impl Compiled {
         } = shown;
         let demands = || std::iter::once(&rule.requirement).chain(more);
         let missing = || {
-            let unmet = demands().filter_map(|demand| demand.unmet(caller, &self.roles, answers));
-            let unmet: Vec<_> = unmet.map(|part| part.to_string()).collect();
-            is_told.then(|| unmet.join(" and "))
+            let unmet = |demand: &Requirement| demand.unmet(caller, &self.roles, answers);
+            is_told.then(|| {
+                let unmet = demands().filter_map(unmet);
+                let unmet: Vec<_> = unmet.map(|part| part.to_string()).collect();
+                unmet.join(" and ")
+            })
         };
         match judgement {
             Judgement::Met => Ok(()),

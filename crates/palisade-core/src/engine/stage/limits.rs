@@ -36,7 +36,7 @@ pub(crate) struct Limits {
 pub(in crate::engine) enum Charged {
     Now(Result<(), Reason>),
     /// A store is asked.
-    Later(Counting),
+    Later(Box<Counting>),
 }
 
 /// A question to stores of counts, under way.

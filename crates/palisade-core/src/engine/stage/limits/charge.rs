@@ -62,7 +62,7 @@ impl Limits {
         self.note(&report, effects, record);
         match decision {
             Decision::Admit => match self.ask_stores(ids, rule.cost, &who) {
-                Some(counting) => Charged::Later(counting),
+                Some(counting) => Charged::Later(Box::new(counting)),
                 None => Charged::Now(Ok(())),
             },
             Decision::Refuse { retry_after } => Charged::Now(Err(self.quota_exceeded(
