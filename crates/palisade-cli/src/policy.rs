@@ -3,13 +3,14 @@
 use crate::{
     answer::{Answer, Failure, Outcome},
     note,
-    offline::Offline,
+    offline::{Offline, Uncounted},
 };
 use palisade_core::{ConfigError, ConfigWarning, Palisade, Policy, SourceError};
 use serde_json::{Value, json};
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,16 +26,24 @@ pub(crate) fn read(path: &Path) -> Result<Result<Policy, ConfigError>, Failure> 
 
 /// Adds everybody who asks issuers and databases.
 pub(crate) fn with_companions(policy: Policy) -> Policy {
-    policy
+    with_uncounted_limits(policy)
         .with(palisade_oauth::companion())
         .with(palisade_store::companion())
 }
 
 /// Adds stand-ins that check what the policy says, and ask nobody.
 pub(crate) fn with_silent_companions(policy: Policy) -> Policy {
-    policy
+    with_uncounted_limits(policy)
         .with(palisade_oauth::companion().silent())
         .with(Offline)
+}
+
+/// Adds stand-ins for the stores of counts that only the application's own program has.
+fn with_uncounted_limits(policy: Policy) -> Policy {
+    let limits = policy.limits.iter();
+    let stores: Vec<_> = limits.filter_map(|limit| limit.store.clone()).collect();
+    let with_store = |policy: Policy, name| policy.limit_store(name, Arc::new(Uncounted));
+    stores.into_iter().fold(policy, with_store)
 }
 
 /// The answer to a policy with mistakes.

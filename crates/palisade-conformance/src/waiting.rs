@@ -151,10 +151,12 @@ impl LimitStore for Counts {
             if !exceeded {
                 *taken = after;
             }
-            states.extend(charge.quotas.iter().map(|quota| QuotaState {
-                remaining: quota.units.saturating_sub(*taken),
-                seconds: quota.seconds,
-                exceeded: after > quota.units,
+            states.extend(charge.quotas.iter().map(|quota| {
+                QuotaState::new(
+                    quota.units.saturating_sub(*taken),
+                    quota.seconds,
+                    after > quota.units,
+                )
             }));
         }
         later(&self.clock, Ok(states))

@@ -92,7 +92,7 @@ pub struct AuditEvent<'a> {
     /// Whether a cookie was ignored: an explicit credential came with it, or too many credentials had failed at the
     /// client's address.
     pub ambient_ignored: bool,
-    /// Whether a credential came over plain HTTP that was refused: it must be replaced.
+    /// Whether a credential came over plain HTTP that was refused or sent on to HTTPS: it must be replaced.
     pub credential_exposed: bool,
     /// The version of the policy: a hash of what was written.
     pub policy: &'a str,
@@ -103,14 +103,15 @@ pub struct AuditEvent<'a> {
 impl AuditEvent<'_> {
     /// How much attention this deserves.
     pub fn level(&self) -> AuditLevel {
-        level(self.decision, self.method)
+        level(self.decision, self.method, self.credential_exposed)
     }
 }
 
-pub(crate) fn level(decision: Decision, method: &str) -> AuditLevel {
+/// A credential that was exposed must be replaced, whatever became of the request.
+pub(crate) fn level(decision: Decision, method: &str, credential_exposed: bool) -> AuditLevel {
     let reads = matches!(method, "GET" | "HEAD" | "OPTIONS");
     match decision {
-        Decision::Admit if reads => AuditLevel::Debug,
+        Decision::Admit if reads && !credential_exposed => AuditLevel::Debug,
         _ => AuditLevel::Info,
     }
 }

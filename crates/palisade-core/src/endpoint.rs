@@ -8,6 +8,10 @@ use std::fmt;
 ///
 /// It gets a rule: public, for its methods, within the limits that hold where a rule names none. A rule of the policy for
 /// the same path is a mistake, and so is a second endpoint there. Explanations name it, and never call it.
+///
+/// What the stages do for a handler with a credential, an endpoint that reads one does itself: a wrong one is not counted by
+/// `[failures]`, cross-site requests are not refused, and the head is shown with what proxies may have added to it. It must
+/// end its waits itself.
 pub trait Endpoint: fmt::Debug + Send + Sync {
     /// What explanations call it.
     fn name(&self) -> &'static str;
@@ -29,6 +33,7 @@ pub trait Endpoint: fmt::Debug + Send + Sync {
 }
 
 /// What an endpoint makes of the head of a request.
+#[non_exhaustive]
 pub enum Opened {
     /// It answers.
     Now(Reply),
@@ -48,6 +53,7 @@ pub type AfterBody = Box<dyn FnOnce(Bytes) -> BoxFuture<EndpointAnswer> + Send>;
 
 /// What an endpoint answers in the end.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum EndpointAnswer {
     /// With this.
     Reply(Reply),

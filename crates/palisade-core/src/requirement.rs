@@ -95,7 +95,7 @@ pub fn policy(
 }
 
 /// Callers of whom the answer to `ask` is true may pass: for tests that must wait, as for a database. `name` stands in
-/// explanations and errors. Asked once a request at most, and only where the answer decides; without an answer the request
+/// explanations and errors. The answer must come in bounded time. Asked once a request at most, and only where the answer decides; without an answer the request
 /// is refused with 503. For rules: a route's own requirement cannot wait, and one that has to is refused with 500.
 ///
 /// ```

@@ -133,6 +133,18 @@ fn what_a_rule_means_beside_others_is_noted() {
 }
 
 #[test]
+fn a_limit_may_be_counted_by_a_store_that_only_the_program_has() {
+    let folder = Folder::new();
+    let limit = "[[limit]]\nname = 'a'\nquota = '9/minute'\ndefault = true\nstore = 'redis'\n";
+    let rule = "[[rule]]\npath = '/a'\nrequire = 'public'\n";
+    folder.write("p.toml", &format!("{limit}{rule}"));
+    let ran = folder.run(&["check", "p.toml"]).expect(0);
+    assert!(ran.out.contains("counted by redis"), "{}", ran.out);
+    let ran = folder.run(&["explain", "p.toml", "--path", "/a"]).expect(0);
+    assert!(ran.out.contains("a (9/minute): 9 left"), "{}", ran.out);
+}
+
+#[test]
 fn a_secret_written_into_a_policy_is_not_repeated() {
     let folder = Folder::new();
     folder.write(

@@ -92,8 +92,8 @@ fn compile_parts(
             mistakes.add(format!("methods[{index}]"), message);
         }
     }
-    let https = HttpsStage::compile(&policy.https, mistakes);
     let host = HostStage::compile(&policy.host, mistakes);
+    let https = HttpsStage::compile(&policy.https, &host, mistakes);
     let headers = CompiledHeaders::compile(&policy.headers, &mut known, mistakes);
     let resource = Resource::of(policy, mistakes);
     let metadata_url = resource

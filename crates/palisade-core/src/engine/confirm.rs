@@ -184,7 +184,7 @@ impl Grant {
             mismatch.route
         );
         let lineage = &self.policy().lineage;
-        lineage.warn_uncertain(&about, &mismatch.told);
+        lineage.tell_once(&about, &mismatch.told);
         if self.policy().rules.uncertain == Uncertain::Report {
             let _ = self.confirmation().reported.set(mismatch.cause.as_str());
             return Ok(());

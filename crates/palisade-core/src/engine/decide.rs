@@ -17,10 +17,12 @@ use crate::{
     engine::decision::{Decision, Heard, Wait},
     head::RequestHead,
     methods::MethodId,
+    outage,
     policy::Unlisted,
     problem::{Code, Reason},
     view::View,
 };
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Compiled {
     /// Judges a request's head, stage by stage.
@@ -118,9 +120,6 @@ impl Compiled {
         if let Found::One(candidate) = &reading.found {
             self.keep_from_handler(candidate, &view, &mut effects.edits);
         }
-        if let Some(endpoint) = rule.endpoint.as_ref().filter(|_| !record.explains()) {
-            matched.opened = Some(Box::new(endpoint.open(&view)));
-        }
         let who = Who {
             client: arrival.client,
             caller: None,
@@ -129,6 +128,13 @@ impl Compiled {
         let charged = self
             .limits
             .charge(When::Arrival, &rule.limits, who, effects, record);
+        // An endpoint sees the head now or never; one that is refused already is not asked.
+        let endpoint = rule.endpoint.as_ref().filter(|_| !record.explains());
+        if let Some(endpoint) = endpoint
+            && !matches!(charged, Charged::Now(Err(_)))
+        {
+            matched.opened = Some(Box::new(caught(|| endpoint.open(&view)).flatten()));
+        }
         match charged {
             Charged::Now(charged) => self.go_on(charged, &reading.found, facts),
             Charged::Later(counting) => Ok(Decision::Wait(Box::new(Wait::AddressLimits(
@@ -180,6 +186,9 @@ impl Compiled {
     /// Goes on with what was waited for.
     pub(super) fn resume(&self, wait: Wait, heard: Heard, facts: &mut Facts) -> Decision {
         facts.record.waited(&*self.ports.clock);
+        if matches!(heard, Heard::Outcome(_)) {
+            facts.record.answer = outage::Answer::Asked;
+        }
         let (effects, record) = (&mut facts.effects, &mut facts.record);
         let decided = match (wait, heard) {
             (Wait::AddressLimits(counting, hold), Heard::Counts(answer)) => {
@@ -192,7 +201,13 @@ impl Compiled {
                 self.go_on_with_caller(charged, facts)
             }
             (Wait::Judge(asked), Heard::Answer(answer)) => {
-                let answer = answer.map_err(|source| record.remark(|| source.to_string()));
+                let answer = answer.map_err(|source| {
+                    record.remark(|| source.to_string());
+                    if !record.explains() {
+                        self.lineage
+                            .tell_once(&source.to_string(), &source.to_string());
+                    }
+                });
                 asked.answered(answer, &mut facts.identity.answers);
                 self.judge_or_ask(facts)
             }
@@ -204,4 +219,12 @@ impl Compiled {
         };
         decided.unwrap_or_else(Decision::Refuse)
     }
+}
+
+/// What an application's own code makes, unless it panics: then the request is refused as after a panic of a handler.
+pub(super) fn caught<T>(make: impl FnOnce() -> T) -> Result<T, Reason> {
+    catch_unwind(AssertUnwindSafe(make)).map_err(|_| {
+        tracing::error!(target: "palisade", "an endpoint, a scheme or a requirement panicked");
+        Reason::new(Code::InternalError, Cause::Panic)
+    })
 }

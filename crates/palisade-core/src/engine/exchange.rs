@@ -3,6 +3,7 @@
 use super::{
     Grant,
     compiled::Compiled,
+    decide::caught,
     decision::{Decision, Wait},
     facts::{Facts, Identity, Record, Tls},
     grant::Asked,
@@ -108,13 +109,14 @@ impl Exchange {
         loop {
             let decision = match std::mem::replace(&mut self.step, Step::HandedOut) {
                 Step::Decided(decision) => decision,
-                Step::Waiting(mut wait) => match wait.poll(context) {
-                    Poll::Ready(heard) => {
+                Step::Waiting(mut wait) => match caught(|| wait.poll(context)) {
+                    Err(reason) => Decision::Refuse(reason),
+                    Ok(Poll::Ready(heard)) => {
                         let decision = self.policy.resume(*wait, heard, &mut self.facts);
                         self.step = Step::of(decision);
                         continue;
                     }
-                    Poll::Pending => {
+                    Ok(Poll::Pending) => {
                         self.step = Step::Waiting(wait);
                         return Poll::Pending;
                     }
@@ -159,7 +161,10 @@ impl Exchange {
         };
         let stopped = self.body.as_ref().and_then(BodyReport::refused);
         self.step = match (body, stopped) {
-            (Some(bytes), None) => Step::Waiting(Box::new(Wait::Endpoint(then(bytes)))),
+            (Some(bytes), None) => match caught(|| then(bytes)) {
+                Ok(answer) => Step::Waiting(Box::new(Wait::Endpoint(answer))),
+                Err(reason) => Step::Decided(Decision::Refuse(reason)),
+            },
             (_, Some(refused)) => Step::Decided(Decision::Refuse(refused.reason())),
             (None, None) => {
                 let reason = Reason::new(Code::MalformedBody, Cause::BodyUnreadable);

@@ -24,7 +24,8 @@ use std::future::poll_fn;
 pub enum Ending {
     /// The handler runs.
     Admit,
-    /// Answered by core; by what, its name tells: `preflight`, `metadata`.
+    /// Answered by core; by what, its name tells: `preflight`, `https_redirect`, or the name of an endpoint, which is not
+    /// called.
     Answer(&'static str),
     /// Refused; no handler runs.
     Refuse,
@@ -120,7 +121,7 @@ pub struct PrincipalReport {
 impl Palisade {
     /// Decides about a request as a server would, by the same code, and tells how.
     ///
-    /// It asks whom a server would ask, and takes from the quotas of this `Palisade`, but
+    /// It asks whom a server would ask, and takes from the quotas of this `Palisade` and of its stores, but
     /// nothing is audited, counted or written: no key was used. The future borrows nothing and
     /// waits for nobody unless the credential must be asked about.
     ///
@@ -186,10 +187,11 @@ impl Exchange {
         let grant = self.grant.as_ref();
         let principal = grant.and_then(|grant| grant.principal()).or(caller);
         let rule = self.policy.rule(self.facts.matched.rule);
-        let is_of_endpoint = rule.is_some_and(|rule| rule.endpoint.is_some());
+        let endpoint = rule.and_then(|rule| rule.endpoint.as_ref());
+        let is_of_endpoint = |name| endpoint.is_some_and(|endpoint| endpoint.name() == name);
         let is_known = match ending {
             Ending::Admit => false,
-            Ending::Answer(_) => !is_of_endpoint,
+            Ending::Answer(name) => !is_of_endpoint(name),
             Ending::Refuse => true,
         };
         let scheme = self.facts.identity.scheme;

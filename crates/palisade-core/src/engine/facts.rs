@@ -205,7 +205,6 @@ impl Record {
     /// Somebody was waited for: what was read of the clock is past.
     pub(super) fn waited(&mut self, clock: &dyn Clock) {
         self.now_nanos = Some(clock.monotonic_nanos());
-        self.answer = Answer::Asked;
     }
 
     /// How long the exchange has lasted by `now`.

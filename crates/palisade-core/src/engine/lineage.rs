@@ -75,8 +75,9 @@ impl Lineage {
 }
 
 impl Lineage {
-    /// Says once that rule and route may not agree; `about` names both, without what a client chooses.
-    pub(super) fn warn_uncertain(&self, about: &str, what: &str) {
+    /// Says once what needs looking after, as that rule and route may not agree; `about` names it, without what a client
+    /// chooses.
+    pub(super) fn tell_once(&self, about: &str, what: &str) {
         let mut warned = self
             .warned_uncertain
             .lock()

@@ -12,7 +12,8 @@ pub trait LimitStore: fmt::Debug + Send + Sync {
     /// each charge, in their order.
     ///
     /// Without an answer the request is refused with 503: a limit that nobody counts would be none. The answer must come in
-    /// bounded time, because nothing else ends the wait.
+    /// bounded time, because nothing else ends the wait. Limits that this
+    /// process counts are charged before, and stay charged.
     fn take(&self, charges: Vec<StoreCharge>) -> BoxFuture<Result<Vec<QuotaState>, SourceError>>;
 }
 
@@ -39,6 +40,7 @@ pub struct StoreCharge {
 
 /// One quota after a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QuotaState {
     /// How many units are left.
     pub remaining: u32,
@@ -46,6 +48,17 @@ pub struct QuotaState {
     pub seconds: u32,
     /// Whether it had too little left for the charge.
     pub exceeded: bool,
+}
+
+impl QuotaState {
+    /// So many units left, seconds until the next one (or all of them), and whether too little was left for the charge.
+    pub fn new(remaining: u32, seconds: u32, exceeded: bool) -> Self {
+        Self {
+            remaining,
+            seconds,
+            exceeded,
+        }
+    }
 }
 
 /// A limit that a store counts.

@@ -57,7 +57,11 @@ impl Exchange {
             .method
             .map_or("other", |id| policy.methods.name(id));
         let sink = &policy.ports.audit;
-        if !sink.wants(audit::level(decision, method)) {
+        if !sink.wants(audit::level(
+            decision,
+            method,
+            self.facts.record.credential_exposed,
+        )) {
             return;
         }
 

@@ -62,6 +62,13 @@ impl HostStage {
         }
     }
 
+    /// Whether a host is one of ours.
+    pub(in crate::engine) fn lists(&self, host: &str) -> bool {
+        let ours =
+            |list: &HostList| parse_host(host.as_bytes()).is_ok_and(|host| list.allows(&host));
+        self.hosts.as_ref().is_none_or(ours)
+    }
+
     /// The host, if it is one of ours; a probe may name any.
     pub(in crate::engine) fn judge<'h>(
         &self,

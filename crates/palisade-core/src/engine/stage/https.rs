@@ -3,7 +3,7 @@
 use crate::{
     cause::Cause,
     config::Mistakes,
-    engine::{decision::Answer, facts::Arrival},
+    engine::{decision::Answer, facts::Arrival, stage::host::HostStage},
     firewall::{Claim, claim_of},
     host::{Host, parse_host},
     methods::MethodId,
@@ -23,7 +23,11 @@ pub(in crate::engine) struct HttpsStage {
 
 impl HttpsStage {
     /// Checks `[https]`.
-    pub(in crate::engine) fn compile(settings: &Https, mistakes: &mut Mistakes) -> Self {
+    pub(in crate::engine) fn compile(
+        settings: &Https,
+        hosts: &HostStage,
+        mistakes: &mut Mistakes,
+    ) -> Self {
         let redirects = settings.mode == HttpsMode::Redirect;
         match &settings.host {
             None if redirects => mistakes.add(
@@ -36,6 +40,10 @@ impl HttpsStage {
             Some(host) if parse_host(host.as_bytes()).is_err() => mistakes.add(
                 "https.host",
                 format!("is {host:?}; write a host, with a port if it is not 443, such as \"www.example.com\""),
+            ),
+            Some(host) if !hosts.lists(host) => mistakes.warn(
+                "https.host",
+                format!("is {host:?}, which [host] allowed does not list, so that it would be answered with 421 there"),
             ),
             _ => {}
         }
@@ -83,6 +91,8 @@ impl HttpsStage {
         if self.settings.mode != HttpsMode::Redirect
             || !is_read
             || sends_credential
+            // Behind a proxy that ends TLS it would go round in circles.
+            || view.lines().any(|(name, _)| is_of_a_proxy(name))
             || view.asks_for_websocket()
         {
             return None;

@@ -8,6 +8,7 @@ use crate::{
         FieldText, Key, KeyHash, KeyHasher, LimitId, LimitOptions, LimitSet, LimitSpec, OwnQuotas,
         Quota, QuotaState, Report, Row, StoredLimit,
     },
+    outage::Outage,
     policy::{LimitKey, Policy},
     ports::{BoxFuture, Clock, SourceError},
     principal::Principal,
@@ -30,6 +31,8 @@ pub(crate) struct Limits {
     clock: Arc<dyn Clock>,
     /// Those that a store counts.
     stored: Vec<Option<StoredLimit>>,
+    /// Of the stores.
+    outage: Outage,
 }
 
 /// What came of charging a request.
@@ -181,6 +184,7 @@ impl Limits {
                     failures,
                     clock: Arc::clone(&policy.ports().clock),
                     stored,
+                    outage: Outage::default(),
                 })
             }
             Err(wrong) => {
@@ -207,6 +211,7 @@ impl Limits {
             failures: None,
             clock: Arc::clone(&policy.ports().clock),
             stored: Vec::new(),
+            outage: Outage::default(),
         }
     }
 

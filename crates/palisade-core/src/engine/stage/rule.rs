@@ -128,7 +128,7 @@ impl Rules {
                 return Listed::Ambiguous(ambiguous);
             }
             matched.uncertain = Some(Cause::AmbiguousPath.as_str());
-            lineage.warn_uncertain(&ambiguous.to_string(), &format!("{path:.200}: {ambiguous}"));
+            lineage.tell_once(&ambiguous.to_string(), &format!("{path:.200}: {ambiguous}"));
             listed = Self::listed(ambiguous.as_sent, method);
         }
         if let Listed::Rule(index) = listed {

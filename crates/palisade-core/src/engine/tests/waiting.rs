@@ -224,3 +224,29 @@ fn a_store_that_the_program_did_not_give_is_a_mistake() {
     assert_eq!(mistake.key, "limit[0].store");
     assert!(mistake.message.contains("Policy::limit_store"), "{mistake}");
 }
+
+#[test]
+fn a_store_that_only_watches_refuses_nothing_when_it_is_down() {
+    let down = Arc::new(Counts {
+        is_down: true,
+        ..Counts::default()
+    });
+    let mut limit = Limit::new("watched", "9/minute")
+        .store("shared")
+        .everywhere();
+    limit.shadow = true;
+    let policy = Policy::builder()
+        .custom_scheme(Told::new(false))
+        .limit_store("shared", down)
+        .limit(limit)
+        .rule(Rule::new("/a").require(is_alice()));
+    assert_eq!(status(&policy.build().unwrap(), "alice").0, 200);
+}
+
+#[test]
+fn what_panics_while_it_is_waited_for_is_answered_as_a_handler_that_did() {
+    let breaks = asked("breaks", |_| {
+        Box::pin(async { panic!("a question of the application") })
+    });
+    assert_eq!(status(&palisade(&counts(100), breaks), "alice").0, 500);
+}

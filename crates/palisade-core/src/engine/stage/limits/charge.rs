@@ -6,9 +6,10 @@ use crate::{
     engine::facts::{Effects, Record},
     fingerprint::Content,
     limit::{
-        Charge, Decision, Key, LimitId, LimitStore, QuotaState, Report, Row, StoreCharge,
+        Charge, Decision, Key, LimitId, LimitStore, Quota, QuotaState, Report, Row, StoreCharge,
         StoredLimit,
     },
+    outage::Answer,
     ports::SourceError,
     problem::{Code, Reason},
 };
@@ -17,8 +18,8 @@ use smallvec::SmallVec;
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 impl Limits {
-    /// Charges the request by the limits of one time: all of them, or none. Where a store counts some, it is asked once the
-    /// others had enough left.
+    /// Charges the request by the limits of one time: of those that are counted here all, or none. Where a store counts some,
+    /// it is asked once these had enough left; they stay charged if it has not.
     pub(in crate::engine) fn charge(
         &self,
         when: When,
@@ -122,9 +123,19 @@ impl Limits {
         effects: &mut Effects,
         record: &mut Record,
     ) -> Result<(), Reason> {
+        let now = record.now_nanos(&*self.clock);
+        if answer.is_ok()
+            && self.outage.is_on()
+            && self.outage.is_over(Answer::Asked, now).is_some()
+        {
+            tracing::info!(target: "palisade", "the stores of limits answer again");
+        }
         let states = answer.map_err(|source| {
             record.remark(|| source.to_string());
-            tracing::warn!(target: "palisade", "{source}: what its limits hold for is answered with 503");
+            if !record.explains() && self.outage.begins(Answer::Asked, now) {
+                let told = "what needs it is answered with 503, and the log says when it is back";
+                tracing::warn!(target: "palisade", "{source}: {told}");
+            }
             Reason::new(Code::DependencyUnavailable, Cause::LimitsUnavailable)
                 .header(header::RETRY_AFTER, HeaderValue::from_static("5"))
         })?;
@@ -312,19 +323,27 @@ async fn take_from_all(
 ) -> Result<Vec<QuotaState>, SourceError> {
     let mut all = Vec::new();
     for (store, charges) in asked {
-        let enforced: Vec<bool> = charges
+        let quotas: Vec<(Quota, bool)> = charges
             .iter()
-            .flat_map(|charge| charge.quotas.iter().map(|_| !charge.shadow))
+            .flat_map(|charge| charge.quotas.iter().map(|&quota| (quota, !charge.shadow)))
             .collect();
-        let states = store.take(charges).await?;
-        if states.len() != enforced.len() {
-            return Err(SourceError::new(
-                "limit store",
-                "it told another number of quotas",
-            ));
-        }
-        let mut both = states.iter().zip(enforced);
-        let exceeded = both.any(|(state, enforced)| state.exceeded && enforced);
+        let states = match store.take(charges).await {
+            Ok(states) if states.len() == quotas.len() => states,
+            answer if quotas.iter().any(|&(_, enforced)| enforced) => {
+                answer?;
+                return Err(SourceError::new(
+                    "limit store",
+                    "it told another number of quotas",
+                ));
+            }
+            // What is only watched refuses nothing, not even where nobody counts it.
+            _ => quotas
+                .iter()
+                .map(|&(quota, _)| QuotaState::new(quota.units, 0, false))
+                .collect(),
+        };
+        let mut both = states.iter().zip(&quotas);
+        let exceeded = both.any(|(state, &(_, enforced))| state.exceeded && enforced);
         all.extend(states);
         if exceeded {
             break;
