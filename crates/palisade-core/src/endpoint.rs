@@ -12,6 +12,27 @@ use std::fmt;
 /// What the stages do for a handler with a credential, an endpoint that reads one does itself: a wrong one is not counted by
 /// `[failures]`, cross-site requests are not refused, and the head is shown with what proxies may have added to it. It must
 /// end its waits itself.
+///
+/// A [`Part`](crate::Part) of the policy hands it out:
+///
+/// ```
+/// use palisade_core::{Endpoint, Opened, Reply, View, problem::Reason};
+///
+/// #[derive(Debug)]
+/// struct Robots;
+///
+/// impl Endpoint for Robots {
+///     fn name(&self) -> &'static str { "robots" }
+///     fn path(&self) -> &str { "/robots.txt" }
+///     fn open(&self, _head: &View<'_>) -> Result<Opened, Reason> {
+///         Ok(Opened::Now(Reply {
+///             status: http::StatusCode::OK,
+///             headers: Vec::new(),
+///             body: "User-agent: *\nDisallow: /\n".into(),
+///         }))
+///     }
+/// }
+/// ```
 pub trait Endpoint: fmt::Debug + Send + Sync {
     /// What explanations call it.
     fn name(&self) -> &'static str;

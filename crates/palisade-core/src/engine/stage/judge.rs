@@ -115,11 +115,6 @@ impl Compiled {
         }
     }
 
-    /// Stages 11 and 12 for an authenticated caller.
-    pub(in crate::engine) fn decide_caller(&self, facts: &mut Facts) -> Result<Decision, Reason> {
-        self.charge_caller(facts)
-    }
-
     /// Stages 11 and 12 for a caller without an identity.
     pub(in crate::engine) fn decide_anonymous(
         &self,
@@ -131,7 +126,7 @@ impl Compiled {
             let refused = self.schemes.credentials_required(asker, missing.cause());
             return self.note_judged(Err(refused), facts);
         }
-        self.charge_caller(facts)
+        self.decide_caller(facts)
     }
 
     /// From the end of stage 11 on.
@@ -186,7 +181,8 @@ impl Compiled {
         !demands(&rule.requirement) && !matched.guardrail.as_ref().is_some_and(demands)
     }
 
-    fn charge_caller(&self, facts: &mut Facts) -> Result<Decision, Reason> {
+    /// Stages 11 and 12 for a caller, or for one who needs no identity.
+    pub(in crate::engine) fn decide_caller(&self, facts: &mut Facts) -> Result<Decision, Reason> {
         let rule = self.rule_or_unlisted(facts.matched.rule);
         let who = Who {
             client: facts.arrival.client,
